@@ -1,0 +1,136 @@
+"""The environment of Lienzo's processes on one machine, and what of the user's may go in."""
+
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from embedded.errors import EmbeddedError
+from embedded.state import PUBLIC_BUCKET, State
+
+PROVIDERS = (
+    "OPENAI",
+    "AZURE_OPENAI",
+    "GEMINI",
+    "XAI",
+    "FAL",
+    "BFL",
+    "STABILITY",
+    "IDEOGRAM",
+)
+_SERVICES = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
+# What a shell may hold for the product or for a provider's SDK. Tests start without any of it.
+_SETTINGS = re.compile(
+    r"DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|S3_.*|AWS_.*|.*_API_KEY|.*_BASE_URL|OPENAI_.*|FAL_.*"
+    r"|AZURE_OPENAI_.*|LIENZO_.*|SECRET_KEY|API_KEY_HMAC_SECRET|HOST|PORT|ALLOWED_HOSTS|EMAIL_URL"
+    r"|DEFAULT_FROM_EMAIL|TRUSTED_PROXY_CIDRS|WEBHOOK_ALLOWED_TARGETS|ALLOW_PRIVATE_UPSTREAMS"
+    r"|WORKER_POOL_SIZE|WEB_PROCESSES|TRANSFER_LIMIT|DATABASE_POOL_SIZE|DJANGO_SETTINGS_MODULE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the web process listens and how clients reach it."""
+
+    host: str
+    port: int
+    public_base_url: str
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Address":
+        """Read ``HOST``, ``PORT`` and ``PUBLIC_BASE_URL``.
+
+        Raises:
+            EmbeddedError: ``PORT`` is not a port.
+        """
+        text = environ.get("PORT") or "8000"
+        if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:  # noqa: PLR2004 - ports are 16 bits
+            raise EmbeddedError(f"PORT={text} is not a port number. Example: PORT=8000 make run")
+        public = environ.get("PUBLIC_BASE_URL") or f"http://127.0.0.1:{text}"
+        return cls(environ.get("HOST") or "127.0.0.1", int(text), public.rstrip("/"))
+
+
+def product_environment(
+    state: State, address: Address, engines: Mapping[str, str], environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return every variable that this machine defines; the user's own values win.
+
+    Args:
+        state: Gives the secrets and the sandbox's port.
+        address: Where the web process is reached.
+        engines: The variables of the engines that run here.
+        environ: The environment of the user.
+    """
+    defaults = {
+        **engines,
+        "S3_BUCKET": PUBLIC_BUCKET,
+        "S3_REGION": "us-east-1",
+        "SECRET_KEY": state.secrets["SECRET_KEY"],
+        "API_KEY_HMAC_SECRET": state.secrets["API_KEY_HMAC_SECRET"],
+        "HOST": address.host,
+        "PORT": str(address.port),
+        "PUBLIC_BASE_URL": address.public_base_url,
+        "SANDBOX_BASE_URL": f"http://127.0.0.1:{state.ports['sandbox'][0]}",
+        "ALLOW_PRIVATE_UPSTREAMS": "1",
+        "LIENZO_EMBEDDED": "1",
+        "LIENZO_SANDBOX": "auto",
+        "LIENZO_VAR": str(state.var),
+        "WORKER_POOL_SIZE": "1000",
+        "WEB_PROCESSES": "2",
+    }
+    known = (*_SERVICES, *defaults, *(name for name in environ if name.startswith("S3_")))
+    values = {**defaults, **{name: environ[name] for name in known if environ.get(name)}}
+    values.setdefault("S3_PRIVATE_BUCKET", f"{values['S3_BUCKET']}-private")
+    values.setdefault("S3_PUBLIC_BASE_URL", f"{address.public_base_url}/{values['S3_BUCKET']}")
+    return values
+
+
+def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without anything that sets up Lienzo or points at a provider."""
+    return {name: value for name, value in environ.items() if not _SETTINGS.fullmatch(name)}
+
+
+def taken_names(environ: Mapping[str, str]) -> Sequence[str]:
+    """Return which of the user's variables decide about services and providers, sorted."""
+    providers = {f"{name}_{kind}" for name in PROVIDERS for kind in ("API_KEY", "BASE_URL")}
+    return sorted(
+        name
+        for name, value in environ.items()
+        if value and (name in providers or name in _SERVICES or name.startswith("S3_"))
+    )
+
+
+def refuse_own_address(environ: Mapping[str, str], address: Address) -> None:
+    """Refuse a provider's base URL that is this gateway, which would call itself for ever.
+
+    Raises:
+        EmbeddedError: Naming the variable.
+    """
+    public = urlsplit(address.public_base_url)
+    own = {(public.hostname, public.port or _default_port(public.scheme))}
+    own.add((address.host.lower(), address.port))
+    for provider in PROVIDERS:
+        name = f"{provider}_BASE_URL"
+        found = urlsplit(environ.get(name, ""))
+        port = found.port or _default_port(found.scheme)
+        is_here = _is_local(found.hostname) and port == address.port
+        if found.hostname and (is_here or (found.hostname, port) in own):
+            raise EmbeddedError(
+                f"{name}={environ[name]} is this gateway's own address: it would call itself. "
+                f"Unset {name}, or point it at the provider."
+            )
+
+
+def _default_port(scheme: str) -> int:
+    return 443 if scheme == "https" else 80
+
+
+def _is_local(host: str | None) -> bool:
+    if host is None:
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified

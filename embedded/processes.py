@@ -1,0 +1,85 @@
+"""The processes of ``make run``, as data."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from embedded.children import Spec
+from embedded.files import make_folder
+
+ROOT = Path(__file__).resolve().parent.parent
+# What takes in work stops first, then what it calls, last what it keeps its data in.
+STAGE_WORK = 0
+STAGE_UPSTREAM = 1
+STAGE_ENGINE = 2
+_QUEUES = ("generate.openai", "generate.fal", "generate.sandbox", "default")
+
+
+def preparations() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the commands to run once before the processes, with what they do."""
+    return (
+        ("Migrating the database", _manage("migrate", "--no-input", "--verbosity=0")),
+        ("Loading catalog, prices and sample rates", _manage("bootstrap")),
+    )
+
+
+def demo_command() -> tuple[str, ...]:
+    """Return the command that prints the demo's access data as a JSON object."""
+    return _manage("seed_demo", "--json")
+
+
+def process_table(
+    environment: Mapping[str, str], *, web_socket: int, sandbox_port: int | None
+) -> tuple[tuple[Spec, int], ...]:
+    """Return each process with its stop stage, in the order of starting.
+
+    Args:
+        environment: What they get, complete.
+        web_socket: File descriptor of the listening socket. It is the supervisor's, so that
+            connections made while the web process restarts wait instead of failing.
+        sandbox_port: None when another sandbox is used.
+    """
+    var = Path(environment["LIENZO_VAR"])
+    schedule = make_folder(var / "beat") / "schedule"
+    celery = ("-m", "celery", "-A", "config")
+    beat = (*celery, "beat", "-s", str(schedule), "--pidfile=", "--loglevel", "warning")
+    worker = (
+        *celery,
+        "worker",
+        *("-P", "gevent", "-c", environment["WORKER_POOL_SIZE"], "-Q", ",".join(_QUEUES)),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "warning"),
+    )
+    web = ("-m", "gunicorn", "-c", "config/gunicorn.py", "--bind", f"fd://{web_socket}")
+    table = [
+        (_python("web", environment, *web, "config.wsgi", fds=(web_socket,)), STAGE_WORK),
+        (_python("worker", environment, *worker), STAGE_WORK),
+        (_python("sweeper", environment, "manage.py", "sweep"), STAGE_WORK),
+        (_python("beat", environment, *beat), STAGE_WORK),
+    ]
+    if sandbox_port is not None:
+        sandbox = ("-m", "sandbox", "--port", str(sandbox_port))
+        table.insert(0, (_python("sandbox", environment, *sandbox), STAGE_UPSTREAM))
+    return tuple(table)
+
+
+def child_environment(environ: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the user's environment with ``values`` over it."""
+    path = os.pathsep.join(filter(None, (str(Path(sys.executable).parent), environ.get("PATH"))))
+    return {**environ, "PYTHONUNBUFFERED": "1", **values, "PATH": path}
+
+
+def _manage(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "manage.py", *arguments)
+
+
+def _python(
+    name: str, environment: Mapping[str, str], *arguments: str, fds: tuple[int, ...] = ()
+) -> Spec:
+    return Spec(
+        name=name,
+        argv=(sys.executable, *arguments),
+        env=environment,
+        cwd=ROOT,
+        pass_fds=fds,
+    )
