@@ -1,0 +1,1 @@
+"""Outbound HTTP: deadlines, size limits and a guard against private targets."""

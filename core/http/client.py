@@ -1,0 +1,313 @@
+"""The process's outbound HTTP client.
+
+    client = shared_client(allow_private=False, version="1.2.3")
+    with client.open("POST", url, deadline=deadline, headers={...}, json={...}) as answer:
+        answer.status, answer.headers, answer.read_body(limit=65536)
+    with client.open_download(url, deadline=deadline) as answer:
+        ...
+
+Plain blocking code: under gevent only the calling greenlet waits, without its patches the whole
+thread does.
+"""
+
+import functools
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Self
+from urllib.parse import urljoin, urlsplit
+
+import orjson
+import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import exceptions
+
+from core.http import bodies
+from core.http.deadline import remaining_s, within
+from core.http.errors import (
+    BodyTooLarge,
+    HttpError,
+    InvalidTarget,
+    ReadFailed,
+    TimedOut,
+    TooManyRedirects,
+)
+from core.http.guard import Guard, Resolver, resolve
+from core.http.pools import PooledAdapter
+
+HOP_HEADER = "X-Lienzo-Hop"
+_CONNECT_S_MAX = 10.0
+_REDIRECTS_MAX = 3
+_REDIRECT_STATUSES = frozenset({301, 302, 303, 307, 308})
+
+
+class HttpResponse:
+    """An answer whose headers have arrived; its body is still on the wire. A context manager.
+
+    Attributes:
+        url: What was asked last, after redirects.
+        headers: Names compare without case.
+    """
+
+    def __init__(self, response: requests.Response, *, deadline: float) -> None:
+        self._response = response
+        self._deadline = deadline
+        self.url: str = response.url
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def content_length(self) -> int | None:
+        """The body's length as announced, before any decompression."""
+        text = self.headers.get("Content-Length", "")
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    def read_body(self, *, limit: int) -> bytes:
+        """Read the whole body, decompressed, until the call's deadline.
+
+        Raises:
+            BodyTooLarge: More than `limit` bytes, by its announced or by its real length.
+            TimedOut: The deadline passed; data that trickles in does not extend it.
+            ReadFailed: The connection broke, or the body is shorter than announced.
+        """
+        announced = self.content_length
+        if announced is not None and announced > limit:
+            self.close()
+            raise BodyTooLarge(f"the body has {announced} bytes, more than {limit}")
+        try:
+            with _read_errors(self._deadline), within(self._deadline, processed=True):
+                return bodies.read_limited(self._read_chunk, limit=limit)
+        except HttpError:
+            self.close()
+            raise
+
+    def read_json(self, *, limit: int) -> object:
+        """Read the body as JSON.
+
+        Raises:
+            BodyInvalid: It is not JSON.
+            HttpError: As `read_body`.
+        """
+        return bodies.parse_json(self.read_body(limit=limit))
+
+    def close(self) -> None:
+        """Give the connection back, or drop it if the body was not read to its end."""
+        self._response.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _read_chunk(self) -> bytes:
+        remaining_s(self._deadline, processed=True)
+        # read1 returns what has arrived, so that the deadline is checked however slowly bytes come.
+        chunk: bytes = self._response.raw.read1(bodies.CHUNK_BYTES, decode_content=True)
+        return chunk
+
+
+@contextmanager
+def _read_errors(deadline: float) -> Iterator[None]:
+    """Translate what urllib3 and the socket raise once the request has been sent."""
+    try:
+        yield
+    except (exceptions.HTTPError, requests.RequestException, OSError) as error:
+        remaining_s(deadline, processed=True)
+        if isinstance(error, exceptions.TimeoutError | requests.Timeout | TimeoutError):
+            raise TimedOut("the answer stopped coming") from error
+        raise ReadFailed(f"the answer broke off: {type(error).__name__}") from error
+
+
+class _Session(requests.Session):
+    """A session that keeps no state and follows nothing."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Report no target: else requests reads the redirect's body, without any limit."""
+
+
+def _new_session(adapter: PooledAdapter, *, version: str) -> requests.Session:
+    session = _Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # Images and base64 hardly compress: decompressing would cost more than the transfer saves.
+    session.headers.update({"User-Agent": f"Lienzo/{version}", "Accept-Encoding": "identity"})
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+class HttpClient:
+    """Connection pools and rules for all calls out of one process; safe to share between greenlets.
+
+    Args:
+        allow_private: Downloads may connect to private and loopback addresses.
+        version: Of this software, for the User-Agent.
+        before_request: Called before each request, in the caller's greenlet and outside its timer;
+            what it raises stops the call. Meant for refusing calls while a database connection is
+            open.
+        resolver: How the guard looks a download's host up.
+        pool_size: Idle connections kept per host.
+        ca_file: Authorities to trust instead of the bundled ones.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        version: str,
+        before_request: Callable[[], None] | None = None,
+        resolver: Resolver = resolve,
+        pool_size: int = 256,
+        ca_file: str | None = None,
+    ) -> None:
+        tls = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
+        guard = Guard(allow_private=allow_private, resolver=resolver)
+        self._before_request = before_request
+        self._calls = _new_session(PooledAdapter(size=pool_size, tls=tls), version=version)
+        self._downloads = _new_session(
+            PooledAdapter(size=pool_size, tls=tls, guard=guard), version=version
+        )
+
+    def open(
+        self,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        headers: Mapping[str, str] | None = None,
+        json: object | None = None,
+    ) -> HttpResponse:
+        """Send a request to a configured upstream and return as soon as its headers are there.
+
+        Redirects are returned, not followed: the headers may carry a key.
+
+        The deadline is a `time.monotonic()` value by which the body must have been read, too.
+
+        Raises:
+            HttpError: InvalidTarget, ConnectFailed, ReadFailed or TimedOut.
+        """
+        sent = {**(headers or {}), HOP_HEADER: "1"}
+        body = None
+        if json is not None:
+            body = orjson.dumps(json)
+            sent["Content-Type"] = "application/json"
+        return self._send(self._calls, method, url, deadline=deadline, headers=sent, body=body)
+
+    def open_download(self, url: str, *, deadline: float) -> HttpResponse:
+        """Get a URL that an upstream named, without any credentials.
+
+        Follows up to 3 redirects; the address of each hop is checked as it is connected to.
+
+        Raises:
+            HttpError: As `open`, also TargetRefused and TooManyRedirects; a broken or refused
+                download is always `processed`, as its image has been made.
+        """
+        try:
+            return self._follow(url, deadline=deadline)
+        except HttpError as error:
+            error.processed = True
+            raise
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self._calls.close()
+        self._downloads.close()
+
+    def _follow(self, url: str, *, deadline: float) -> HttpResponse:
+        for _ in range(_REDIRECTS_MAX + 1):
+            answer = self._send(
+                self._downloads, "GET", url, deadline=deadline, headers={"Accept": "*/*"}, body=None
+            )
+            target = answer.headers.get("Location")
+            if answer.status not in _REDIRECT_STATUSES or not target:
+                return answer
+            answer.close()
+            url = _join(url, target)
+        raise TooManyRedirects(f"more than {_REDIRECTS_MAX} redirects")
+
+    def _send(
+        self,
+        session: requests.Session,
+        method: str,
+        url: str,
+        *,
+        deadline: float,
+        headers: Mapping[str, str],
+        body: bytes | None,
+    ) -> HttpResponse:
+        _check_target(url)
+        if self._before_request is not None:
+            self._before_request()
+        left = remaining_s(deadline, processed=False)
+        try:
+            with _read_errors(deadline), within(deadline, processed=False):
+                response = session.request(
+                    method,
+                    url,
+                    headers=headers,
+                    data=body,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=(min(_CONNECT_S_MAX, left), left),
+                )
+        except ReadFailed as error:
+            if isinstance(error.__cause__, ValueError):
+                # requests' InvalidURL and InvalidHeader: it sent nothing.
+                raise InvalidTarget("the URL or a header is not valid") from error
+            raise
+        except HttpError as error:
+            if not error.processed:
+                remaining_s(deadline, processed=False)
+            raise
+        return HttpResponse(response, deadline=deadline)
+
+
+def _check_target(url: str) -> None:
+    """Refuse URLs that requests would read more into than a place to get an answer from.
+
+    Raises:
+        InvalidTarget: Not http or https, no host, or a user name (it would be sent as a
+            credential).
+    """
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise InvalidTarget("the URL is not valid") from error
+    if not usable or "@" in parts.netloc:
+        raise InvalidTarget("the URL must be http or https, with a host and without a user name")
+
+
+def _join(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise InvalidTarget("the redirect's target is not valid") from error
+
+
+@functools.cache
+def shared_client(
+    *,
+    allow_private: bool,
+    version: str,
+    before_request: Callable[[], None] | None = None,
+    pool_size: int = 256,
+) -> HttpClient:
+    """Return this process's client, always the same one for the same arguments.
+
+    First called after gevent has patched the process, and after any fork.
+    """
+    return HttpClient(
+        allow_private=allow_private,
+        version=version,
+        before_request=before_request,
+        pool_size=pool_size,
+    )
