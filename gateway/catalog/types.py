@@ -1,0 +1,182 @@
+"""The shapes of the catalog: a public model, and the routes that can serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from gateway.catalog.costs import ImageCost, TokenRates
+from gateway.catalog.sizes import Size, SizeRule, Sizing
+
+MIN_DEADLINE_S = 60
+MAX_DEADLINE_S = 300
+
+
+class Family(StrEnum):
+    """Decides the defaults and the answer's shape."""
+
+    GPT_IMAGE = "gpt-image"
+    DALL_E = "dall-e"
+    OTHER = "other"
+
+
+class Status(StrEnum):
+    """Where a public model stands in its life."""
+
+    ACTIVE = "active"
+    DEPRECATED = "deprecated"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedLoss:
+    """A cell of a route that may cost more than its image is sold for.
+
+    Attributes:
+        up_to: The greatest accepted loss, USD per image.
+        sizes: The public sizes it holds for; empty means all.
+        qualities: The public qualities it holds for; empty means all.
+    """
+
+    reason: str
+    up_to: Decimal
+    sizes: tuple[Size, ...] = ()
+    qualities: tuple[str, ...] = ()
+
+    def applies(self, wanted: Size, quality: str | None) -> bool:
+        """Whether this cell is covered."""
+        return (not self.sizes or wanted in self.sizes) and (
+            not self.qualities or quality in self.qualities
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to have a model's images made.
+
+    Attributes:
+        takes: The optional request parameters the upstream understands, among `style`,
+            `background`, `moderation`, `output_format`, `output_compression`, `seed`, `user`.
+        extra: Fixed fields merged into every upstream body.
+        qualities: Upstream quality by public quality, each named; empty if the upstream has none.
+        max_n_per_call: Images of one upstream call.
+        output_formats: What `output_format` may ask for, the best first; empty if it cannot ask.
+        native_format: What the upstream sends when it is not asked for a format.
+        prompt_limit: The upstream's own limit in code points, where it is below the model's.
+        image_cost: The upstream's price of one image.
+        token_rates: Set where the prompt costs too, and usage is reported in tokens.
+        retires_on: The first day on which the provider's own host no longer serves the upstream.
+        substitute: Whether the upstream is another model than the public id names.
+        revised_prompt: Whether the upstream rewrites prompts and says how.
+    """
+
+    provider: str
+    upstream_model: str
+    sizing: Sizing
+    image_cost: ImageCost
+    cost_source: str
+    takes: frozenset[str] = frozenset()
+    extra: Mapping[str, object] = field(default_factory=dict)
+    qualities: Mapping[str, str] = field(default_factory=dict)
+    max_n_per_call: int = 1
+    output_formats: tuple[str, ...] = ()
+    native_format: str = "png"
+    transparent: bool = False
+    prompt_limit: int | None = None
+    token_rates: TokenRates | None = None
+    retires_on: date | None = None
+    substitute: bool = False
+    revised_prompt: bool = False
+    allowed_losses: tuple[AllowedLoss, ...] = ()
+
+    @property
+    def served_by(self) -> str:
+        """The value of `X-Served-By`."""
+        return f"{self.provider}/{self.upstream_model}"
+
+    def upstream_quality(self, quality: str | None) -> str | None:
+        """Return the upstream's name of a public quality; None if it has no levels."""
+        return None if quality is None else self.qualities.get(quality)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One public model id.
+
+    Attributes:
+        id: What callers send as `model`.
+        key: Names the model in the price book; its bare and namespaced id share it.
+        owned_by: The maker, as `GET /v1/models` shows it.
+        takes: The optional parameters the model understands, as in `Route.takes`.
+        quality_aliases: Accepted words for a quality, besides `auto`.
+        p50_s: Expected median latency, used for estimates until enough real attempts exist.
+        retires_on: The first day on which no provider's own host serves the model itself.
+        successor: The public id to move to.
+        routes: In order of preference, substitutes last.
+    """
+
+    id: str
+    key: str
+    name: str
+    owned_by: str
+    notes: str
+    features: tuple[str, ...]
+    family: Family
+    sizes: SizeRule
+    default_size: Size
+    max_n: int
+    prompt_limit: int
+    p50_s: int
+    p95_s: int
+    routes: tuple[Route, ...]
+    qualities: tuple[str, ...] = ()
+    default_quality: str | None = None
+    quality_aliases: Mapping[str, str] = field(default_factory=dict)
+    takes: frozenset[str] = frozenset()
+    retires_on: date | None = None
+    successor: str | None = None
+
+    @property
+    def namespaced(self) -> bool:
+        """Whether the id names a provider, as in `openai/gpt-image-1`."""
+        return "/" in self.id
+
+    @property
+    def deadline_s(self) -> int:
+        """Seconds from creation until a generation is failed and its hold released."""
+        return max(MIN_DEADLINE_S, min(3 * self.p95_s, MAX_DEADLINE_S))
+
+    @property
+    def default_output_format(self) -> str | None:
+        """Png on OpenAI's models; None means whatever the upstream sends."""
+        return None if self.family is Family.OTHER else "png"
+
+    @property
+    def transparent(self) -> bool:
+        """Whether any route can draw a transparent background."""
+        return any(route.transparent for route in self.routes)
+
+    @property
+    def fixed_size(self) -> bool:
+        """Whether there is only one size, so that the parameter means nothing."""
+        return self.sizes.closed and len(self.sizes.listed) == 1
+
+    def status_on(self, today: date) -> Status:
+        """Return where the model stands: deprecated ahead of its `retires_on`, then retired."""
+        if self.retires_on is None:
+            return Status.ACTIVE
+        return Status.RETIRED if today >= self.retires_on else Status.DEPRECATED
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointInfo:
+    """What routing needs to know of a configured provider.
+
+    Attributes:
+        official: Whether its base URL is the provider's own host, where retirements are real.
+    """
+
+    official: bool

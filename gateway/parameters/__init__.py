@@ -1,0 +1,1 @@
+"""Reading and checking the body of a generation request."""

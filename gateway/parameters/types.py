@@ -1,0 +1,56 @@
+"""A checked generation request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from gateway.catalog.sizes import Size
+from gateway.catalog.types import Model
+
+ResponseFormat = Literal["url", "b64_json", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """A request whose every value is valid for its model, with nothing left to resolve.
+
+    Attributes:
+        requested_model: The id as sent, to echo; the default's id if none was sent.
+        size: The pixels to deliver.
+        quality: One of the model's own; None if it has no levels.
+        response_format: `both` answers `b64_json` and `url` together.
+        output_format: `png`, `jpeg`, `webp`, or None for whatever the upstream sends.
+        background: `opaque` or `transparent`; None if the model has no backgrounds.
+        moderation: `auto` or `low`; None if the model has no such setting.
+        max_cost: The most the whole request may cost, in the wallet's currency.
+        dropped: Names of the parameters ignored so far, at most 20.
+    """
+
+    model: Model
+    requested_model: str
+    prompt: str
+    n: int
+    size: Size
+    quality: str | None
+    style: str | None
+    response_format: ResponseFormat
+    output_format: str | None
+    output_compression: int
+    background: str | None
+    moderation: str | None
+    seed: int | None
+    user: str | None
+    max_cost: Decimal | None
+    dropped: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Pixels to deliver."""
+        return self.size.width
+
+    @property
+    def height(self) -> int:
+        """Pixels to deliver."""
+        return self.size.height
