@@ -23,7 +23,10 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What to run. SIGKILL follows ``stop_grace_s`` after ``stop_signal``."""
+    """What to run. SIGKILL follows ``stop_grace_s`` after ``stop_signal``.
+
+    ``litter`` are files that the program leaves behind when killed; they go with the process.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -33,6 +36,7 @@ class Spec:
     pass_fds: tuple[int, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_s: float = 10.0
+    litter: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Child:
         self.signal(signal.SIGKILL)
         self._process.wait()
         self._record.unlink(missing_ok=True)
+        for path in self.spec.litter:
+            path.unlink(missing_ok=True)
 
 
 def stop_all(children: Iterable[Child], *, hurry: Callable[[], bool] = lambda: False) -> None:

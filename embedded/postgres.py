@@ -105,21 +105,13 @@ class Postgres:
         address = f"{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
         return {"DATABASE_URL": f"postgres://{address}"}
 
-    def folders(self) -> tuple[Path, ...]:
-        """Return what to remove when all data is to go, besides the state folder itself."""
-        return tuple(home for home in self._homes() if home.exists())
-
-    def _homes(self) -> tuple[Path, Path]:
-        key = hashlib.sha256(str(self.var).encode()).hexdigest()[:12]
-        return self.var / "postgres", Path("/var/lib") / f"lienzo-{key}"
-
     def _home(self) -> Path:
         """Return where the server lives: in the state folder if its account can get there.
 
         As root with the state folder in, say, a private /root, it lives in /var/lib instead, as
         opening other people's folders is not ours to do.
         """
-        inside, outside = self._homes()
+        inside, outside = homes(self.var)
         account = server_account(inside / "data")
         return inside if account is None or can_reach(self.var, account) else outside
 
@@ -244,6 +236,12 @@ class Postgres:
             return
         if str(self._data).encode() not in command:
             self._lock.unlink(missing_ok=True)
+
+
+def homes(var: Path) -> tuple[Path, Path]:
+    """Return the two places where the server of a state folder may live: in it, and outside."""
+    key = hashlib.sha256(str(var).encode()).hexdigest()[:12]
+    return var / "postgres", Path("/var/lib") / f"lienzo-{key}"
 
 
 def find_programs() -> Path:

@@ -62,6 +62,7 @@ class SeaweedFS:
             env=plain_environment(HOME=str(self.home)),
             cwd=self.home,
             stop_signal=signal.SIGKILL,
+            litter=self._sockets(),
         )
 
     def is_ready(self) -> bool:
@@ -113,6 +114,19 @@ class SeaweedFS:
             "-s3.port.lance=0",
             f"-s3.config={self._config}",
         )
+
+    def _sockets(self) -> tuple[Path, ...]:
+        """Return the Unix sockets of the gRPC and file servers; their places are built in."""
+        _, master_grpc, _, volume_grpc, filer, filer_grpc, s3, s3_grpc = self.ports
+        names = (
+            f"master-grpc-{master_grpc}",
+            f"volume-grpc-{volume_grpc}",
+            f"filer-grpc-{filer_grpc}",
+            f"s3-grpc-{s3_grpc}",
+            f"filer-{filer}",
+            f"s3-{s3}",
+        )
+        return tuple(Path(f"/tmp/seaweedfs-{name}.sock") for name in names)  # noqa: S108 - its choice
 
     @property
     def _data(self) -> Path:

@@ -17,6 +17,7 @@ from embedded.environment import Address, product_environment
 from embedded.errors import EngineStartError
 from embedded.files import write_env_file
 from embedded.locks import sole_user
+from embedded.postgres import homes
 from embedded.processes import child_environment
 from embedded.state import PUBLIC_BUCKET, State, open_state, services_file
 
@@ -94,17 +95,14 @@ def serve_holder() -> int:
     with temporary_services(stopping=_holder_is_gone) as values:
         sys.stdout.write(json.dumps(dict(values)) + "\n")
         sys.stdout.flush()
-        while sys.stdin.buffer.read(1):
-            pass
+        sys.stdin.read()
     return 0
 
 
 def remove_state(var: Path) -> None:
     """Remove a state folder with all data, also where PostgreSQL keeps it elsewhere."""
-    with contextlib.suppress(FileNotFoundError):
-        for folder in open_state(var).postgres().folders():
-            shutil.rmtree(folder, ignore_errors=True)
-    shutil.rmtree(var, ignore_errors=True)
+    for folder in (*homes(var), var):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _test_engines(state: State) -> tuple[Engine, ...]:
@@ -138,5 +136,6 @@ def _variables(
 
 
 def _holder_is_gone() -> bool:
-    ready, _, _ = select.select([sys.stdin.buffer], [], [], 0)
-    return bool(ready) and not sys.stdin.buffer.peek(1)
+    # The holder writes nothing, so that what can be read is the end of the pipe.
+    ready, _, _ = select.select([sys.stdin.fileno()], [], [], 0)
+    return bool(ready)

