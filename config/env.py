@@ -1,0 +1,98 @@
+"""Typed reading of environment variables: every setting comes from here, parsed once, loud on error."""
+
+import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
+
+
+class Environment:
+    """A view of environment variables with types.
+
+    `NAME_FILE` names a file that holds the value of `NAME`, for secrets kept in files.
+    """
+
+    def __init__(self, variables: Mapping[str, str] | None = None) -> None:
+        self._variables = os.environ if variables is None else variables
+
+    def text(self, name: str, default: str = "") -> str:
+        """Return the value of `name`, of the file `<name>_FILE`, or the default."""
+        value = self._variables.get(name)
+        if value:
+            return value.strip()
+        path = self._variables.get(f"{name}_FILE")
+        if path:
+            try:
+                return Path(path).read_text().strip()
+            except OSError as error:
+                raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error}") from error
+        return default
+
+    def required(self, name: str, hint: str) -> str:
+        """Return the value of `name`; say `hint` when it is missing."""
+        value = self.text(name)
+        if not value:
+            raise ImproperlyConfigured(f"{name} is not set. {hint}")
+        return value
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """Return a yes/no value."""
+        value = self.text(name, "1" if default else "0").lower()
+        if value in TRUE_WORDS:
+            return True
+        if value in FALSE_WORDS:
+            return False
+        raise ImproperlyConfigured(f"{name}={value!r}: use 1 or 0.")
+
+    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
+        """Return a whole number of at least `minimum`."""
+        value = self.text(name, str(default))
+        try:
+            number = int(value)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}={value!r}: use a whole number.") from error
+        if number < minimum:
+            raise ImproperlyConfigured(f"{name}={number}: must be at least {minimum}.")
+        return number
+
+    def words(self, name: str, default: str = "") -> list[str]:
+        """Return a comma-separated list without blanks."""
+        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
+
+    def networks(self, name: str) -> list[IPv4Network | IPv6Network]:
+        """Return a comma-separated list of CIDR networks."""
+        try:
+            return [ip_network(word, strict=False) for word in self.words(name)]
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{name}: {error}") from error
+
+    def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
+        """Return one of `choices`."""
+        value = self.text(name, default)
+        if value not in choices:
+            raise ImproperlyConfigured(f"{name}={value!r}: use one of {', '.join(choices)}.")
+        return value
+
+
+def parse_database_url(url: str) -> dict[str, object]:
+    """Return Django's settings of a `postgres://user:password@host:port/name?option=value` URL."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise ImproperlyConfigured("DATABASE_URL must start with postgres:// (PostgreSQL only).")
+    options: dict[str, object] = dict(parse_qsl(parts.query))
+    host = str(options.pop("host", "")) or unquote(parts.hostname or "")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+    }

@@ -1,0 +1,40 @@
+"""gunicorn's settings. No preloading: gevent must patch before Django is imported."""
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
+
+worker_class = "gevent"
+workers = int(os.environ.get("WEB_PROCESSES", "2"))
+worker_connections = 10_000
+if "GUNICORN_CMD_ARGS" not in os.environ:
+    bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
+backlog = 4096
+keepalive = 75
+# A stuck hub is killed after `timeout`; a stopping worker lets the longest deadline (300 s) end.
+timeout = 120
+graceful_timeout = 310
+max_requests = 0
+limit_request_line = 8190
+forwarded_allow_ips = "127.0.0.1"
+accesslog = None
+errorlog = "-"
+loglevel = "warning"
+preload_app = False
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """Check secrets and patches, then announce this process: waiters and adoption rely on it."""
+    from config.startup import start_web_process  # noqa: PLC0415
+
+    start_web_process()
+
+
+def worker_exit(server: "Arbiter", worker: "Worker") -> None:
+    """Say that this process is gone, so that its undelivered answers can be adopted at once."""
+    from config.startup import stop_web_process  # noqa: PLC0415
+
+    stop_web_process()

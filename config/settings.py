@@ -1,0 +1,193 @@
+"""Django settings of every process. Each value comes from the environment; see docs/settings.md."""
+
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import Environment, parse_database_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment()
+
+EMBEDDED = env.flag("LIENZO_EMBEDDED")
+VAR_DIR = Path(env.text("LIENZO_VAR", str(BASE_DIR / "var"))).resolve()
+DEBUG = False
+
+# Secrets. A development fallback exists only for commands that touch no service (checks).
+INSECURE_SECRET = "insecure-only-for-commands-without-services"  # noqa: S105
+SECRET_KEY = env.text("SECRET_KEY", INSECURE_SECRET)
+API_KEY_HMAC_SECRET = env.text("API_KEY_HMAC_SECRET", INSECURE_SECRET)
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.integer("PORT", 8000, minimum=1)
+PUBLIC_BASE_URL = env.text("PUBLIC_BASE_URL", f"http://{HOST}:{PORT}").rstrip("/")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "*" if EMBEDDED else "localhost,127.0.0.1,[::1]")
+TRUSTED_PROXY_CIDRS = env.networks("TRUSTED_PROXY_CIDRS")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.postgres",
+    "rest_framework",
+    "storages",
+    "orgs",
+    "billing",
+    "gateway",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "gateway.api.middleware.RequestContextMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "orgs.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+APPEND_SLASH = False
+LANGUAGE_CODE = "en"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# PostgreSQL. Connections come from a pool per process and go back to it before any wait.
+DATABASE_URL = env.text("DATABASE_URL", "postgres://lienzo@127.0.0.1:5432/lienzo")
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, minimum=1)
+_database = parse_database_url(DATABASE_URL)
+_options = _database["OPTIONS"]
+assert isinstance(_options, dict)  # noqa: S101
+_options.setdefault("connect_timeout", 5)
+# A frozen peer must not hold a greenlet for ever: keepalives find a dead host, the timeouts below a
+# stuck lock or an abandoned transaction.
+_options.setdefault("keepalives_idle", 10)
+_options.setdefault("keepalives_interval", 5)
+_options.setdefault("keepalives_count", 3)
+_options.setdefault(
+    "options",
+    "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+)
+_options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 20, "max_idle": 60}
+DATABASES = {
+    "default": {
+        **_database,
+        "CONN_MAX_AGE": 0,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+        "DISABLE_SERVER_SIDE_CURSORS": True,
+    }
+}
+
+# Valkey or Redis: wakes and announcements only, never truth.
+REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
+
+# S3.
+S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL")
+S3_BUCKET = env.text("S3_BUCKET", "generated-images")
+S3_PRIVATE_BUCKET = env.text("S3_PRIVATE_BUCKET", f"{S3_BUCKET}-private")
+S3_ACCESS_KEY_ID = env.text("S3_ACCESS_KEY_ID")
+S3_SECRET_ACCESS_KEY = env.text("S3_SECRET_ACCESS_KEY")
+S3_REGION = env.text("S3_REGION", "us-east-1")
+S3_ADDRESSING_STYLE = env.choice(
+    "S3_ADDRESSING_STYLE", "path" if S3_ENDPOINT_URL else "auto", ("auto", "path", "virtual")
+)
+S3_PUBLIC_BASE_URL = env.text(
+    "S3_PUBLIC_BASE_URL",
+    f"{PUBLIC_BASE_URL}/generated-images"
+    if EMBEDDED or not S3_ENDPOINT_URL
+    else f"{S3_ENDPOINT_URL.rstrip('/')}/{S3_BUCKET}",
+).rstrip("/")
+SIGNED_URL_TTL_S = env.integer("SIGNED_URL_TTL_S", 3600, minimum=60)
+STORAGES = {
+    "default": {"BACKEND": "gateway.storage.PublicImageStorage"},
+    "images": {"BACKEND": "gateway.storage.PublicImageStorage"},
+    "private_images": {"BACKEND": "gateway.storage.PrivateImageStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# Providers: a base URL and a key each. An empty base URL means the provider's own.
+PROVIDER_PREFIXES = {
+    "openai": "OPENAI",
+    "azure": "AZURE_OPENAI",
+    "google": "GEMINI",
+    "xai": "XAI",
+    "fal": "FAL",
+    "bfl": "BFL",
+    "stability": "STABILITY",
+    "ideogram": "IDEOGRAM",
+}
+PROVIDER_ENDPOINTS = {
+    provider: {
+        "base_url": env.text(f"{prefix}_BASE_URL").rstrip("/"),
+        "api_key": env.text(f"{prefix}_API_KEY"),
+    }
+    for provider, prefix in PROVIDER_PREFIXES.items()
+}
+SANDBOX_BASE_URL = env.text("SANDBOX_BASE_URL").rstrip("/")
+LIENZO_SANDBOX = env.choice("LIENZO_SANDBOX", "auto" if EMBEDDED else "off", ("auto", "off"))
+ALLOW_PRIVATE_UPSTREAMS = env.flag("ALLOW_PRIVATE_UPSTREAMS")
+WEBHOOK_ALLOWED_TARGETS = env.words("WEBHOOK_ALLOWED_TARGETS")
+
+# Limits of a request and of an image.
+REQUEST_BODY_MAX_BYTES = env.integer("REQUEST_BODY_MAX_BYTES", 1_000_000, minimum=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_MAX_BYTES
+IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50_000_000, minimum=1)
+IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
+FX_MAX_AGE_DAYS = env.integer("FX_MAX_AGE_DAYS", 7, minimum=1)
+
+# Worker: how many Celery tasks may wait at once, and how many of them may move image bytes.
+WORKER_POOL_SIZE = env.integer("WORKER_POOL_SIZE", 6400, minimum=1)
+TRANSFER_LIMIT = env.integer("TRANSFER_LIMIT", 16, minimum=1)
+
+# Raise when a provider, S3 or a stream is reached while this greenlet holds a database connection.
+FORBID_NETWORK_IN_TRANSACTION = env.flag("FORBID_NETWORK_IN_TRANSACTION")
+
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Lienzo <no-reply@localhost>")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["gateway.api.rendering.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "gateway.api.rendering.IgnoreAccept",
+    "EXCEPTION_HANDLER": "gateway.api.errors.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # 4xx are answers, not incidents.
+        "django.request": {"level": "ERROR"},
+        "botocore": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+    },
+}
+
+
+def check_secrets() -> None:
+    """Refuse to serve with a default secret; called by the web and worker entry points."""
+    for name, value in (("SECRET_KEY", SECRET_KEY), ("API_KEY_HMAC_SECRET", API_KEY_HMAC_SECRET)):
+        if value == INSECURE_SECRET:
+            raise ImproperlyConfigured(
+                f"{name} is not set. Set it to a long random value, e.g. the output of "
+                "`python -c 'import secrets; print(secrets.token_urlsafe(48))'`."
+            )

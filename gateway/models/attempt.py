@@ -1,0 +1,54 @@
+"""An attempt: one call to one provider, recorded before it is made."""
+
+from django.db import models
+
+from core.ids import new_uuid
+from gateway.models.generation import Generation
+
+
+class Attempt(models.Model):
+    """One call to one provider. `cost_micros` is what it costs the platform, in micros of USD."""
+
+    class Status(models.TextChoices):
+        STARTED = "started", "Started"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        REFUSED = "refused", "Refused"
+        LATE = "late", "Late"
+        UNKNOWN = "unknown", "Unknown"
+
+    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    provider = models.CharField(max_length=20)
+    upstream_model = models.CharField(max_length=150)
+    is_sandboxed = models.BooleanField(default=False)
+    upstream_id = models.CharField(max_length=200, blank=True)
+    upstream_request_id = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=10, choices=Status, default=Status.STARTED)
+    error_code = models.CharField(max_length=100, blank=True)
+    error_message = models.CharField(max_length=500, blank=True)
+    upstream_status = models.PositiveSmallIntegerField(null=True)
+    cost_micros = models.BigIntegerField(default=0)
+    claim_token = models.UUIDField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["generation", "number"], name="gateway_attempt_number_unique"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    status__in=["started", "succeeded", "failed", "refused", "late", "unknown"]
+                ),
+                name="gateway_attempt_status_valid",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(cost_micros__gte=0), name="gateway_attempt_cost_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.generation_id}#{self.number} {self.provider} {self.status}"

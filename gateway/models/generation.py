@@ -1,0 +1,129 @@
+"""A generation: one accepted request for images, from authorization to its end."""
+
+from django.db import models
+
+from core.ids import new_uuid
+from gateway.models.process import Process
+
+
+class Generation(models.Model):
+    """One accepted request. Its id is the request's UUID and the second folder of its images.
+
+    The row is the queue: workers claim `queued` rows; `worker` and `claim_token` are the claim, and
+    every later write of the worker compares both. `connection_id` is the HTTP request that waits for
+    the answer; a generation without an answer whose connection has closed may be adopted by a retry.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+        CANCELED = "canceled", "Canceled"
+
+    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT)
+    api_key = models.ForeignKey("orgs.ApiKey", on_delete=models.PROTECT)
+    livemode = models.BooleanField()
+    is_sandboxed = models.BooleanField(default=False)
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
+
+    model = models.CharField(max_length=100)
+    requested_model = models.CharField(max_length=100)
+    parameters = models.JSONField()
+    user = models.CharField(max_length=512, blank=True)
+    client_request_id = models.CharField(max_length=512, blank=True)
+    dropped_parameters = models.JSONField(default=list)
+    fingerprint = models.BinaryField(max_length=32)
+
+    currency = models.CharField(max_length=3)
+    unit_micros = models.BigIntegerField()
+    quoted_micros = models.BigIntegerField()
+    charged_micros = models.BigIntegerField(default=0)
+
+    provider = models.CharField(max_length=20)
+    route_index = models.PositiveSmallIntegerField(default=0)
+    worker = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, related_name="claimed"
+    )
+    claim_token = models.UUIDField(null=True)
+    recoveries = models.PositiveSmallIntegerField(default=0)
+
+    connection_id = models.UUIDField(null=True)
+    connection_opened_at = models.DateTimeField(null=True)
+    connection_closed_at = models.DateTimeField(null=True)
+    web_process = models.ForeignKey(
+        Process, on_delete=models.SET_NULL, null=True, related_name="serving"
+    )
+    answered_at = models.DateTimeField(null=True)
+
+    served_by = models.CharField(max_length=100, blank=True)
+    image_adjusted = models.CharField(max_length=200, blank=True)
+    usage = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+
+    created_at = models.DateTimeField()
+    deadline_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    status__in=["queued", "running", "succeeded", "failed", "canceled"]
+                ),
+                name="gateway_generation_status_valid",
+            ),
+            models.CheckConstraint(
+                condition=(
+                    models.Q(status__in=["queued", "running"], finished_at__isnull=True)
+                    | models.Q(
+                        status__in=["succeeded", "failed", "canceled"], finished_at__isnull=False
+                    )
+                ),
+                name="gateway_generation_finished_iff_terminal",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="running") | models.Q(claim_token__isnull=False),
+                name="gateway_generation_running_is_claimed",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(charged_micros__gte=0)
+                & models.Q(charged_micros__lte=models.F("quoted_micros")),
+                name="gateway_generation_charge_within_quote",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["provider", "created_at"],
+                condition=models.Q(status="queued"),
+                name="gateway_generation_queue",
+            ),
+            models.Index(
+                fields=["provider", "organization"],
+                condition=models.Q(status="running"),
+                name="gateway_generation_running",
+            ),
+            models.Index(
+                fields=["deadline_at"],
+                condition=models.Q(status__in=["queued", "running"]),
+                name="gateway_generation_open",
+            ),
+            models.Index(
+                fields=["api_key", "fingerprint", "created_at"],
+                condition=models.Q(answered_at__isnull=True),
+                name="gateway_generation_undelivered",
+            ),
+            models.Index(
+                fields=["organization", "-created_at", "-id"], name="gateway_generation_listing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.model} {self.status}"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Return whether the generation has ended."""
+        return self.finished_at is not None

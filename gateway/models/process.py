@@ -1,0 +1,38 @@
+"""One row per web or worker process: its lease."""
+
+from django.db import models
+
+from core.ids import new_uuid
+
+
+class Process(models.Model):
+    """A serving process. It is alive while its heartbeat is younger than the lease.
+
+    `host`, `pid` and `started_ticks` let a process on the same host see at once that this one is gone,
+    without waiting for the lease.
+    """
+
+    class Kind(models.TextChoices):
+        WEB = "web", "Web"
+        WORKER = "worker", "Worker"
+
+    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind)
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    started_ticks = models.BigIntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["kind", "heartbeat_at"],
+                condition=models.Q(ended_at__isnull=True),
+                name="gateway_process_alive",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.host}:{self.pid}"

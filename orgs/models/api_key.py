@@ -1,0 +1,41 @@
+"""API keys. Only an HMAC of the secret is stored."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+
+from core.ids import new_uuid
+from orgs.models.organization import Organization
+from orgs.models.user import User
+
+
+class ApiKey(models.Model):
+    """A credential of an organization.
+
+    `lookup` is the readable start of the secret's random part, `digest` the HMAC-SHA256 of the
+    whole secret. Empty `scopes`, `models` and `cidrs` mean no restriction.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="api_keys"
+    )
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True)
+    name = models.CharField(max_length=200)
+    livemode = models.BooleanField()
+    lookup = models.CharField(max_length=16, unique=True)
+    digest = models.BinaryField(max_length=32)
+    scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    models_allowed = ArrayField(models.CharField(max_length=100), default=list, blank=True)
+    cidrs = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    max_concurrent = models.PositiveIntegerField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.lookup})"

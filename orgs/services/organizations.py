@@ -1,0 +1,67 @@
+"""Creating organizations and people."""
+
+from zoneinfo import available_timezones
+
+from django.db import transaction
+
+from orgs.errors import InvalidInputError
+from orgs.models import Membership, Organization, User
+
+
+def create_organization(
+    *,
+    name: str,
+    currency: str,
+    time_zone: str = "UTC",
+    image_policy: str = Organization.ImagePolicy.PUBLIC,
+    is_demo: bool = False,
+    max_concurrent: int | None = None,
+) -> Organization:
+    """Create an organization. Joins the caller's transaction.
+
+    Its accounts are opened by `billing.services.accounts.open_accounts`, which the caller runs in the
+    same transaction: this app stands below billing and cannot.
+
+    Raises:
+        InvalidInputError: The name is blank, the time zone unknown or the policy not a policy.
+    """
+    if not name.strip():
+        raise InvalidInputError("Give the organization a name.", param="name")
+    if time_zone not in available_timezones():
+        raise InvalidInputError(f"Unknown time zone {time_zone!r}.", param="time_zone")
+    if image_policy not in Organization.ImagePolicy.values:
+        raise InvalidInputError("image_policy is public or signed.", param="image_policy")
+    return Organization.objects.create(
+        name=name.strip(),
+        currency=currency,
+        time_zone=time_zone,
+        image_policy=image_policy,
+        is_demo=is_demo,
+        max_concurrent=max_concurrent,
+    )
+
+
+def create_user(*, email: str, password: str, name: str = "", staff_role: str = "") -> User:
+    """Create a person who signs in with a password.
+
+    Raises:
+        InvalidInputError: The address is taken or the staff role unknown.
+    """
+    if staff_role not in User.StaffRole.values:
+        raise InvalidInputError("The staff role is operator or finance.", param="staff")
+    with transaction.atomic():
+        if User.objects.filter(email__iexact=email.strip()).exists():
+            raise InvalidInputError(f"A user {email} exists already.", param="email")
+        return User.objects.create_user(
+            email, password, name=name, staff_role=staff_role, is_superuser=False
+        )
+
+
+def add_member(*, organization: Organization, user: User, role: str) -> Membership:
+    """Give a person a role; a person already a member gets the new role."""
+    if role not in Membership.Role.values:
+        raise InvalidInputError(f"Unknown role {role!r}.", param="role")
+    membership, _ = Membership.objects.update_or_create(
+        organization=organization, user=user, defaults={"role": role}
+    )
+    return membership
