@@ -59,6 +59,11 @@ class HttpResponse:
         self.headers: Mapping[str, str] = response.headers
 
     @property
+    def is_success(self) -> bool:
+        """Whether the status is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004
+
+    @property
     def content_length(self) -> int | None:
         """The body's length as announced, before any decompression."""
         text = self.headers.get("Content-Length", "")

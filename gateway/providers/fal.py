@@ -1,0 +1,98 @@
+"""fal's queue API: submit a job, poll its status, collect its result, download the images."""
+
+import time
+from collections.abc import Mapping
+from typing import ClassVar
+
+from gateway.providers import fal_errors, wire
+from gateway.providers.base import Call, ImageRequest, ProviderResult
+from gateway.providers.fal_job import Job, endpoint_segments, send
+
+_FIRST_POLL_S_MAX = 2.0
+_SPEEDS: Mapping[str, str] = {"low": "TURBO", "medium": "BALANCED", "high": "QUALITY"}
+_STYLED = ("fal-ai/recraft/", "fal-ai/ideogram/")
+
+
+class FalAdapter:
+    """Jobs of fal's queue; a job outlives this process and is picked up again by its id."""
+
+    name: ClassVar[str] = "fal"
+    default_base_url: ClassVar[str] = "https://queue.fal.run"
+    official_hosts: ClassVar[frozenset[str]] = frozenset({"queue.fal.run", "fal.run"})
+    resumable: ClassVar[bool] = True
+
+    def generate(self, call: Call) -> ProviderResult:
+        """Submit a job, wait for it and return its images.
+
+        The queue's own retries stay on (no `X-Fal-No-Retry`): fal never bills a 5xx.
+
+        Raises:
+            ProviderError: One of its subclasses.
+        """
+        job = Job(call, _submit(call))
+        try:
+            call.on_submitted(job.upstream_id)
+        except BaseException:
+            # Nobody would ever collect a job whose id is not saved.
+            job.cancel()
+            raise
+        return job.wait(first_poll_s=min(call.expected_s / 10, _FIRST_POLL_S_MAX))
+
+    def resume(self, call: Call, upstream_id: str) -> ProviderResult:
+        """Wait for a job submitted earlier and return its images.
+
+        Raises:
+            ProviderError: As `generate`.
+        """
+        return Job(call, upstream_id).wait()
+
+
+def _submit(call: Call) -> str:
+    """Put the job into the queue and return the id it got, not checked yet."""
+    path = "/".join(endpoint_segments(call.request.upstream_model))
+    # A job that has not started by our deadline must not start, and cost, after it.
+    start_s = max(2, int(call.deadline - time.monotonic()))
+    with (
+        wire.translated(),
+        send(
+            call,
+            "POST",
+            path,
+            deadline=call.deadline,
+            headers={"X-Fal-Request-Timeout": str(start_s)},
+            json=build_body(call.request),
+        ) as answer,
+    ):
+        if answer.is_success:
+            payload = answer.read_json(limit=wire.ERROR_BYTES_MAX)
+            return wire.text(payload.get("request_id")) if isinstance(payload, dict) else ""
+        refusal = wire.read_error_json(answer)
+    raise fal_errors.classify(answer.status, answer.headers, refusal, submitted=False)
+
+
+def build_body(request: ImageRequest) -> dict[str, object]:
+    """Return the JSON body for a request.
+
+    Endpoints ignore fields they do not know, but check the values of those they do: `style` goes
+    only to the families that have styles, and their words, not OpenAI's, must have been chosen by
+    the route.
+    """
+    model = request.upstream_model
+    body: dict[str, object] = {
+        "prompt": request.prompt,
+        **(request.size_param or {}),
+        # Single-image endpoints have no such field.
+        "num_images": request.n if request.n > 1 else None,
+        _format_field(model): request.output_format,
+        "seed": request.seed,
+        "style": request.style if model.startswith(_STYLED) else None,
+    }
+    if model.startswith("fal-ai/ideogram/v3"):
+        body["rendering_speed"] = _SPEEDS.get(request.quality or "")
+    return {name: value for name, value in body.items() if value is not None} | dict(request.extra)
+
+
+def _format_field(model: str) -> str:
+    # fast-sdxl alone names it differently (generated types of the official client, read
+    # 2026-11-21).
+    return "format" if model == "fal-ai/fast-sdxl" else "output_format"
