@@ -1,0 +1,339 @@
+"""The OpenAI Images API: `/openai/v1/images/generations`, `/openai/v1/models`, result files."""
+
+import base64
+import math
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import orjson
+
+from sandbox.drawing import Picture
+from sandbox.faults import Faults, Plan, hang
+from sandbox.openai_rules import (
+    INVALID_REQUEST,
+    MODELS,
+    USER_ERROR,
+    OpenAIError,
+    Params,
+    model_error,
+    read_params,
+    usage,
+)
+from sandbox.server import (
+    Request,
+    Response,
+    Studio,
+    iso_time,
+    json_response,
+    pause,
+    picture_for,
+)
+
+_URL_TTL_S: Final = 3600.0  # "URLs expire after 60 minutes", openai-openapi, read 2026-11-21
+_SHOWN_LIMIT: Final = 10_000
+_WINDOW_S: Final = 60
+_ACCOUNT_KEYS: Final = "https://platform.openai.com/account/api-keys"
+_NO_KEY: Final = (
+    "You didn't provide an API key. You need to provide your API key in an Authorization header"
+    " using Bearer auth (i.e. Authorization: Bearer YOUR_KEY). You can obtain an API key from"
+    f" {_ACCOUNT_KEYS}."
+)
+_QUOTA: Final = (
+    "You exceeded your current quota, please check your plan and billing details. For more"
+    " information on this error, read the docs:"
+    " https://platform.openai.com/docs/guides/error-codes/api-errors."
+)
+_VERIFY: Final = (
+    "Your organization must be verified to use the model `{model}`. Please go to:"
+    " https://platform.openai.com/settings/organization/general and click on Verify Organization."
+)
+_SERVER_ERROR: Final = (
+    "The server had an error while processing your request. Sorry about that! You can retry your"
+    " request, or contact us through our help center at help.openai.com if the error persists."
+    " (Please include the request ID {request_id} in your message.)"
+)
+_OVERLOADED: Final = "The engine is currently overloaded, please try again later."
+_GPT_REFUSAL: Final = (
+    "Your request was rejected by the safety system. If you believe this is an error, contact us"
+    " at help.openai.com and include the request ID {request_id}. safety_violations=[violence]."
+)
+_DALL_E_REFUSAL: Final = (
+    "Your request was rejected as a result of our safety system. {subject} may contain text that"
+    " is not allowed by our safety system."
+)
+_GATEWAY_PAGE: Final = (
+    "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n<center><h1>{status}"
+    " {reason}</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n"
+)
+
+
+@dataclass(slots=True)
+class _Window:
+    """Calls of one key within the running minute."""
+
+    started_at: float
+    calls: int = 0
+
+
+class OpenAI:
+    """The emulated provider."""
+
+    name = "openai"
+
+    def __init__(self, faults: Faults, studio: Studio) -> None:
+        self._faults = faults
+        self._studio = studio
+        self._windows: dict[str, _Window] = {}
+
+    def handle(self, request: Request) -> Response:
+        """Route one call, with the headers that every answer carries."""
+        if request.path.startswith("/files/"):
+            request.entry.operation = "file"
+            return self._studio.serve(request.path.removeprefix("/files/"))
+        started = time.monotonic()
+        request_id = f"req_{secrets.token_hex(16)}"
+        limits: Mapping[str, str] = {}
+        try:
+            key = _check_key(request)
+            limits = self._count_call(key)
+            response = self._route(request, request_id)
+        except OpenAIError as error:
+            response = json_response(error.body, status=error.status, headers=error.headers)
+        return replace(
+            response,
+            headers={
+                "x-request-id": request_id,
+                "openai-processing-ms": str(round((time.monotonic() - started) * 1000)),
+                "openai-organization": "sandbox",
+                "openai-version": "2020-10-01",
+                **limits,
+                **response.headers,
+            },
+        )
+
+    def _route(self, request: Request, request_id: str) -> Response:
+        match request.method, request.path:
+            case "POST", "/v1/images/generations":
+                return self._generate(request, request_id)
+            case "GET", "/v1/models":
+                request.entry.operation = "models"
+                return json_response(
+                    {"object": "list", "data": [_model_card(name) for name in self._models()]}
+                )
+            case "GET", path if path.startswith("/v1/models/"):
+                request.entry.operation = "models"
+                model_id = path.removeprefix("/v1/models/")
+                if model_id not in self._models():
+                    raise model_error(model_id)
+                return json_response(_model_card(model_id))
+            case method, path:
+                raise OpenAIError(404, f"Invalid URL ({method} /openai{path})")
+
+    def _models(self) -> list[str]:
+        retired = self._faults.settings(self.name).retired
+        return [name for name, model in MODELS.items() if not (retired and model.retired)]
+
+    def _count_call(self, key: str) -> dict[str, str]:
+        """Count a call against the minute of its key; refuse it when the limit is enforced."""
+        enforced = self._faults.settings(self.name).requests_per_minute
+        limit = enforced or _SHOWN_LIMIT
+        now = time.monotonic()
+        window = self._windows.get(key)
+        if window is None or now - window.started_at >= _WINDOW_S:
+            window = self._windows[key] = _Window(now)
+        window.calls += 1
+        reset_s = math.ceil(window.started_at + _WINDOW_S - now)
+        headers = {
+            "x-ratelimit-limit-requests": str(limit),
+            "x-ratelimit-remaining-requests": str(max(0, limit - window.calls)),
+            "x-ratelimit-reset-requests": f"{reset_s}s" if reset_s < _WINDOW_S else "1m0s",
+        }
+        if enforced and window.calls > enforced:
+            headers["retry-after"] = str(reset_s)
+            raise _rate_limit_error(enforced, headers)
+        return headers
+
+    def _generate(self, request: Request, request_id: str) -> Response:
+        try:
+            body = request.json()
+        except ValueError as error:
+            raise OpenAIError(
+                400,
+                "We could not parse the JSON body of your request. (HINT: This likely means you"
+                " aren't using your HTTP library correctly. The OpenAI API expects a JSON payload,"
+                " but what was sent was not valid JSON.)",
+            ) from error
+        fields = body if isinstance(body, dict) else {}
+        prompt = str(fields.get("prompt") or "")
+        request.note("generate", str(fields.get("model") or "dall-e-2"), prompt, request_id)
+        params = read_params(body, retired=self._faults.settings(self.name).retired)
+        plan = self._faults.plan(self.name, prompt)
+        if plan.find("hang") is not None and not plan.hangs_at("file"):
+            hang()
+        forced = _forced_answer(plan, params, request_id)
+        if forced is not None:
+            pause(plan.delay_s)
+            return forced
+        started = time.monotonic()
+        response = self._answer(request, params, plan, request_id)
+        pause(plan.delay_s - (time.monotonic() - started))
+        drips = plan.find("drip")
+        return response.dripped() if drips and not params.stream else response
+
+    def _answer(self, request: Request, params: Params, plan: Plan, request_id: str) -> Response:
+        count = 0 if plan.find("empty") else params.n
+        pictures = [self._picture(params, plan) for _ in range(count)]
+        if params.stream:
+            return Response(
+                200, content_type="text/event-stream", stream=self._events(params, pictures)
+            )
+        data = [self._item(request, params, plan, picture) for picture in pictures]
+        answer: dict[str, object] = {"created": int(time.time()), "data": data}
+        if params.model.gpt:
+            answer |= {**_echo(params), "usage": usage(params, count)}
+        return json_response(answer)
+
+    def _picture(self, params: Params, plan: Plan) -> Picture:
+        picture = Picture(
+            caption=params.prompt,
+            model=params.model_id,
+            width=params.width,
+            height=params.height,
+            format=params.output_format,
+            entropy=secrets.token_hex(8),
+            quality=min(params.compression, 85),
+            transparent=params.background == "transparent",
+            noise=self._faults.settings(self.name).noise,
+        )
+        return picture_for(plan, picture)
+
+    def _item(
+        self, request: Request, params: Params, plan: Plan, picture: Picture
+    ) -> dict[str, str]:
+        item: dict[str, str] = {}
+        if params.model_id == "dall-e-3":
+            item["revised_prompt"] = f"A {params.style} picture: {picture.caption}"
+        if params.as_url:
+            name = self._studio.publish(picture, plan, ttl_s=_URL_TTL_S)
+            expiry = iso_time(time.time() + _URL_TTL_S)[:19]
+            item["url"] = f"{request.root}/files/{name}?se={expiry}Z&sig=sandbox"
+        else:
+            item["b64_json"] = base64.b64encode(self._studio.draw(picture)).decode()
+        return item
+
+    def _events(self, params: Params, pictures: list[Picture]) -> Iterator[bytes]:
+        """Server-sent events: the partial images, then the completed one."""
+        for picture in pictures:
+            for index in range(params.partial_images):
+                partial = replace(picture, entropy=f"{picture.entropy}/{index}")
+                yield self._event(params, "partial_image", partial, {"partial_image_index": index})
+            yield self._event(params, "completed", picture, {"usage": usage(params, 1)})
+
+    def _event(
+        self, params: Params, kind: str, picture: Picture, more: Mapping[str, object]
+    ) -> bytes:
+        name = f"image_generation.{kind}"
+        payload = {
+            "type": name,
+            "b64_json": base64.b64encode(self._studio.draw(picture)).decode(),
+            "created_at": int(time.time()),
+            **_echo(params),
+            **more,
+        }
+        return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(payload))
+
+
+def _check_key(request: Request) -> str:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key = key.strip()
+    if scheme.lower() != "bearer" or not key:
+        raise OpenAIError(401, _NO_KEY)
+    if "bad" in key:
+        raise _bad_key(key)
+    return key
+
+
+def _bad_key(key: str) -> OpenAIError:
+    shown = f"{key[:5]}{'*' * 8}{key[-4:]}"
+    message = f"Incorrect API key provided: {shown}. You can find your API key at {_ACCOUNT_KEYS}."
+    return OpenAIError(401, message, code="invalid_api_key")
+
+
+def _forced_answer(plan: Plan, params: Params, request_id: str) -> Response | None:
+    """The answer that directives demand in place of a picture."""
+    headers: dict[str, str] = {}
+    retry_after = plan.find("retry_after")
+    if retry_after is not None:
+        headers["retry-after"] = retry_after
+    status = plan.find("status")
+    refusal = plan.find("refuse")
+    if plan.find("unfunded"):
+        error = OpenAIError(429, _QUOTA, type_="insufficient_quota", code="insufficient_quota")
+    elif refusal is not None:
+        error = _refusal(params, "output" if refusal == "output" else "input", request_id)
+    elif status in {"502", "504"}:
+        reason = "Bad Gateway" if status == "502" else "Gateway time-out"
+        page = _GATEWAY_PAGE.format(status=status, reason=reason)
+        return Response(int(status), page.encode(), "text/html", headers)
+    elif status is not None:
+        error = _status_error(int(status), params, request_id)
+    else:
+        return None
+    return json_response(error.body, status=error.status, headers=headers)
+
+
+def _status_error(status: int, params: Params, request_id: str) -> OpenAIError:
+    match status:
+        case 401:
+            return _bad_key("sk-refused-by-directive")
+        case 403:
+            return OpenAIError(403, _VERIFY.format(model=params.model_id))
+        case 404:
+            return model_error(params.model_id)
+        case 429:
+            return _rate_limit_error(5)
+        case _ if status >= 500:  # noqa: PLR2004 - the class of server errors
+            text = _OVERLOADED if status == 503 else _SERVER_ERROR  # noqa: PLR2004
+            message = text.format(request_id=request_id)
+            return OpenAIError(status, message, type_="server_error")
+        case _:
+            return OpenAIError(status, f"Request failed with status {status}.")
+
+
+def _rate_limit_error(limit: int, headers: Mapping[str, str] | None = None) -> OpenAIError:
+    message = (
+        "Rate limit exceeded for images per minute in organization sandbox."
+        f" Limit: {limit}/1min. Current: {limit + 1}/1min."
+    )
+    return OpenAIError(429, message, type_="requests", code="rate_limit_exceeded", headers=headers)
+
+
+def _refusal(params: Params, stage: str, request_id: str) -> OpenAIError:
+    if params.model.gpt:
+        details = {"moderation_stage": stage, "categories": ["violence"]}
+        return OpenAIError(
+            400,
+            _GPT_REFUSAL.format(request_id=request_id),
+            type_=USER_ERROR,
+            code="moderation_blocked",
+            more={"moderation_details": details},
+        )
+    subject = "Your prompt" if stage == "input" else "Image descriptions generated from your prompt"
+    message = _DALL_E_REFUSAL.format(subject=subject)
+    return OpenAIError(400, message, type_=INVALID_REQUEST, code="content_policy_violation")
+
+
+def _echo(params: Params) -> dict[str, object]:
+    return {
+        "background": "transparent" if params.background == "transparent" else "opaque",
+        "output_format": params.output_format,
+        "quality": params.quality,
+        "size": params.size,
+    }
+
+
+def _model_card(model_id: str) -> dict[str, object]:
+    return {"id": model_id, "object": "model", "created": 1_700_000_000, "owned_by": "system"}
