@@ -7,7 +7,9 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 PY := $(VENV)/bin/python
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# A user's pip settings may name an index; they must not send packages elsewhere than into .venv.
+INSTALL := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 $(PY) -m pip install --quiet \
+	--disable-pip-version-check --require-hashes --no-deps
 WORKERS ?= 2
 ARGS ?=
 

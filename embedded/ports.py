@@ -13,6 +13,8 @@ LOOPBACK = "127.0.0.1"
 _FIRST_PORT = 15_000
 _LAST_PORT = 32_000
 _TRIES = 500
+# As many as common kernels allow: they wait here while the web process restarts.
+_BACKLOG = 4096
 
 
 def is_free(port: int) -> bool:
@@ -70,7 +72,7 @@ def listen(host: str, port: int) -> socket.socket:
     server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         server.bind(address)
-        server.listen(2048)
+        server.listen(_BACKLOG)
     except OSError as error:
         server.close()
         raise EmbeddedError(_why_not(host, port, error)) from error

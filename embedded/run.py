@@ -21,6 +21,7 @@ from embedded.environment import (
 )
 from embedded.errors import EmbeddedError, EngineStartError, StopRequestedError
 from embedded.files import last_lines, read_env_file, write_env_file
+from embedded.limits import raise_file_limit
 from embedded.locks import sole_user
 from embedded.ports import listen
 from embedded.processes import (
@@ -50,6 +51,7 @@ def run(var: Path, environ: Mapping[str, str]) -> int:
         EmbeddedError: It cannot start; everything started so far has been stopped.
     """
     address = Address.from_environ(environ)
+    raise_file_limit()
     with sole_user(var), StopSignals() as signals:
         refuse_own_address(environ, address)
         folders = Folders.under(var)

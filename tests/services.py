@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from embedded.environment import without_settings
+from embedded.limits import raise_file_limit
 
 MARK = "LIENZO_TEST_SERVICES"
 _STOP_TIMEOUT_S = 30
@@ -32,6 +33,7 @@ def pytest_load_initial_conftests(
 
 
 def _start(config: pytest.Config) -> None:
+    raise_file_limit()
     kept = without_settings(os.environ)
     holder = subprocess.Popen(
         [sys.executable, "-m", "embedded", "hold"],
