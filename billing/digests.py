@@ -1,0 +1,103 @@
+"""Digests that make a change of a booked row visible.
+
+Canonical form: a JSON array without spaces, ASCII only; instants are integer microseconds since
+1970-01-01 UTC, decimals are written in full without trailing zeros.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final, Protocol
+from uuid import UUID
+
+from billing.models import Hold, JournalEntry
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FORMAT: Final = 1
+
+
+class PostingFields(Protocol):
+    """What the digest reads of a posting, whether it is booked already or about to be."""
+
+    line: int
+    account_id: UUID
+    direction: str
+    amount_micros: int
+    currency: str
+    reference: str
+
+
+def _instant(value: datetime | None) -> int | None:
+    return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+
+def _decimal(value: Decimal) -> str:
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _sha256(fields: list[object]) -> bytes:
+    return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode("ascii")).digest()
+
+
+def entry_digest(entry: JournalEntry, postings: Iterable[PostingFields]) -> bytes:
+    """Return the SHA-256 of an entry and its postings in the order of their lines."""
+    lines = [
+        [p.line, str(p.account_id), p.direction, p.amount_micros, p.currency, p.reference]
+        for p in postings
+    ]
+    return _sha256(
+        [
+            _FORMAT,
+            str(entry.id),
+            entry.kind,
+            entry.idempotency_key,
+            entry.reference,
+            entry.description,
+            _instant(entry.effective_at),
+            _instant(entry.booked_at),
+            entry.lines,
+            lines,
+        ]
+    )
+
+
+def chain_head(previous: bytes, digest: bytes) -> bytes:
+    """Return the head after an entry, as `sha256(head || digest)` computes it in SQL."""
+    return hashlib.sha256(previous + digest).digest()
+
+
+def hold_digest(hold: Hold) -> bytes:
+    """Return the SHA-256 of every other column of a hold in its present state."""
+    return _sha256(
+        [
+            _FORMAT,
+            str(hold.id),
+            str(hold.organization_id),
+            str(hold.account_id),
+            None if hold.api_key_id is None else str(hold.api_key_id),
+            hold.reference,
+            hold.amount_micros,
+            hold.unit_micros,
+            hold.list_unit_micros,
+            hold.count,
+            hold.currency,
+            hold.price_version_id,
+            hold.pixels,
+            _decimal(hold.list_amount),
+            hold.list_currency,
+            _decimal(hold.markup),
+            hold.markup_version_id,
+            _decimal(hold.rate),
+            hold.fx_rate_id,
+            hold.budget_period.isoformat(),
+            _instant(hold.deadline_at),
+            _instant(hold.authorized_at),
+            str(hold.status),
+            hold.captured_micros,
+            hold.captured_count,
+            _instant(hold.closed_at),
+        ]
+    )

@@ -1,0 +1,104 @@
+"""Anticipated failures of billing, one class each."""
+
+from core.errors import AppError, Category
+
+
+class InvalidAmountError(AppError):
+    """An amount, price or rate that is not a usable number."""
+
+    code = "invalid_value"
+    category = Category.INVALID_REQUEST
+
+
+class UnknownCurrencyError(AppError):
+    """A currency code outside ISO 4217."""
+
+    code = "invalid_value"
+    category = Category.INVALID_REQUEST
+
+
+class InsufficientBalanceError(AppError):
+    """The wallet does not cover the amount; nothing was written."""
+
+    code = "insufficient_balance"
+    category = Category.BILLING
+
+
+class BudgetExceededError(AppError):
+    """A monthly budget of the key or the organization does not cover the amount."""
+
+    code = "budget_exceeded"
+    category = Category.BILLING
+
+
+class ModelNotPricedError(AppError):
+    """No price is active for the model at this size and quality."""
+
+    code = "model_not_priced"
+    category = Category.INVALID_REQUEST
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, param="model")
+
+
+class FxRateStaleError(AppError):
+    """No exchange rate, or none recent enough to charge by."""
+
+    code = "fx_rate_stale"
+    category = Category.UNAVAILABLE
+
+
+class HoldNotFoundError(AppError):
+    """No hold has this reference."""
+
+    code = "hold_not_found"
+    category = Category.NOT_FOUND
+
+
+class HoldClosedError(AppError):
+    """The hold has already been captured or released."""
+
+    code = "hold_closed"
+    category = Category.CONFLICT
+
+
+class EntryConflictError(AppError):
+    """The idempotency key belongs to an entry that says something else."""
+
+    code = "entry_conflict"
+    category = Category.CONFLICT
+
+
+class EntryNotFoundError(AppError):
+    """No journal entry has this id."""
+
+    code = "entry_not_found"
+    category = Category.NOT_FOUND
+
+
+class UnbalancedEntryError(AppError):
+    """Lines that could not be booked: unbalanced, empty, or amounts that are not positive."""
+
+    code = "unbalanced_entry"
+    category = Category.INVALID_REQUEST
+
+
+class PriceConflictError(AppError):
+    """A published price was changed without a new source date."""
+
+    code = "price_conflict"
+    category = Category.CONFLICT
+
+
+class CurrencyMismatchError(AppError):
+    """An amount in another currency than the wallet's."""
+
+    code = "currency_mismatch"
+    category = Category.CONFLICT
+
+
+class LedgerCorruptError(AppError):
+    """Rows that belong together do not; the work was not done. Run `verify_ledger`."""
+
+    code = "internal_error"
+    category = Category.INTERNAL

@@ -1,0 +1,37 @@
+"""Tables of billing."""
+
+from billing.models.accounts import (
+    DEBIT_KINDS,
+    ORGANIZATION_CODES,
+    Account,
+    AccountCode,
+    AccountKind,
+    Balance,
+)
+from billing.models.budgets import Budget, BudgetPeriod
+from billing.models.holds import Hold, HoldStatus
+from billing.models.journal import Direction, EntryKind, JournalEntry, Posting
+from billing.models.prices import FxRate, Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
+
+__all__ = [
+    "DEBIT_KINDS",
+    "ORGANIZATION_CODES",
+    "Account",
+    "AccountCode",
+    "AccountKind",
+    "Balance",
+    "Budget",
+    "BudgetPeriod",
+    "Direction",
+    "EntryKind",
+    "FxRate",
+    "Hold",
+    "HoldStatus",
+    "JournalEntry",
+    "Markup",
+    "MarkupScope",
+    "Posting",
+    "PriceKind",
+    "PriceUnit",
+    "PriceVersion",
+]

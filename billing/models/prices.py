@@ -1,0 +1,144 @@
+"""Prices, markups and exchange rates: immutable rows, each in force from a date on."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+
+
+class PriceKind(models.TextChoices):
+    """`list` is what markup and FX apply to; `cost` is what a provider charges for a route."""
+
+    LIST = "list"
+    COST = "cost"
+
+
+class PriceUnit(models.TextChoices):
+    """What one price buys; `megapixel` scales with the delivered pixels."""
+
+    IMAGE = "image"
+    MEGAPIXEL = "megapixel"
+    REQUEST = "request"
+    INPUT_TOKENS_1M = "input_tokens_1m"
+    OUTPUT_TOKENS_1M = "output_tokens_1m"
+
+
+class PriceVersion(models.Model):
+    """A price of a model at a size and quality (empty: any), from `active_from` on.
+
+    The newest version that is active wins. `route` is empty for list prices.
+    """
+
+    kind = models.CharField(max_length=4, choices=PriceKind)
+    price_book = models.CharField(max_length=64, default="platform")
+    model_key = models.CharField(max_length=128)
+    route = models.CharField(max_length=128, blank=True)
+    size = models.CharField(max_length=32, blank=True)
+    quality = models.CharField(max_length=32, blank=True)
+    unit = models.CharField(max_length=32, choices=PriceUnit, default=PriceUnit.IMAGE)
+    amount = models.DecimalField(max_digits=20, decimal_places=10)
+    currency = models.CharField(max_length=3)
+    source = models.CharField(max_length=255)
+    source_date = models.DateField()
+    active_from = models.DateTimeField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=(
+                    "kind",
+                    "model_key",
+                    "price_book",
+                    "route",
+                    "size",
+                    "quality",
+                    "unit",
+                    "currency",
+                    "source",
+                    "active_from",
+                ),
+                name="billing_price_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=PriceKind.values), name="billing_price_kind"
+            ),
+            models.CheckConstraint(
+                condition=Q(unit__in=PriceUnit.values), name="billing_price_unit"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=Decimal(0)) | Q(kind="cost", amount=Decimal(0)),
+                name="billing_price_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="cost") | Q(route="", unit__in=("image", "megapixel")),
+                name="billing_price_list_per_image",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.model_key} {self.amount} {self.currency}"
+
+
+class MarkupScope(models.TextChoices):
+    """What a markup applies to; an organization's wins over a model's, that over the platform's."""
+
+    PLATFORM = "platform"
+    MODEL = "model"
+    ORGANIZATION = "organization"
+
+
+class Markup(models.Model):
+    """A fraction added to list prices (0.05 is five percent), from `active_from` on."""
+
+    scope = models.CharField(max_length=16, choices=MarkupScope)
+    organization = models.ForeignKey(
+        "orgs.Organization", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    model_key = models.CharField(max_length=128, blank=True)
+    rate = models.DecimalField(max_digits=9, decimal_places=6)
+    active_from = models.DateTimeField()
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=255, blank=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(scope="platform", organization__isnull=True, model_key="")
+                | (Q(scope="model", organization__isnull=True) & ~Q(model_key=""))
+                | Q(scope="organization", organization__isnull=False),
+                name="billing_markup_scope",
+            ),
+            models.CheckConstraint(
+                condition=Q(rate__gt=Decimal(-1)), name="billing_markup_above_minus_one"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("organization", "model_key", "active_from"), name="billing_markup_lookup"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.rate}"
+
+
+class FxRate(models.Model):
+    """Units of `quote` for one unit of `base`, as of an instant, from a named source."""
+
+    base = models.CharField(max_length=3)
+    quote = models.CharField(max_length=3)
+    rate = models.DecimalField(max_digits=20, decimal_places=10)
+    source = models.CharField(max_length=64)
+    as_of = models.DateTimeField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(rate__gt=Decimal(0)), name="billing_fx_positive"),
+        )
+        indexes = (models.Index(fields=("base", "quote", "as_of"), name="billing_fx_lookup"),)
+
+    def __str__(self) -> str:
+        return f"{self.base}/{self.quote} {self.rate}"

@@ -1,0 +1,36 @@
+"""Read wallets."""
+
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+
+from billing.models import AccountCode, Balance
+from billing.types import BalanceView
+from orgs.models import Organization
+
+
+def get_balance(*, organization_id: UUID) -> BalanceView:
+    """Return what an organization's wallet holds; zero before its first top-up.
+
+    Raises:
+        Organization.DoesNotExist: There is no such organization.
+    """
+    wallet = Balance.objects.filter(
+        account__organization_id=OuterRef("id"),
+        account__code=AccountCode.WALLET,
+        account__currency=OuterRef("currency"),
+    )
+    currency, posted, held = (
+        Organization.objects.filter(id=organization_id)
+        .annotate(
+            posted=Subquery(wallet.values("posted_micros")),
+            held=Subquery(wallet.values("held_micros")),
+        )
+        .values_list("currency", "posted", "held")
+        .get()
+    )
+    return BalanceView(
+        currency=currency,
+        available_micros=(posted or 0) - (held or 0),
+        held_micros=held or 0,
+    )

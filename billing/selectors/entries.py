@@ -1,0 +1,105 @@
+"""Read the journal."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Q, Sum
+
+from billing.models import AccountCode, Direction, EntryKind, JournalEntry, Posting
+from billing.types import CaptureLine, EntryDetail, PostingView, TrialBalanceRow
+
+_PAGE: Final = 2000
+
+
+def entries_for(*, reference: str) -> list[EntryDetail]:
+    """Return every entry about a reference, oldest first, with its lines."""
+    entries = JournalEntry.objects.filter(reference=reference).order_by("booked_at", "id")
+    return [
+        EntryDetail(
+            id=entry.id,
+            kind=entry.kind,
+            idempotency_key=entry.idempotency_key,
+            reference=entry.reference,
+            effective_at=entry.effective_at,
+            booked_at=entry.booked_at,
+            description=entry.description,
+            postings=tuple(
+                PostingView(
+                    line=p.line,
+                    account_code=p.account.code,
+                    organization_id=p.account.organization_id,
+                    direction=p.direction,
+                    amount_micros=p.amount_micros,
+                    currency=p.currency,
+                    reference=p.reference,
+                )
+                for p in entry.postings.select_related("account").order_by("line")
+            ),
+        )
+        for entry in entries
+    ]
+
+
+def capture_lines(
+    *, organization_id: UUID | None = None, reference: str | None = None
+) -> Iterator[CaptureLine]:
+    """Yield the wallet line of every delivered image, in the order of postings.
+
+    Reads in pages, so that the whole journal can be walked in bounded memory.
+    """
+    lines = Posting.objects.filter(
+        entry__kind=EntryKind.CAPTURE,
+        account__code=AccountCode.WALLET,
+        direction=Direction.DEBIT,
+    )
+    if organization_id is not None:
+        lines = lines.filter(account__organization_id=organization_id)
+    if reference is not None:
+        lines = lines.filter(entry__reference=reference)
+    last = 0
+    while page := list(
+        lines.filter(id__gt=last).select_related("entry", "account").order_by("id")[:_PAGE]
+    ):
+        for posting in page:
+            owner = posting.account.organization_id
+            assert owner is not None  # noqa: S101 - a wallet always has an owner (billing_account_owner)
+            yield CaptureLine(
+                posting_id=posting.id,
+                entry_id=posting.entry_id,
+                organization_id=owner,
+                reference=posting.entry.reference,
+                artifact_reference=posting.reference,
+                amount_micros=posting.amount_micros,
+                currency=posting.currency,
+            )
+        last = page[-1].id
+
+
+def trial_balance(*, at: datetime | None = None) -> list[TrialBalanceRow]:
+    """Return debits and credits of each account code and currency, booked up to an instant.
+
+    In every currency the debits of all rows equal the credits.
+    """
+    postings = Posting.objects.all()
+    if at is not None:
+        postings = postings.filter(entry__booked_at__lte=at)
+    rows = (
+        postings.values("account__code", "account__kind", "currency")
+        .annotate(
+            debit=Sum("amount_micros", filter=Q(direction=Direction.DEBIT), default=0),
+            credit=Sum("amount_micros", filter=Q(direction=Direction.CREDIT), default=0),
+        )
+        .order_by("currency", "account__code")
+    )
+    return [
+        TrialBalanceRow(
+            code=row["account__code"],
+            kind=row["account__kind"],
+            currency=row["currency"],
+            debit_micros=int(row["debit"]),
+            credit_micros=int(row["credit"]),
+        )
+        for row in rows
+    ]

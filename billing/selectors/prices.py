@@ -1,0 +1,34 @@
+"""Read prices in force."""
+
+from datetime import datetime
+
+from billing.models import PriceVersion
+from billing.types import PriceView
+
+
+def active_prices(*, kind: str, now: datetime, price_book: str = "platform") -> list[PriceView]:
+    """Return the newest active version of every price of a book, by model, size and quality."""
+    fields = ("model_key", "route", "size", "quality", "unit", "currency")
+    versions = (
+        PriceVersion.objects.filter(kind=kind, price_book=price_book, active_from__lte=now)
+        .order_by(*fields, "-active_from", "-id")
+        .distinct(*fields)
+    )
+    return [
+        PriceView(
+            id=version.id,
+            kind=version.kind,
+            price_book=version.price_book,
+            model_key=version.model_key,
+            route=version.route,
+            size=version.size,
+            quality=version.quality,
+            unit=version.unit,
+            amount=version.amount,
+            currency=version.currency,
+            source=version.source,
+            source_date=version.source_date,
+            active_from=version.active_from,
+        )
+        for version in versions
+    ]

@@ -1,0 +1,285 @@
+"""Book journal entries: the one way money moves.
+
+An entry is booked by one SQL statement: it inserts the entry, advances the balances of the
+organizations' accounts (`posted`, `held`, `seq`, `head`) and inserts the postings with the new
+`seq` and `head`. The balance row, the one lock that all work of an organization shares, is taken
+last and kept for one statement and the commit; locking it first costs three quarters of the
+throughput at a database one millisecond away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+
+from billing.digests import entry_digest
+from billing.errors import (
+    EntryConflictError,
+    EntryNotFoundError,
+    InsufficientBalanceError,
+    UnbalancedEntryError,
+)
+from billing.models import DEBIT_KINDS, AccountCode, Direction, EntryKind, JournalEntry, Posting
+from billing.money import MAX_AMOUNT_MICROS
+from billing.services.accounts import account, account_kind
+from billing.types import EntryView, Line
+from core.ids import new_uuid
+
+ENTRY_CTES: Final = """
+entry AS (
+    INSERT INTO billing_journalentry
+        (id, kind, idempotency_key, reference, description, effective_at, booked_at, lines, digest)
+    SELECT %(entry_id)s::uuid, %(kind)s, %(idempotency_key)s, %(reference)s, %(description)s,
+        %(effective_at)s::timestamptz, %(booked_at)s::timestamptz, %(lines)s, %(digest)s::bytea
+    FROM {after}
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING id
+), balance AS (
+    UPDATE billing_balance AS b
+    SET posted_micros = b.posted_micros + move.posted,
+        held_micros = b.held_micros + move.held,
+        seq = b.seq + 1,
+        head = sha256(b.head || %(digest)s::bytea)
+    FROM entry, unnest(%(balance_ids)s::uuid[], %(posted)s::bigint[], %(held)s::bigint[])
+        AS move (account_id, posted, held)
+    WHERE b.account_id = move.account_id
+    RETURNING b.account_id, b.seq, b.head
+), posting AS (
+    INSERT INTO billing_posting
+        (entry_id, line, account_id, direction, amount_micros, currency, reference,
+         chain_seq, chain_hash)
+    SELECT entry.id, l.line, l.account_id, l.direction, l.amount, l.currency, l.reference,
+        balance.seq, balance.head
+    FROM entry CROSS JOIN unnest(
+        %(accounts)s::uuid[], %(directions)s::text[], %(amounts)s::bigint[],
+        %(currencies)s::text[], %(references)s::text[]
+    ) WITH ORDINALITY AS l (account_id, direction, amount, currency, reference, line)
+    LEFT JOIN balance ON balance.account_id = l.account_id
+    RETURNING line
+)
+SELECT (SELECT count(*) FROM entry)
+"""
+"""Common table expressions that book an entry after the rows of `{after}` exist."""
+
+_POST: Final = "WITH " + ENTRY_CTES.format(after="(SELECT 1) AS always")
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEntry:
+    """An entry with its digest, and the parameters of `ENTRY_CTES`."""
+
+    entry: JournalEntry
+    postings: tuple[Posting, ...]
+    params: dict[str, Any]
+
+
+def prepare_entry(
+    *,
+    kind: EntryKind,
+    idempotency_key: str,
+    lines: Sequence[Line],
+    now: datetime,
+    reference: str = "",
+    effective_at: datetime | None = None,
+    description: str = "",
+    held: Mapping[UUID, int] | None = None,
+) -> PreparedEntry:
+    """Compute an entry's digest and what it does to balances; nothing is read or written.
+
+    Args:
+        kind: Why the entry is booked.
+        idempotency_key: Names the fact; booked at most once.
+        lines: At least two, balanced in each currency.
+        now: Becomes `booked_at`.
+        reference: Text id of what the entry is about.
+        effective_at: When the fact happened; `now` unless told.
+        description: A sentence for people.
+        held: Changes of `held_micros` by account id, to be made with the entry.
+
+    Raises:
+        UnbalancedEntryError: The lines cannot be booked.
+    """
+    _check_lines(lines)
+    entry = JournalEntry(
+        id=new_uuid(),
+        kind=kind.value,
+        idempotency_key=idempotency_key,
+        reference=reference,
+        description=description,
+        effective_at=effective_at or now,
+        booked_at=now,
+        lines=len(lines),
+    )
+    postings = tuple(
+        Posting(
+            entry_id=entry.id,
+            line=number,
+            account_id=line.account.id,
+            direction=line.direction,
+            amount_micros=line.amount_micros,
+            currency=line.account.currency,
+            reference=line.reference,
+        )
+        for number, line in enumerate(lines, start=1)
+    )
+    entry.digest = entry_digest(entry, postings)
+    moves = _balance_moves(lines)
+    balance_ids = sorted(moves)
+    changes = held or {}
+    params = {
+        "entry_id": entry.id,
+        "kind": entry.kind,
+        "idempotency_key": idempotency_key,
+        "reference": reference,
+        "description": description,
+        "effective_at": entry.effective_at,
+        "booked_at": now,
+        "lines": entry.lines,
+        "digest": entry.digest,
+        "balance_ids": balance_ids,
+        "posted": [moves[key] for key in balance_ids],
+        "held": [changes.get(key, 0) for key in balance_ids],
+        "accounts": [p.account_id for p in postings],
+        "directions": [p.direction for p in postings],
+        "amounts": [p.amount_micros for p in postings],
+        "currencies": [p.currency for p in postings],
+        "references": [p.reference for p in postings],
+    }
+    return PreparedEntry(entry=entry, postings=postings, params=params)
+
+
+def post_entry(
+    *,
+    kind: EntryKind,
+    idempotency_key: str,
+    lines: Sequence[Line],
+    now: datetime,
+    reference: str = "",
+    effective_at: datetime | None = None,
+    description: str = "",
+) -> EntryView:
+    """Book an entry once; a repetition returns the entry booked first.
+
+    Joins the caller's transaction. Locks the balances it changes, in the order of their ids.
+
+    Raises:
+        UnbalancedEntryError: The lines cannot be booked.
+        EntryConflictError: The idempotency key belongs to an entry with other lines.
+        InsufficientBalanceError: It would take a balance below what is held.
+    """
+    prepared = prepare_entry(
+        kind=kind,
+        idempotency_key=idempotency_key,
+        lines=lines,
+        now=now,
+        reference=reference,
+        effective_at=effective_at,
+        description=description,
+    )
+    balance_ids = [line.account.id for line in lines if line.account.organization_id is not None]
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if len(set(balance_ids)) > 1:
+                cursor.execute(
+                    "SELECT 1 FROM billing_balance WHERE account_id = ANY(%s)"
+                    " ORDER BY account_id FOR UPDATE",
+                    [balance_ids],
+                )
+            cursor.execute(_POST, prepared.params)
+            created = cursor.fetchone() == (1,)
+    except IntegrityError as error:
+        if "billing_balance_available" not in str(error):
+            raise
+        raise InsufficientBalanceError(
+            "The balance does not cover this entry; nothing was booked."
+        ) from error
+    if not created:
+        return _booked_before(prepared)
+    return EntryView(
+        id=prepared.entry.id, kind=kind.value, idempotency_key=idempotency_key, created=True
+    )
+
+
+def reverse_entry(*, entry_id: UUID, now: datetime, description: str = "") -> EntryView:
+    """Book the mirror image of an entry; a second call returns the first reversal.
+
+    Raises:
+        EntryNotFoundError: There is no such entry.
+        InsufficientBalanceError: The wallet has already spent what the entry brought in.
+    """
+    original = JournalEntry.objects.filter(id=entry_id).first()
+    if original is None:
+        raise EntryNotFoundError(f"There is no journal entry {entry_id}.")
+    postings = original.postings.select_related("account").order_by("line")
+    lines = [
+        Line(
+            account=account(AccountCode(p.account.code), p.currency, p.account.organization_id),
+            direction=Direction.CREDIT if p.direction == Direction.DEBIT else Direction.DEBIT,
+            amount_micros=p.amount_micros,
+            reference=p.reference,
+        )
+        for p in postings
+    ]
+    return post_entry(
+        kind=EntryKind.REVERSAL,
+        idempotency_key=f"reversal:{entry_id}",
+        lines=lines,
+        now=now,
+        reference=original.reference,
+        description=description or f"Reverses {original.idempotency_key}"[:255],
+    )
+
+
+def _check_lines(lines: Sequence[Line]) -> None:
+    sums: dict[str, int] = {}
+    for line in lines:
+        if not 0 < line.amount_micros <= MAX_AMOUNT_MICROS:
+            raise UnbalancedEntryError(f"{line.amount_micros} micros cannot be posted.")
+        sign = 1 if line.direction == Direction.DEBIT else -1
+        sums[line.account.currency] = sums.get(line.account.currency, 0) + sign * line.amount_micros
+    if len(lines) < 2:  # noqa: PLR2004
+        raise UnbalancedEntryError("An entry has at least two lines.")
+    for currency, difference in sums.items():
+        if difference:
+            raise UnbalancedEntryError(
+                f"Debits and credits in {currency} differ by {abs(difference)} micros."
+            )
+
+
+def _balance_moves(lines: Sequence[Line]) -> dict[UUID, int]:
+    moves: dict[UUID, int] = {}
+    for line in lines:
+        if line.account.organization_id is None:
+            continue
+        grows_by = (
+            Direction.DEBIT if account_kind(line.account.code) in DEBIT_KINDS else Direction.CREDIT
+        )
+        change = line.amount_micros if line.direction == grows_by else -line.amount_micros
+        moves[line.account.id] = moves.get(line.account.id, 0) + change
+    return moves
+
+
+def _booked_before(prepared: PreparedEntry) -> EntryView:
+    wanted = prepared.entry
+    existing = JournalEntry.objects.get(idempotency_key=wanted.idempotency_key)
+    booked = [
+        (p.account_id, p.direction, p.amount_micros, p.currency, p.reference)
+        for p in existing.postings.order_by("line")
+    ]
+    asked = [
+        (p.account_id, p.direction, p.amount_micros, p.currency, p.reference)
+        for p in prepared.postings
+    ]
+    if (existing.kind, existing.reference, booked) != (wanted.kind, wanted.reference, asked):
+        raise EntryConflictError(
+            f"The idempotency key '{wanted.idempotency_key}' has been used for another entry."
+        )
+    return EntryView(
+        id=existing.id,
+        kind=existing.kind,
+        idempotency_key=existing.idempotency_key,
+        created=False,
+    )

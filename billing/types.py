@@ -1,0 +1,208 @@
+"""Values that billing's services and selectors take and return."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRef:
+    """An account by what it is; `id` follows from the other three, so none has to be read first."""
+
+    id: UUID
+    code: str
+    currency: str
+    organization_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One posting to be made: `direction` is `debit` or `credit`, the amount is positive."""
+
+    account: AccountRef
+    direction: str
+    amount_micros: int
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EntryView:
+    """A booked entry; `created` is False when its idempotency key had been booked before."""
+
+    id: UUID
+    kind: str
+    idempotency_key: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceView:
+    """What a wallet holds; `available` is what may still be authorized."""
+
+    currency: str
+    available_micros: int
+    held_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnitQuote:
+    """The price of one image for one organization at one instant, and what it was made of.
+
+    `list_amount` is per image in `list_currency`; `unit_micros` is in `currency`. A price book in
+    the wallet's own currency has markup 0 and rate 1, and neither a markup nor a rate row.
+    """
+
+    unit_micros: int
+    currency: str
+    list_unit_micros: int
+    price_version_id: int
+    price_book: str
+    price_unit: str
+    pixels: int
+    list_amount: Decimal
+    list_currency: str
+    markup: Decimal
+    markup_id: int | None
+    rate: Decimal
+    fx_rate_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizedHold:
+    """Money set aside for one generation."""
+
+    id: UUID
+    reference: str
+    amount_micros: int
+    unit_micros: int
+    count: int
+    currency: str
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a capture charged, and what it gave back of the hold."""
+
+    entry_id: UUID
+    reference: str
+    amount_micros: int
+    released_micros: int
+    unit_micros: int
+    count: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldView:
+    """A hold as it stands."""
+
+    id: UUID
+    reference: str
+    organization_id: UUID
+    status: str
+    amount_micros: int
+    unit_micros: int
+    count: int
+    captured_micros: int
+    captured_count: int
+    currency: str
+    deadline_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PostingView:
+    """One line of a booked entry."""
+
+    line: int
+    account_code: str
+    organization_id: UUID | None
+    direction: str
+    amount_micros: int
+    currency: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDetail:
+    """A booked entry with its lines."""
+
+    id: UUID
+    kind: str
+    idempotency_key: str
+    reference: str
+    effective_at: datetime
+    booked_at: datetime
+    description: str
+    postings: tuple[PostingView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureLine:
+    """The one line by which one delivered image was charged to a wallet."""
+
+    posting_id: int
+    entry_id: UUID
+    organization_id: UUID
+    reference: str
+    artifact_reference: str
+    amount_micros: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBalanceRow:
+    """Sums of one account code in one currency."""
+
+    code: str
+    kind: str
+    currency: str
+    debit_micros: int
+    credit_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """A price as a catalog publishes it; empty `route`, `size`, `quality` mean any."""
+
+    kind: str
+    model_key: str
+    amount: Decimal
+    currency: str
+    source: str
+    source_date: date
+    unit: str = "image"
+    route: str = ""
+    size: str = ""
+    quality: str = ""
+    price_book: str = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class PriceView:
+    """A price version that is active at the instant asked for."""
+
+    id: int
+    kind: str
+    price_book: str
+    model_key: str
+    route: str
+    size: str
+    quality: str
+    unit: str
+    amount: Decimal
+    currency: str
+    source: str
+    source_date: date
+    active_from: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One violated invariant: which check, which row, what is wrong."""
+
+    check: str
+    table: str
+    row_id: str
+    message: str
