@@ -65,7 +65,9 @@ class HttpResponse:
 
     @property
     def content_length(self) -> int | None:
-        """The body's length as announced, before any decompression."""
+        """The body's length as announced; None if it is compressed, or not announced."""
+        if self.headers.get("Content-Encoding", "identity") != "identity":
+            return None
         text = self.headers.get("Content-Length", "")
         return int(text) if text.isascii() and text.isdigit() else None
 
