@@ -203,7 +203,7 @@ def _svg(picture: Picture) -> bytes:
 
 
 def _damaged(data: bytes, picture: Picture) -> bytes:
-    """Spoil an encoded image so that its header still reads but its pixels do not decode."""
+    """Spoil an encoded image: it does not decode, though a png or jpeg header still reads."""
     match picture.damage:
         case "html":
             return _HTML
