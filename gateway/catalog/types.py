@@ -156,13 +156,19 @@ class Model:
 
     @property
     def transparent(self) -> bool:
-        """Whether any route can draw a transparent background."""
-        return any(route.transparent for route in self.routes)
+        """Whether the model knows backgrounds and any route can draw a transparent one."""
+        return "background" in self.takes and any(route.transparent for route in self.routes)
 
     @property
     def fixed_size(self) -> bool:
         """Whether there is only one size, so that the parameter means nothing."""
         return self.sizes.closed and len(self.sizes.listed) == 1
+
+    @property
+    def successor_name(self) -> str | None:
+        """What to call the model to move to: a public id, else the upstream that stands in."""
+        substitutes = (route.served_by for route in self.routes if route.substitute)
+        return self.successor or next(substitutes, None)
 
     def status_on(self, today: date) -> Status:
         """Return where the model stands: deprecated ahead of its `retires_on`, then retired."""

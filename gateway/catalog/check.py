@@ -1,0 +1,102 @@
+"""The check that no image is sold below its cost, and that every route can draw what is sold."""
+
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+
+from gateway.catalog.prices import PriceRow, price_of, prices_of
+from gateway.catalog.registry import Catalog, catalog
+from gateway.catalog.sizes import Ask, Size
+from gateway.catalog.types import Model, Route
+
+NO_LOSS = Decimal(0)
+
+PriceBook = Callable[[str], Iterable[PriceRow]]
+
+
+def check_catalog(
+    markup: Decimal, *, models: Catalog | None = None, prices: PriceBook = prices_of
+) -> list[str]:
+    """Return what is wrong with the catalog, a sentence each; empty if nothing is.
+
+    Args:
+        markup: Added to list prices, as a fraction: 0.05 is five percent.
+        models: The catalog to check instead of the shipped one.
+        prices: USD prices by `Model.key`, instead of the list prices.
+    """
+    return [
+        f"{model.id} by {route.served_by}: {finding}"
+        for model in (models or catalog()).models()
+        for route in model.routes
+        for finding in _check_route(model, route, markup, tuple(prices(model.key)))
+    ]
+
+
+def worst_cost(model: Model, route: Route, wanted: Size, quality: str | None) -> Decimal | None:
+    """Return the most that one image can cost us by a route, in USD.
+
+    None if the route cannot draw the size, or has no price for it.
+    """
+    asked = route.sizing.ask(wanted)
+    return None if asked is None else _cost(model, route, asked, quality)
+
+
+def may_serve(
+    model: Model, route: Route, wanted: Size, quality: str | None, *, sale_usd: Decimal
+) -> bool:
+    """Return whether a route costs at most what the image sells for, or its loss is accepted.
+
+    `sale_usd` is the list price with markup, per image.
+    """
+    cost = worst_cost(model, route, wanted, quality)
+    return cost is not None and cost <= sale_usd + allowed_loss(route, wanted, quality)
+
+
+def allowed_loss(route: Route, wanted: Size, quality: str | None) -> Decimal:
+    """Return the greatest loss accepted for one cell, USD per image."""
+    accepted = [loss.up_to for loss in route.allowed_losses if loss.applies(wanted, quality)]
+    return max(accepted, default=NO_LOSS)
+
+
+def _check_route(
+    model: Model, route: Route, markup: Decimal, rows: tuple[PriceRow, ...]
+) -> Iterator[str]:
+    if any(not loss.reason for loss in route.allowed_losses):
+        yield "an accepted loss has no reason"
+    for wanted in model.sizes.listed:
+        asked = route.sizing.ask(wanted)
+        if asked is None:
+            yield f"cannot reach {wanted}"
+            continue
+        for quality in model.qualities or (None,):
+            finding = _check_cell(model, route, asked, wanted, quality, rows, markup)
+            if finding:
+                yield f"{wanted} {quality or ''}".rstrip() + f" {finding}"
+
+
+def _check_cell(
+    model: Model,
+    route: Route,
+    asked: Ask,
+    wanted: Size,
+    quality: str | None,
+    rows: tuple[PriceRow, ...],
+    markup: Decimal,
+) -> str | None:
+    price = price_of(rows, wanted, quality)
+    cost = _cost(model, route, asked, quality)
+    if price is None:
+        return "has no price"
+    if cost is None:
+        return "has no known cost"
+    sale = price * (1 + markup)
+    if cost > sale + allowed_loss(route, wanted, quality):
+        return f"costs up to {cost.normalize():f} USD and sells for {sale.normalize():f} USD"
+    return None
+
+
+def _cost(model: Model, route: Route, asked: Ask, quality: str | None) -> Decimal | None:
+    image = route.image_cost.usd(asked.size, route.upstream_quality(quality))
+    if image is None or route.token_rates is None:
+        return image
+    limit = min(model.prompt_limit, route.prompt_limit or model.prompt_limit)
+    return image + route.token_rates.prompt_usd(limit)

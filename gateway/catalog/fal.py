@@ -1,0 +1,185 @@
+"""fal's routes, and the models that are sold in fal's name."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from gateway.catalog.build import (
+    DEFAULT_MAX_N,
+    DEFAULT_PROMPT_LIMIT,
+    ONE_MEGAPIXEL_SIZES,
+    under_ids,
+)
+from gateway.catalog.costs import ImageCost, PerMegapixel, flat
+from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios, size
+from gateway.catalog.types import Family, Model, Route
+
+FACTS = "fal.ai model pages and pricing, read 2026-11-21"
+
+# Any pixels, in fal's `image_size` object; kept to one megapixel, which fal bills as one.
+ANY_SIZE = Grid(
+    multiple=32,
+    min_edge=256,
+    max_edge=1536,
+    max_pixels=1024 * 1024,
+    encode="image_size",
+)
+# About four megapixels, whatever the ratio.
+ULTRA_SIZES: Mapping[str, str] = {
+    "1:1": "2048x2048",
+    "16:9": "2752x1536",
+    "9:16": "1536x2752",
+    "4:3": "2368x1792",
+    "3:4": "1792x2368",
+    "3:2": "2496x1664",
+    "2:3": "1664x2496",
+    "21:9": "3136x1344",
+    "9:21": "1344x3136",
+}
+
+
+def route(
+    endpoint: str,
+    cost: ImageCost,
+    *,
+    sizing: Sizing = ANY_SIZE,
+    per_call: int = 1,
+    seed: bool = True,
+    formats: tuple[str, ...] = ("png", "jpeg"),
+    native_format: str = "jpeg",
+    prompt_limit: int | None = None,
+) -> Route:
+    """Return a route by one of fal's endpoints."""
+    takes = {name for name, taken in (("seed", seed), ("output_format", bool(formats))) if taken}
+    return Route(
+        provider="fal",
+        upstream_model=endpoint,
+        sizing=sizing,
+        image_cost=cost,
+        cost_source=FACTS,
+        takes=frozenset(takes),
+        max_n_per_call=per_call,
+        output_formats=formats,
+        native_format=native_format,
+        prompt_limit=prompt_limit,
+    )
+
+
+ULTRA_PUBLIC = ListedSizes.of(
+    "1024x1024",
+    "1024x768",
+    "768x1024",
+    "1344x768",
+    "768x1344",
+    "2048x2048",
+    "2048x1536",
+    "1536x2048",
+    "2304x1536",
+    "1536x2304",
+    "2560x1440",
+    "1440x2560",
+    "3136x1344",
+    "1344x3136",
+)
+
+
+def flux_pro() -> Route:
+    """Return FLUX 1.1 [pro] at fal."""
+    cost = PerMegapixel(Decimal("0.04"), whole=True)
+    return route("fal-ai/flux-pro/v1.1", cost, per_call=4)
+
+
+def flux_dev() -> Route:
+    """Return FLUX.1 [dev] at fal."""
+    cost = PerMegapixel(Decimal("0.025"), whole=False)
+    return route("fal-ai/flux/dev", cost, per_call=4)
+
+
+def sdxl() -> Route:
+    """Return Stable Diffusion XL at fal, whose format field has another name and is left alone."""
+    return route("fal-ai/fast-sdxl", flat("0.0025"), per_call=4, formats=())
+
+
+def models() -> list[Model]:
+    """Return the models that only fal serves, under both ids."""
+    return [*_ultra(), *_recraft(), *_stable_diffusion()]
+
+
+def _ultra() -> list[Model]:
+    return _model(
+        "flux-1.1-pro-ultra",
+        "Flux 1.1 Pro Ultra",
+        "Black Forest Labs",
+        route(
+            "fal-ai/flux-pro/v1.1-ultra", flat("0.06"), sizing=ratios("aspect_ratio", ULTRA_SIZES)
+        ),
+        notes="Flux 4K",
+        features=("Photorealistic",),
+        latency_s=(12, 40),
+        sizes=ULTRA_PUBLIC,
+    )
+
+
+def _recraft() -> list[Model]:
+    return _model(
+        "recraft-v3",
+        "Recraft V3",
+        "Recraft",
+        route(
+            "fal-ai/recraft/v3/text-to-image",
+            flat("0.04"),
+            seed=False,
+            formats=(),
+            native_format="webp",
+            prompt_limit=1_000,
+        ),
+        notes="Best for typography and brand style",
+        features=("Text-in-Image",),
+        latency_s=(8, 28),
+    )
+
+
+def _stable_diffusion() -> list[Model]:
+    return _model(
+        "sd-3.5-large",
+        "Stable Diffusion 3.5 Large",
+        "Stability AI",
+        route(
+            "fal-ai/stable-diffusion-v35-large",
+            PerMegapixel(Decimal("0.065"), whole=False),
+            per_call=4,
+        ),
+        notes="Stable Diffusion 3.5",
+        features=("Multi-image",),
+        latency_s=(10, 30),
+    )
+
+
+def _model(
+    name: str,
+    title: str,
+    owned_by: str,
+    only_route: Route,
+    *,
+    notes: str,
+    features: tuple[str, ...],
+    latency_s: tuple[int, int],
+    sizes: ListedSizes = ONE_MEGAPIXEL_SIZES,
+) -> list[Model]:
+    model = Model(
+        id=name,
+        key=name,
+        name=title,
+        owned_by=owned_by,
+        notes=notes,
+        features=features,
+        family=Family.OTHER,
+        sizes=sizes,
+        default_size=size("1024x1024"),
+        max_n=DEFAULT_MAX_N,
+        prompt_limit=DEFAULT_PROMPT_LIMIT,
+        p50_s=latency_s[0],
+        p95_s=latency_s[1],
+        routes=(only_route,),
+        takes=only_route.takes & {"seed"},
+    )
+    return under_ids(model, namespaced=f"fal/{name}")

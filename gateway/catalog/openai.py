@@ -1,0 +1,366 @@
+"""OpenAI's models."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from gateway.catalog.build import DEFAULT_PROMPT_LIMIT, FREE_SIZES, under_ids
+from gateway.catalog.costs import PerImage, PerOutputToken, TokenRates
+from gateway.catalog.sizes import Grid, ListedSizes, Menu, Size, SizeRule, named_sizes, size
+from gateway.catalog.types import AllowedLoss, Family, Model, Route
+
+FACTS = "OpenAI pricing and image guide, read 2026-11-21"
+AZURE_FACTS = "Azure OpenAI pricing, read 2026-11-21"
+FLARE = "gpt-image-2.5-flare"
+
+GPT_PROMPT_LIMIT = 32_000
+GPT_TAKES = frozenset({"background", "moderation", "output_format", "output_compression", "user"})
+GPT_FORMATS = ("png", "webp", "jpeg")
+GPT_QUALITIES = ("low", "medium", "high")
+GPT_ALIASES = {"standard": "medium", "hd": "high"}
+NEW_QUALITIES = (*GPT_QUALITIES, "xhigh", "max")
+
+SQUARE = "1024x1024"
+GPT_SIZES = (SQUARE, "1536x1024", "1024x1536")
+GPT_WIDE = tuple(size(text) for text in GPT_SIZES[1:])
+DALL_E_3_SIZES = (SQUARE, "1792x1024", "1024x1792")
+DALL_E_2_SIZES = ("256x256", "512x512", SQUARE)
+
+DALL_E_RETIRED = date(2026, 5, 12)
+GPT_IMAGE_1_RETIRED = date(2026, 10, 23)
+GPT_IMAGE_1_5_RETIRES = date(2026, 12, 1)
+
+FREE_GRID = Grid(
+    multiple=FREE_SIZES.multiple,
+    min_edge=FREE_SIZES.multiple,
+    max_edge=FREE_SIZES.max_edge,
+    min_pixels=FREE_SIZES.min_pixels,
+    max_pixels=FREE_SIZES.max_pixels,
+    max_ratio=FREE_SIZES.max_ratio,
+    encode="size",
+)
+
+NEW_RATES = TokenRates(text_in=Decimal(5), image_out=Decimal(30))
+COST_2 = PerOutputToken({"low": 16, "medium": 48, "high": 96}, NEW_RATES.image_out)
+COST_2_5 = PerOutputToken(
+    {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}, NEW_RATES.image_out
+)
+
+
+def same(qualities: Iterable[str]) -> dict[str, str]:
+    """Name each quality as the upstream's own."""
+    return {quality: quality for quality in qualities}
+
+
+def _cells(prices: Mapping[str, tuple[str, str]]) -> PerImage:
+    """Price (square, wide) by quality."""
+    cells: dict[tuple[Size | None, str | None], Decimal] = {}
+    for quality, (square, wide) in prices.items():
+        cells[(size(SQUARE), quality)] = Decimal(square)
+        for shape in GPT_WIDE:
+            cells[(shape, quality)] = Decimal(wide)
+    return PerImage(cells)
+
+
+def _prompt_loss(rates: TokenRates) -> AllowedLoss:
+    return AllowedLoss(
+        "images are sold at one price whatever the length of the prompt, "
+        "and a prompt near the limit costs more than the margin",
+        up_to=rates.prompt_usd(GPT_PROMPT_LIMIT),
+    )
+
+
+def _flare(
+    qualities: Mapping[str, str],
+    *,
+    losses: tuple[AllowedLoss, ...],
+    sizing: Grid | Menu = FREE_GRID,
+) -> Route:
+    """Return the route that stands in for a retired model of OpenAI's."""
+    return Route(
+        provider="openai",
+        upstream_model=FLARE,
+        sizing=sizing,
+        image_cost=COST_2_5,
+        cost_source=FACTS,
+        takes=GPT_TAKES,
+        qualities=qualities,
+        max_n_per_call=10,
+        output_formats=GPT_FORMATS,
+        transparent=True,
+        token_rates=NEW_RATES,
+        substitute=True,
+        allowed_losses=losses,
+    )
+
+
+def _gpt_route(
+    upstream: str,
+    cost: PerImage | PerOutputToken,
+    rates: TokenRates,
+    *,
+    retires_on: date | None = None,
+    losses: tuple[AllowedLoss, ...] = (),
+) -> Route:
+    qualities = same(NEW_QUALITIES if cost is COST_2_5 else GPT_QUALITIES)
+    return Route(
+        provider="openai",
+        upstream_model=upstream,
+        sizing=FREE_GRID if isinstance(cost, PerOutputToken) else named_sizes(*GPT_SIZES),
+        image_cost=cost,
+        cost_source=FACTS,
+        takes=GPT_TAKES,
+        qualities=qualities,
+        max_n_per_call=10,
+        output_formats=GPT_FORMATS,
+        transparent=True,
+        token_rates=rates,
+        retires_on=retires_on,
+        allowed_losses=(*losses, _prompt_loss(rates)),
+    )
+
+
+def _azure(route: Route, **changes: object) -> Route:
+    """Return the same upstream as a deployment of that name at Azure, which has no webp."""
+    formats = tuple(name for name in route.output_formats if name != "webp")
+    moved = replace(route, provider="azure_openai", output_formats=formats, cost_source=AZURE_FACTS)
+    return replace(moved, **changes)  # type: ignore[arg-type]  # field names given by this module
+
+
+def _gpt_model(
+    name: str,
+    title: str,
+    routes: tuple[Route, ...],
+    *,
+    notes: str,
+    latency_s: tuple[int, int],
+    sizes: SizeRule,
+    retires_on: date | None = None,
+) -> list[Model]:
+    model = Model(
+        id=name,
+        key=name,
+        name=title,
+        owned_by="OpenAI",
+        notes=notes,
+        features=("Multi-image", "Text-in-Image"),
+        family=Family.GPT_IMAGE,
+        sizes=sizes,
+        default_size=size(SQUARE),
+        max_n=10,
+        prompt_limit=GPT_PROMPT_LIMIT,
+        p50_s=latency_s[0],
+        p95_s=latency_s[1],
+        routes=routes,
+        qualities=tuple(routes[0].qualities),
+        default_quality="medium",
+        quality_aliases=GPT_ALIASES,
+        takes=GPT_TAKES,
+        retires_on=retires_on,
+        successor=FLARE if retires_on else None,
+    )
+    return under_ids(model, namespaced=f"openai/{name}")
+
+
+def _gpt_image_1() -> list[Model]:
+    rates = TokenRates(text_in=Decimal(5), image_out=Decimal(40))
+    cost = _cells({"low": (".011", ".016"), "medium": (".042", ".063"), "high": (".167", ".25")})
+    flat = AllowedLoss(
+        "the list price is one for every size and quality, and large high-quality images cost more",
+        up_to=Decimal("0.0505") + rates.prompt_usd(GPT_PROMPT_LIMIT),
+        sizes=GPT_WIDE,
+        qualities=("high",),
+    )
+    own = _gpt_route("gpt-image-1", cost, rates, retires_on=GPT_IMAGE_1_RETIRED, losses=(flat,))
+    flare = _flare(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))
+    return _gpt_model(
+        "gpt-image-1",
+        "GPT Image 1",
+        (own, _azure(own), flare),
+        notes="Newest, high quality",
+        latency_s=(15, 45),
+        sizes=ListedSizes.of(*GPT_SIZES),
+        retires_on=GPT_IMAGE_1_RETIRED,
+    )
+
+
+def _gpt_image_1_mini() -> list[Model]:
+    rates = TokenRates(text_in=Decimal(2), image_out=Decimal(8))
+    cost = _cells({"low": (".005", ".006"), "medium": (".011", ".015"), "high": (".036", ".052")})
+    small = AllowedLoss(
+        "no current model draws this for less, and prompts are not billed apart",
+        up_to=Decimal("0.00063") + NEW_RATES.prompt_usd(GPT_PROMPT_LIMIT),
+        sizes=(size(SQUARE),),
+        qualities=("low",),
+    )
+    # One step down from the name: at its own prices this model has no equal any more.
+    flare = _flare(
+        {"low": "low", "medium": "low", "high": "medium"},
+        losses=(small, _prompt_loss(NEW_RATES)),
+    )
+    own = _gpt_route("gpt-image-1-mini", cost, rates, retires_on=GPT_IMAGE_1_5_RETIRES)
+    return _gpt_model(
+        "gpt-image-1-mini",
+        "GPT Image 1 mini",
+        (own, flare),
+        notes="Small and cheap",
+        latency_s=(10, 30),
+        sizes=ListedSizes.of(*GPT_SIZES),
+        retires_on=GPT_IMAGE_1_5_RETIRES,
+    )
+
+
+def _gpt_image_1_5() -> list[Model]:
+    rates = TokenRates(text_in=Decimal(5), image_out=Decimal(32))
+    cost = _cells({"low": (".009", ".013"), "medium": (".034", ".05"), "high": (".133", ".20")})
+    own = _gpt_route("gpt-image-1.5", cost, rates, retires_on=GPT_IMAGE_1_5_RETIRES)
+    flare = _flare(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))
+    return _gpt_model(
+        "gpt-image-1.5",
+        "GPT Image 1.5",
+        (own, flare),
+        notes="High quality",
+        latency_s=(15, 45),
+        sizes=ListedSizes.of(*GPT_SIZES),
+        retires_on=GPT_IMAGE_1_5_RETIRES,
+    )
+
+
+def _current() -> list[Model]:
+    rows = (
+        ("gpt-image-2", "GPT Image 2", COST_2, "Free sizes, up to 4K", (20, 60)),
+        (
+            "gpt-image-2-2026-04-21",
+            "GPT Image 2 (2026-04-21)",
+            COST_2,
+            "Snapshot of GPT Image 2",
+            (20, 60),
+        ),
+        (FLARE, "GPT Image 2.5 Flare", COST_2_5, "Free sizes, five qualities, fast", (12, 40)),
+        (
+            "gpt-image-2.5-sunburst",
+            "GPT Image 2.5 Sunburst",
+            COST_2_5,
+            "Free sizes, five qualities",
+            (15, 50),
+        ),
+    )
+    return [
+        model
+        for name, title, cost, notes, latency_s in rows
+        for model in _gpt_model(
+            name,
+            title,
+            (_gpt_route(name, cost, NEW_RATES),),
+            notes=notes,
+            latency_s=latency_s,
+            sizes=FREE_SIZES,
+        )
+    ]
+
+
+def _dall_e_3() -> list[Model]:
+    prices: dict[tuple[Size | None, str | None], Decimal] = {
+        (size(SQUARE), "standard"): Decimal(".04"),
+        (None, "standard"): Decimal(".08"),
+        (size(SQUARE), "hd"): Decimal(".08"),
+        (None, "hd"): Decimal(".12"),
+    }
+    own = Route(
+        provider="openai",
+        upstream_model="dall-e-3",
+        sizing=named_sizes(*DALL_E_3_SIZES),
+        image_cost=PerImage(prices),
+        cost_source=FACTS,
+        takes=frozenset({"style", "user"}),
+        qualities=same(("standard", "hd")),
+        retires_on=DALL_E_RETIRED,
+        revised_prompt=True,
+    )
+    azure = _azure(
+        own,
+        image_cost=PerImage({cell: usd * Decimal("1.1") for cell, usd in prices.items()}),
+        allowed_losses=(
+            AllowedLoss(
+                "Azure charges a tenth more than OpenAI did; it is the second choice only",
+                up_to=Decimal("0.006"),
+            ),
+        ),
+    )
+    flare = _flare({"standard": "medium", "hd": "high"}, losses=())
+    model = Model(
+        id="dall-e-3",
+        key="dall-e-3",
+        name="DALL·E 3",
+        owned_by="OpenAI",
+        notes="Classic",
+        features=("HD", "Prompt Revision"),
+        family=Family.DALL_E,
+        sizes=ListedSizes.of(*DALL_E_3_SIZES),
+        default_size=size(SQUARE),
+        max_n=1,
+        prompt_limit=DEFAULT_PROMPT_LIMIT,
+        p50_s=8,
+        p95_s=20,
+        routes=(own, azure, flare),
+        qualities=("standard", "hd"),
+        default_quality="standard",
+        quality_aliases={"high": "hd", "low": "standard", "medium": "standard"},
+        takes=frozenset({"style", "user"}),
+        retires_on=DALL_E_RETIRED,
+        successor=FLARE,
+    )
+    return under_ids(model, namespaced="openai/dall-e-3")
+
+
+def _dall_e_2() -> list[Model]:
+    cells: dict[tuple[Size | None, str | None], Decimal] = {}
+    for text, usd in zip(DALL_E_2_SIZES, (".016", ".018", ".02"), strict=True):
+        cells[(size(text), None)] = Decimal(usd)
+    own = Route(
+        provider="openai",
+        upstream_model="dall-e-2",
+        sizing=named_sizes(*DALL_E_2_SIZES),
+        image_cost=PerImage(cells),
+        cost_source=FACTS,
+        takes=frozenset({"user"}),
+        qualities=same(("standard",)),
+        max_n_per_call=10,
+        retires_on=DALL_E_RETIRED,
+    )
+    model = Model(
+        id="dall-e-2",
+        key="dall-e-2",
+        name="DALL·E 2",
+        owned_by="OpenAI",
+        notes="Small sizes, several images at once",
+        features=("Multi-image",),
+        family=Family.DALL_E,
+        sizes=ListedSizes.of(*DALL_E_2_SIZES),
+        default_size=size(SQUARE),
+        max_n=10,
+        prompt_limit=1_000,
+        p50_s=8,
+        p95_s=20,
+        # Small sizes are drawn at the smallest standard size and scaled down.
+        routes=(own, _flare({"standard": "low"}, losses=(), sizing=named_sizes(SQUARE))),
+        qualities=("standard",),
+        default_quality="standard",
+        takes=frozenset({"user"}),
+        retires_on=DALL_E_RETIRED,
+        successor=FLARE,
+    )
+    return under_ids(model, namespaced="openai/dall-e-2")
+
+
+def models() -> list[Model]:
+    """Return OpenAI's models under both ids."""
+    return [
+        *_gpt_image_1(),
+        *_gpt_image_1_mini(),
+        *_gpt_image_1_5(),
+        *_current(),
+        *_dall_e_3(),
+        *_dall_e_2(),
+    ]

@@ -1,0 +1,197 @@
+"""List prices in USD: what markup and exchange rates apply to.
+
+A model and its other id share a price by `Model.key`. A row without size or quality holds for any.
+The most exact row wins: size and quality, then size, then quality, then neither.
+
+A row in megapixels prices the sizes that have no row of their own: up to the area of 1024x1024 such
+an image costs what 1024x1024 of its quality costs, and each further million pixels adds the row's
+amount, in proportion. OpenAI's own token formula grows in the same way, so that no size sells below
+its cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Literal, Protocol
+
+from gateway.catalog.costs import MILLION
+from gateway.catalog.sizes import Size
+
+Unit = Literal["image", "megapixel"]
+
+BASE_SIZE = Size(1024, 1024)
+SOURCE_DATE = date(2026, 11, 21)
+PUBLISHED = "Lienzo's published price table"
+OPENAI_PRICES = "openai.com API pricing, image guide"
+
+
+class PriceRow(Protocol):
+    """What `price_of` needs of a stored or a listed price."""
+
+    @property
+    def size(self) -> str | None:
+        """`WIDTHxHEIGHT`, or None for any."""
+
+    @property
+    def quality(self) -> str | None:
+        """A public quality, or None for any."""
+
+    @property
+    def amount(self) -> Decimal:
+        """Per unit."""
+
+    @property
+    def unit(self) -> str:
+        """`image` or `megapixel`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListPrice:
+    """The price of one model, in one cell.
+
+    Attributes:
+        key: `Model.key`.
+        size: `WIDTHxHEIGHT`, or None for any.
+        quality: A public quality, or None for any.
+        amount: USD per `unit`.
+        source_date: When the source was read.
+    """
+
+    key: str
+    size: str | None
+    quality: str | None
+    amount: Decimal
+    unit: Unit
+    source: str
+    source_date: date = SOURCE_DATE
+
+
+# One price at any size and quality.
+FLAT: Mapping[str, tuple[str, str]] = {
+    "gpt-image-1": ("0.19", PUBLISHED),
+    "imagen-4": ("0.04", PUBLISHED),
+    "grok-2-image": ("0.07", PUBLISHED),
+    "flux-1.1-pro": ("0.04", PUBLISHED),
+    "flux-1.1-pro-ultra": ("0.06", PUBLISHED),
+    "recraft-v3": ("0.04", PUBLISHED),
+    "ideogram-v2": ("0.08", PUBLISHED),
+    "sd-3.5-large": ("0.065", PUBLISHED),
+    "flux-dev": ("0.025", "bfl.ai pricing"),
+    "stable-diffusion-xl": ("0.009", "platform.stability.ai pricing"),
+}
+
+# Rows of size, quality and USD.
+DALL_E: Mapping[str, tuple[tuple[str, str | None, str], ...]] = {
+    "dall-e-3": (
+        ("1024x1024", "standard", "0.04"),
+        ("1792x1024", "standard", "0.08"),
+        ("1024x1792", "standard", "0.08"),
+        ("1024x1024", "hd", "0.08"),
+        ("1792x1024", "hd", "0.12"),
+        ("1024x1792", "hd", "0.12"),
+    ),
+    "dall-e-2": (
+        ("256x256", None, "0.016"),
+        ("512x512", None, "0.018"),
+        ("1024x1024", None, "0.02"),
+    ),
+}
+
+# By quality: the square, a wide image, and each further megapixel where sizes are free.
+GPT_2 = {
+    "low": ("0.006", "0.005", "0.002"),
+    "medium": ("0.053", "0.041", "0.0174"),
+    "high": ("0.211", "0.165", "0.0693"),
+}
+GPT_2_5 = {
+    "low": ("0.00588", "0.00474", "0.002"),
+    "medium": ("0.01317", "0.01029", "0.0044"),
+    "high": ("0.05268", "0.04116", "0.0174"),
+    "xhigh": ("0.09366", "0.07377", "0.0309"),
+    "max": ("0.21072", "0.16464", "0.0693"),
+}
+GPT_IMAGE: Mapping[str, Mapping[str, tuple[str, str, str | None]]] = {
+    "gpt-image-1-mini": {
+        "low": ("0.005", "0.006", None),
+        "medium": ("0.011", "0.015", None),
+        "high": ("0.036", "0.052", None),
+    },
+    "gpt-image-1.5": {
+        "low": ("0.009", "0.013", None),
+        "medium": ("0.034", "0.05", None),
+        "high": ("0.133", "0.20", None),
+    },
+    "gpt-image-2": GPT_2,
+    "gpt-image-2-2026-04-21": GPT_2,
+    "gpt-image-2.5-flare": GPT_2_5,
+    "gpt-image-2.5-sunburst": GPT_2_5,
+}
+
+
+@cache
+def list_prices() -> tuple[ListPrice, ...]:
+    """Return every list price of the catalog."""
+    rows = [
+        ListPrice(key, None, None, Decimal(usd), "image", source)
+        for key, (usd, source) in FLAT.items()
+    ]
+    for key, cells in DALL_E.items():
+        rows += [
+            ListPrice(key, size, quality, Decimal(usd), "image", OPENAI_PRICES)
+            for size, quality, usd in cells
+        ]
+    for key, qualities in GPT_IMAGE.items():
+        for quality, (square, wide, megapixel) in qualities.items():
+            shapes = (("1024x1024", square), ("1536x1024", wide), ("1024x1536", wide))
+            rows += [
+                ListPrice(key, size, quality, Decimal(usd), "image", OPENAI_PRICES)
+                for size, usd in shapes
+            ]
+            if megapixel is not None:
+                rows.append(
+                    ListPrice(key, None, quality, Decimal(megapixel), "megapixel", OPENAI_PRICES)
+                )
+    return tuple(rows)
+
+
+def prices_of(key: str) -> tuple[ListPrice, ...]:
+    """Return the list prices of one model."""
+    return tuple(row for row in list_prices() if row.key == key)
+
+
+def price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decimal | None:
+    """Return the price of one image, in the rows' currency; None if no row prices it.
+
+    Args:
+        rows: The prices of one model, in one currency.
+        size: The pixels to deliver.
+        quality: The resolved public quality, None if the model has no levels.
+    """
+    images: dict[tuple[str | None, str | None], Decimal] = {}
+    areas: dict[str | None, Decimal] = {}
+    for row in rows:
+        if row.unit == "megapixel":
+            areas[row.quality] = row.amount
+        else:
+            images[row.size, row.quality] = row.amount
+    exact = _cell(images, str(size), quality)
+    if exact is not None:
+        return exact
+    rate = areas.get(quality, areas.get(None))
+    base = _cell(images, str(BASE_SIZE), quality)
+    if rate is None or base is None:
+        return None
+    return base + rate * max(0, size.pixels - BASE_SIZE.pixels) / MILLION
+
+
+def _cell(
+    cells: Mapping[tuple[str | None, str | None], Decimal], size: str, quality: str | None
+) -> Decimal | None:
+    for key in ((size, quality), (size, None), (None, quality), (None, None)):
+        if key in cells:
+            return cells[key]
+    return None

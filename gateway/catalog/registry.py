@@ -1,0 +1,99 @@
+"""The catalog of public models, and which routes may serve one today."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from functools import cache
+
+from gateway.catalog import bfl, fal, google, ideogram, openai, stability, xai
+from gateway.catalog.prices import price_of, prices_of
+from gateway.catalog.types import EndpointInfo, Model, Route
+
+
+class CatalogError(ValueError):
+    """The catalog contradicts itself; a fault of the program, not of a request."""
+
+
+class Catalog:
+    """Every public model by its id."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        """Index and check the models.
+
+        Raises:
+            CatalogError: If two share an id, or one lacks a size, a route or a price.
+        """
+        self._models: dict[str, Model] = {}
+        for model in models:
+            if model.id in self._models:
+                raise CatalogError(f"two models have the id {model.id}")
+            _validate(model)
+            self._models[model.id] = model
+        for model in self._models.values():
+            if model.successor is not None and model.successor not in self._models:
+                raise CatalogError(f"{model.id}: unknown successor {model.successor}")
+
+    def find(self, model_id: str) -> Model | None:
+        """Return the model of a bare or a namespaced id."""
+        return self._models.get(model_id)
+
+    def models(self) -> tuple[Model, ...]:
+        """Return all models, each under every one of its ids."""
+        return tuple(self._models.values())
+
+
+@cache
+def catalog() -> Catalog:
+    """Return the catalog, built and checked on the first call."""
+    makers = (openai, google, xai, fal, bfl, stability, ideogram)
+    return Catalog(model for maker in makers for model in maker.models())
+
+
+def routes_for(
+    model: Model,
+    *,
+    today: date,
+    endpoints: Mapping[str, EndpointInfo],
+    allow_substitution: bool,
+) -> list[Route]:
+    """Return the routes that may serve a model, best first.
+
+    A retired upstream is left out on the provider's own host only: another host (a compatible
+    server, the sandbox) may still serve it. An empty list means that no configured provider can
+    serve the model; if the same call with `allow_substitution` gives a route, the model is retired
+    and the organization forbids its substitute.
+
+    Args:
+        model: The public model.
+        today: In UTC.
+        endpoints: The configured providers.
+        allow_substitution: Whether another upstream model may stand in.
+    """
+    return [
+        route
+        for route in model.routes
+        if route.provider in endpoints
+        and (allow_substitution or not route.substitute)
+        and not (
+            endpoints[route.provider].official
+            and route.retires_on is not None
+            and today >= route.retires_on
+        )
+    ]
+
+
+def _validate(model: Model) -> None:
+    if not model.routes:
+        raise CatalogError(f"{model.id} has no route")
+    if not model.sizes.listed or not model.sizes.allows(model.default_size):
+        raise CatalogError(f"{model.id} does not offer its default size")
+    if (model.default_quality is None) != (not model.qualities):
+        raise CatalogError(f"{model.id} needs a default among its qualities")
+    rows = prices_of(model.key)
+    for wanted in model.sizes.listed:
+        for quality in model.qualities or (None,):
+            if price_of(rows, wanted, quality) is None:
+                raise CatalogError(f"{model.id} has no price at {wanted} {quality or ''}".rstrip())
+    for route in model.routes:
+        missing = set(model.qualities) - set(route.qualities)
+        if missing and route.qualities:
+            raise CatalogError(f"{model.id} by {route.served_by} lacks {sorted(missing)}")

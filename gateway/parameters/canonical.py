@@ -1,0 +1,62 @@
+"""The stored form of a checked request: plain JSON, with every default resolved."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from gateway.catalog.registry import catalog
+from gateway.catalog.sizes import size
+from gateway.errors import ModelNotFoundError
+from gateway.parameters.types import GenerationRequest
+
+
+def to_canonical(request: GenerationRequest) -> dict[str, object]:
+    """Return the request as JSON values."""
+    return {
+        "model": request.model.id,
+        "requested_model": request.requested_model,
+        "prompt": request.prompt,
+        "n": request.n,
+        "size": str(request.size),
+        "quality": request.quality,
+        "style": request.style,
+        "response_format": request.response_format,
+        "output_format": request.output_format,
+        "output_compression": request.output_compression,
+        "background": request.background,
+        "moderation": request.moderation,
+        "seed": request.seed,
+        "user": request.user,
+        "max_cost": None if request.max_cost is None else f"{request.max_cost:f}",
+        "dropped": list(request.dropped),
+    }
+
+
+def from_canonical(stored: Mapping[str, Any]) -> GenerationRequest:
+    """Return the request that `to_canonical` stored.
+
+    Raises:
+        ModelNotFoundError: The model has left the catalog since.
+    """
+    model = catalog().find(stored["model"])
+    if model is None:
+        raise ModelNotFoundError(f"The model '{stored['model']}' no longer exists.", param="model")
+    max_cost = stored["max_cost"]
+    return GenerationRequest(
+        model=model,
+        requested_model=stored["requested_model"],
+        prompt=stored["prompt"],
+        n=stored["n"],
+        size=size(stored["size"]),
+        quality=stored["quality"],
+        style=stored["style"],
+        response_format=stored["response_format"],
+        output_format=stored["output_format"],
+        output_compression=stored["output_compression"],
+        background=stored["background"],
+        moderation=stored["moderation"],
+        seed=stored["seed"],
+        user=stored["user"],
+        max_cost=None if max_cost is None else Decimal(max_cost),
+        dropped=tuple(stored["dropped"]),
+    )

@@ -1,0 +1,29 @@
+"""The models page says what the catalog says."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.catalog.prices import list_prices
+from gateway.catalog.registry import catalog
+
+PAGE = (Path(__file__).parents[3] / "docs" / "models.md").read_text()
+
+
+@pytest.mark.parametrize("model_id", [model.id for model in catalog().models()])
+def test_page_names_every_model_and_its_routes(model_id):
+    model = catalog().find(model_id)
+    assert model is not None
+    routes = ", ".join(f"`{route.served_by}`" for route in model.routes)
+    assert f"| `{model_id}` | {routes} |" in PAGE
+
+
+@pytest.mark.parametrize(
+    "row", list_prices(), ids=lambda row: f"{row.key} {row.size} {row.quality}"
+)
+def test_page_has_every_list_price(row):
+    price = f"{row.amount.normalize():f}"
+    if row.unit == "megapixel":
+        price = f"the 1024x1024 price + {price} per further megapixel"
+    size = row.size or ("any" if row.unit == "image" else "free")
+    assert f"| `{row.key}` | {size} | {row.quality or 'any'} | {price} |" in PAGE
