@@ -50,7 +50,9 @@ def process_table(
         *("-P", "gevent", "-c", environment["WORKER_POOL_SIZE"], "-Q", ",".join(_QUEUES)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "warning"),
     )
-    web = ("-m", "gunicorn", "-c", "config/gunicorn.py", "--bind", f"fd://{web_socket}")
+    # Its control socket would be one file in the home folder for every instance.
+    gunicorn = ("-m", "gunicorn", "-c", "config/gunicorn.py", "--no-control-socket")
+    web = (*gunicorn, "--bind", f"fd://{web_socket}")
     table = [
         (_python("web", environment, *web, "config.wsgi", fds=(web_socket,)), STAGE_WORK),
         (_python("worker", environment, *worker), STAGE_WORK),
