@@ -9,24 +9,12 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final, Protocol
-from uuid import UUID
+from typing import Final
 
-from billing.models import Hold, JournalEntry
+from billing.models import Hold, JournalEntry, Posting
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMAT: Final = 1
-
-
-class PostingFields(Protocol):
-    """What the digest reads of a posting, whether it is booked already or about to be."""
-
-    line: int
-    account_id: UUID
-    direction: str
-    amount_micros: int
-    currency: str
-    reference: str
 
 
 def _instant(value: datetime | None) -> int | None:
@@ -42,12 +30,24 @@ def _sha256(fields: list[object]) -> bytes:
     return hashlib.sha256(json.dumps(fields, separators=(",", ":")).encode("ascii")).digest()
 
 
-def entry_digest(entry: JournalEntry, postings: Iterable[PostingFields]) -> bytes:
-    """Return the SHA-256 of an entry and its postings in the order of their lines."""
-    lines = [
-        [p.line, str(p.account_id), p.direction, p.amount_micros, p.currency, p.reference]
-        for p in postings
-    ]
+def posting_digest(posting: Posting) -> bytes:
+    """Return the SHA-256 of a posting; its place in a chain is not part of it."""
+    return _sha256(
+        [
+            _FORMAT,
+            str(posting.entry_id),
+            posting.line,
+            str(posting.account_id),
+            str(posting.direction),
+            posting.amount_micros,
+            posting.currency,
+            posting.reference,
+        ]
+    )
+
+
+def entry_digest(entry: JournalEntry, posting_digests: Iterable[bytes]) -> bytes:
+    """Return the SHA-256 of an entry and the digests of its postings in the order of lines."""
     return _sha256(
         [
             _FORMAT,
@@ -59,7 +59,7 @@ def entry_digest(entry: JournalEntry, postings: Iterable[PostingFields]) -> byte
             _instant(entry.effective_at),
             _instant(entry.booked_at),
             entry.lines,
-            lines,
+            [bytes(digest).hex() for digest in posting_digests],
         ]
     )
 

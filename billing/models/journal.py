@@ -56,7 +56,8 @@ class Posting(models.Model):
     """One line of an entry.
 
     `chain_seq` and `chain_hash` are the account's balance after the entry (`seq`, `head`); they
-    are null on the platform's accounts, which have no balance row.
+    are null on the platform's accounts, which have no balance row. `digest` covers the line, so
+    that a changed one can be named; the entry's digest covers it.
     """
 
     entry = models.ForeignKey(JournalEntry, on_delete=models.PROTECT, related_name="postings")
@@ -70,6 +71,7 @@ class Posting(models.Model):
     reference = models.CharField(max_length=255, blank=True)
     chain_seq = models.BigIntegerField(null=True)
     chain_hash = models.BinaryField(null=True)
+    digest = models.BinaryField()
 
     class Meta:
         constraints = (

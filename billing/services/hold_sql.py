@@ -150,9 +150,7 @@ WITH hold AS (
 CAPTURE: Final = _CLOSE + ENTRY_CTES.format(after="org_period")
 """Close the hold as captured and book its entry; the answer is 1 when both happened."""
 
-RELEASE: Final = (
-    _CLOSE
-    + """
+RELEASE: Final = f"""{_CLOSE}
 balance AS (
     UPDATE billing_balance AS b
     SET held_micros = b.held_micros - hold.amount_micros
@@ -162,5 +160,4 @@ balance AS (
 )
 SELECT (SELECT count(*) FROM balance)
 """  # noqa: S608 - made of constants
-)
 """Close the hold as released and give its money back; the answer is 1 when both happened."""

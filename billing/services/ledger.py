@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from billing.digests import entry_digest
+from billing.digests import entry_digest, posting_digest
 from billing.errors import (
     EntryConflictError,
     EntryNotFoundError,
@@ -50,13 +50,13 @@ entry AS (
 ), posting AS (
     INSERT INTO billing_posting
         (entry_id, line, account_id, direction, amount_micros, currency, reference,
-         chain_seq, chain_hash)
+         chain_seq, chain_hash, digest)
     SELECT entry.id, l.line, l.account_id, l.direction, l.amount, l.currency, l.reference,
-        balance.seq, balance.head
+        balance.seq, balance.head, l.digest
     FROM entry CROSS JOIN unnest(
         %(accounts)s::uuid[], %(directions)s::text[], %(amounts)s::bigint[],
-        %(currencies)s::text[], %(references)s::text[]
-    ) WITH ORDINALITY AS l (account_id, direction, amount, currency, reference, line)
+        %(currencies)s::text[], %(references)s::text[], %(digests)s::bytea[]
+    ) WITH ORDINALITY AS l (account_id, direction, amount, currency, reference, digest, line)
     LEFT JOIN balance ON balance.account_id = l.account_id
     RETURNING line
 )
@@ -125,7 +125,9 @@ def prepare_entry(
         )
         for number, line in enumerate(lines, start=1)
     )
-    entry.digest = entry_digest(entry, postings)
+    for posting in postings:
+        posting.digest = posting_digest(posting)
+    entry.digest = entry_digest(entry, map(posting_digest, postings))
     moves = _balance_moves(lines)
     balance_ids = sorted(moves)
     changes = held or {}
@@ -147,6 +149,7 @@ def prepare_entry(
         "amounts": [p.amount_micros for p in postings],
         "currencies": [p.currency for p in postings],
         "references": [p.reference for p in postings],
+        "digests": [p.digest for p in postings],
     }
     return PreparedEntry(entry=entry, postings=postings, params=params)
 

@@ -1,0 +1,168 @@
+"""Invariants of holds, their captures and budgets."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Count, Sum
+
+from billing.digests import hold_digest
+from billing.models import AccountCode, Direction, EntryKind, Hold, HoldStatus, Posting
+from billing.money import image_list_amount, unit_price_micros
+from billing.types import Finding
+
+OVERDUE_AFTER: Final = timedelta(seconds=60)
+_PAGE: Final = 2000
+_HOLDS: Final = "billing_hold"
+
+_CAPTURES_WITHOUT_HOLD: Final = """
+SELECT e.id, e.reference
+FROM billing_journalentry AS e
+WHERE e.kind = 'capture'
+    AND NOT EXISTS (
+        SELECT FROM billing_hold AS h
+        WHERE h.reference = e.reference AND h.status = 'captured'
+            AND e.idempotency_key = 'generation:' || h.reference
+    )
+    AND (%(organization_id)s::uuid IS NULL OR EXISTS (
+        SELECT FROM billing_posting AS p JOIN billing_account AS a ON a.id = p.account_id
+        WHERE p.entry_id = e.id AND a.organization_id = %(organization_id)s
+    ))
+ORDER BY e.id
+"""
+
+_BUDGETS: Final = """
+SELECT coalesce(p.id::text, 'budget ' || coalesce(s.budget_id::text, 'missing')),
+    coalesce(p.period, s.period), coalesce(p.held_micros, 0), coalesce(s.held, 0),
+    coalesce(p.captured_micros, 0), coalesce(s.captured, 0)
+FROM (
+    SELECT p.id, p.budget_id, p.period, p.held_micros, p.captured_micros
+    FROM billing_budgetperiod AS p JOIN billing_budget AS b ON b.id = p.budget_id
+    WHERE %(organization_id)s::uuid IS NULL OR b.organization_id = %(organization_id)s
+) AS p
+FULL JOIN (
+    SELECT b.id AS budget_id, h.budget_period AS period, sum(h.captured_micros) AS captured,
+        sum(CASE h.status WHEN 'authorized' THEN h.amount_micros ELSE 0 END) AS held
+    FROM billing_hold AS h
+    LEFT JOIN billing_budget AS b ON b.organization_id = h.organization_id
+        AND (b.api_key_id IS NULL OR b.api_key_id = h.api_key_id)
+    WHERE %(organization_id)s::uuid IS NULL OR h.organization_id = %(organization_id)s
+    GROUP BY b.id, h.budget_period
+) AS s ON s.budget_id = p.budget_id AND s.period = p.period
+WHERE coalesce(p.held_micros, 0) <> coalesce(s.held, 0)
+    OR coalesce(p.captured_micros, 0) <> coalesce(s.captured, 0)
+ORDER BY 1
+"""
+
+
+def check_holds(*, organization_id: UUID | None, now: datetime) -> Iterator[Finding]:
+    """Yield holds that were changed, mispriced, unlike their capture, or open too long."""
+    holds = Hold.objects.select_related("price_version", "markup_version", "fx_rate").order_by("id")
+    if organization_id is not None:
+        holds = holds.filter(organization_id=organization_id)
+    last: UUID | None = None
+    while True:
+        page = list((holds if last is None else holds.filter(id__gt=last))[:_PAGE])
+        if not page:
+            return
+        last = page[-1].id
+        captured = _captured_by_reference([hold.reference for hold in page])
+        for hold in page:
+            for check, message in (
+                *_state_problems(hold, now=now),
+                *_price_problems(hold),
+                *_capture_problems(hold, *captured.get(hold.reference, (0, 0))),
+            ):
+                yield Finding(check, _HOLDS, str(hold.id), f"{hold.reference}: {message}")
+
+
+def check_captures(*, organization_id: UUID | None) -> Iterator[Finding]:
+    """Yield capture entries whose hold is missing or not captured."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CAPTURES_WITHOUT_HOLD, {"organization_id": organization_id})
+        rows = cursor.fetchall()
+    for entry_id, reference in rows:
+        yield Finding(
+            "capture_has_hold",
+            "billing_journalentry",
+            str(entry_id),
+            f"charges '{reference}', which has no captured hold",
+        )
+
+
+def check_budgets(*, organization_id: UUID | None) -> Iterator[Finding]:
+    """Yield months of budgets that differ from the holds counted in them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BUDGETS, {"organization_id": organization_id})
+        rows = cursor.fetchall()
+    for row_id, period, held, holds_held, captured, holds_captured in rows:
+        yield Finding(
+            "budget_period",
+            "billing_budgetperiod",
+            row_id,
+            f"{period:%Y-%m}: says {held} micros held and {captured} captured, its holds sum to"
+            f" {holds_held} and {holds_captured}",
+        )
+
+
+def _captured_by_reference(references: list[str]) -> dict[str, tuple[int, int]]:
+    rows = (
+        Posting.objects.filter(
+            entry__kind=EntryKind.CAPTURE,
+            entry__reference__in=references,
+            account__code=AccountCode.WALLET,
+            direction=Direction.DEBIT,
+        )
+        .values_list("entry__reference")
+        .annotate(Sum("amount_micros"), Count("id"))
+    )
+    return {reference: (int(amount), lines) for reference, amount, lines in rows}
+
+
+def _state_problems(hold: Hold, *, now: datetime) -> Iterator[tuple[str, str]]:
+    if hold_digest(hold) != bytes(hold.digest):
+        yield "hold_digest", "a column was changed outside authorize, capture and release"
+    if hold.amount_micros != hold.unit_micros * hold.count:
+        yield "hold_amount", f"{hold.amount_micros} micros is not {hold.unit_micros} x {hold.count}"
+    is_open = hold.status == HoldStatus.AUTHORIZED
+    if is_open != (hold.closed_at is None):
+        yield "hold_status", f"{hold.status}, closed at {hold.closed_at}"
+    if is_open and hold.deadline_at + OVERDUE_AFTER < now:
+        yield "hold_overdue", f"still open, its deadline was {hold.deadline_at.isoformat()}"
+
+
+def _price_problems(hold: Hold) -> Iterator[tuple[str, str]]:
+    """Recompute the unit from the price version, markup and rate rows that the hold names."""
+    version = hold.price_version
+    list_amount = image_list_amount(version.amount, unit=version.unit, pixels=hold.pixels)
+    markup = Decimal(0) if hold.markup_version is None else hold.markup_version.rate
+    rate = Decimal(1) if hold.fx_rate is None else hold.fx_rate.rate
+    stored = (hold.list_amount, hold.list_currency, hold.markup, hold.rate)
+    if (list_amount, version.currency, markup, rate) != stored:
+        yield (
+            "hold_price_source",
+            f"is not priced by the rows it names: {list_amount} {version.currency}, {markup}, {rate}",
+        )
+    for name, micros, factor in (
+        ("unit_micros", hold.unit_micros, rate),
+        ("list_unit_micros", hold.list_unit_micros, Decimal(1)),
+    ):
+        expected = unit_price_micros(list_amount, markup=markup, rate=factor)
+        if micros != expected:
+            yield (
+                "hold_price",
+                f"{name} is {micros}, its price version, markup and rate make {expected}",
+            )
+
+
+def _capture_problems(hold: Hold, amount: int, lines: int) -> Iterator[tuple[str, str]]:
+    if hold.captured_micros != amount or hold.captured_count != lines:
+        yield (
+            "hold_captured",
+            f"captured {hold.captured_micros} for {hold.captured_count}, booked {amount} for {lines}",
+        )
+    if (hold.status == HoldStatus.CAPTURED) != (lines > 0):
+        yield "hold_entry", f"is {hold.status}, the journal has {lines} capture lines for it"
