@@ -144,7 +144,7 @@ def _price_problems(hold: Hold) -> Iterator[tuple[str, str]]:
     if (list_amount, version.currency, markup, rate) != stored:
         yield (
             "hold_price_source",
-            f"is not priced by the rows it names: {list_amount} {version.currency}, {markup}, {rate}",
+            f"the rows it names say {list_amount} {version.currency}, {markup}, {rate}",
         )
     for name, micros, factor in (
         ("unit_micros", hold.unit_micros, rate),
@@ -162,7 +162,7 @@ def _capture_problems(hold: Hold, amount: int, lines: int) -> Iterator[tuple[str
     if hold.captured_micros != amount or hold.captured_count != lines:
         yield (
             "hold_captured",
-            f"captured {hold.captured_micros} for {hold.captured_count}, booked {amount} for {lines}",
+            f"says {hold.captured_micros} for {hold.captured_count}, booked {amount} for {lines}",
         )
     if (hold.status == HoldStatus.CAPTURED) != (lines > 0):
         yield "hold_entry", f"is {hold.status}, the journal has {lines} capture lines for it"
