@@ -39,15 +39,13 @@ def translated() -> Iterator[None]:
         yield
     except http.TimedOut as error:
         raise ProviderTimedOut(str(error), processed=error.processed) from error
-    except (
-        http.BodyTooLarge,
-        http.BodyInvalid,
-        http.TargetRefused,
-        http.TooManyRedirects,
-    ) as error:
+    except (http.BodyTooLarge, http.BodyInvalid, http.TooManyRedirects) as error:
         raise BadResponse(str(error), processed=error.processed) from error
     except http.HttpError as error:
-        raise ProviderUnavailable(str(error), processed=error.processed) from error
+        # A useless URL in an answer is that answer's fault; downloads are always `processed`.
+        named = error.processed and isinstance(error, http.InvalidTarget | http.TargetRefused)
+        kind = BadResponse if named else ProviderUnavailable
+        raise kind(str(error), processed=error.processed) from error
 
 
 def acquire(call: Call) -> None:

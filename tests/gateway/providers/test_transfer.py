@@ -1,0 +1,55 @@
+import time
+
+import pytest
+from gevent.lock import BoundedSemaphore
+
+from gateway.providers import registry
+from gateway.providers.transfer import TransferPermit, transfer_semaphore
+
+
+def test_permit_counts_once_however_often_it_is_taken_and_given_back():
+    semaphore = BoundedSemaphore(2)
+    permit = TransferPermit(semaphore)
+
+    assert permit.acquire()
+    assert permit.acquire()
+    assert semaphore.counter == 1
+    permit.release()
+    permit.release()
+
+    assert semaphore.counter == 2
+    assert not permit.held
+
+
+def test_permit_gives_up_after_its_timeout():
+    semaphore = BoundedSemaphore(1)
+    TransferPermit(semaphore).acquire()
+    started = time.monotonic()
+
+    assert TransferPermit(semaphore).acquire(0.1) is False
+    assert 0.05 < time.monotonic() - started < 1
+
+
+def test_permit_is_released_at_the_end_of_its_block():
+    semaphore = BoundedSemaphore(1)
+
+    with TransferPermit(semaphore) as permit:
+        permit.acquire()
+
+    assert semaphore.counter == 1
+
+
+def test_transfer_semaphore_is_one_per_limit():
+    assert transfer_semaphore(3) is transfer_semaphore(3)
+    assert transfer_semaphore(3).counter == 3
+
+
+def test_registry_knows_its_providers():
+    assert registry.PROVIDERS == ("openai", "fal")
+    assert registry.adapter_for("fal") is registry.adapter_for("fal")
+    assert [registry.adapter_for(name).resumable for name in registry.PROVIDERS] == [False, True]
+    assert registry.default_base_url("openai") == "https://api.openai.com/v1"
+    assert registry.default_base_url("fal") == "https://queue.fal.run"
+    assert "api.openai.com" in registry.official_hosts("openai")
+    with pytest.raises(LookupError):
+        registry.adapter_for("nobody")
