@@ -1,0 +1,115 @@
+"""Both adapters against the sandbox, which is written apart from them, after the same protocols."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gateway.providers import errors, registry
+from tests.gateway.providers.conftest import MakeCall
+
+ROOT = Path(__file__).parents[3]
+ROUTES: dict[str, tuple[str, str, dict[str, object]]] = {
+    "openai": ("/openai/v1", "gpt-image-2", {"size_param": {"size": "1024x1024"}}),
+    "fal": (
+        "/fal",
+        "fal-ai/flux/schnell",
+        {"size_param": {"image_size": {"width": 512, "height": 256}}},
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox_url() -> Iterator[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        yield child.stdout.readline().split()[-1]
+    finally:
+        child.terminate()
+        child.wait(timeout=10)
+
+
+def run(make_call: MakeCall, sandbox_url: str, provider: str, **fields):
+    prefix, model, size = ROUTES[provider]
+    fields = {"upstream_model": model, "seconds": 20.0, **size, **fields}
+    return registry.adapter_for(provider).generate(make_call(sandbox_url + prefix, **fields))
+
+
+@pytest.mark.parametrize(("provider", "size"), [("openai", (1024, 1024)), ("fal", (512, 256))])
+def test_adapter_gets_real_images(
+    make_call: MakeCall, sandbox_url: str, provider: str, size: tuple[int, int]
+):
+    result = run(make_call, sandbox_url, provider, n=2)
+
+    opened = [Image.open(io.BytesIO(image.data)) for image in result.images]
+    assert [image.size for image in opened] == [size, size]
+    assert result.upstream_request_id
+    assert result.images[0].data != result.images[1].data
+
+
+def test_dall_e_and_fal_job_are_served(make_call: MakeCall, sandbox_url: str, saved: list[str]):
+    fields = {"upstream_model": "dall-e-3", "quality": "hd", "style": "natural"}
+    drawn = run(make_call, sandbox_url, "openai", **fields)
+    run(make_call, sandbox_url, "fal")
+    call = make_call(f"{sandbox_url}/fal", upstream_model="fal-ai/flux/schnell")
+
+    resumed = registry.adapter_for("fal").resume(call, saved[0])
+
+    assert drawn.images[0].revised_prompt
+    assert resumed.images[0].data
+
+
+@pytest.mark.parametrize(
+    ("directive", "expected", "providers"),
+    [
+        ("[[refuse]]", errors.ContentRefused, ("openai", "fal")),
+        ("[[unfunded]]", errors.OutOfFunds, ("openai", "fal")),
+        ("[[status=429;retry_after=3]]", errors.RateLimited, ("openai", "fal")),
+        ("[[status=401]]", errors.BadCredentials, ("openai", "fal")),
+        ("[[status=500]]", errors.ProviderUnavailable, ("openai", "fal")),
+        ("[[status=503]]", errors.ProviderUnavailable, ("openai", "fal")),
+        ("[[empty]]", errors.BadResponse, ("openai", "fal")),
+        ("[[nsfw]]", errors.ContentRefused, ("fal",)),
+        ("[[status=404]]", errors.ModelRetired, ("fal",)),
+        ("[[status=503;at=submit]]", errors.ProviderUnavailable, ("fal",)),
+        ("[[file_status=404]]", errors.BadResponse, ("fal",)),
+    ],
+)
+def test_failure_of_the_sandbox_is_classified(
+    make_call: MakeCall,
+    sandbox_url: str,
+    directive: str,
+    expected: type[errors.ProviderError],
+    providers: tuple[str, ...],
+):
+    for provider in providers:
+        with pytest.raises(errors.ProviderError) as raised:
+            run(make_call, sandbox_url, provider, prompt=f"a cat {directive}")
+        assert type(raised.value) is expected, provider
+
+
+def test_passing_trouble_of_a_job_is_waited_out(make_call: MakeCall, sandbox_url: str):
+    prompt = "a cat [[status=503;at=status;times=2]] [[status=502;at=result;times=1]]"
+
+    assert run(make_call, sandbox_url, "fal", prompt=prompt).images
+
+
+@pytest.mark.parametrize("directive", ["[[hang]]", "[[drip]]"])
+@pytest.mark.parametrize("provider", ["openai", "fal"])
+def test_slowness_of_the_sandbox_ends_at_the_deadline(
+    make_call: MakeCall, sandbox_url: str, provider: str, directive: str
+):
+    with pytest.raises(errors.ProviderTimedOut) as raised:
+        run(make_call, sandbox_url, provider, prompt=f"a cat {directive}", seconds=1.0)
+
+    assert raised.value.processed is True
