@@ -4,6 +4,7 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -20,3 +21,27 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="37", hour="3"),
     },
 }
+
+
+@worker_ready.connect
+def start_worker(**_: object) -> None:
+    """Check the process, take its lease and begin to look for work."""
+    from config.startup import start_worker_process  # noqa: PLC0415 - needs the apps loaded
+
+    start_worker_process()
+
+
+@worker_shutting_down.connect
+def stop_claiming(**_: object) -> None:
+    """Claim nothing more."""
+    from gateway.worker import worker  # noqa: PLC0415 - needs the apps loaded
+
+    worker().stop()
+
+
+@worker_shutdown.connect
+def end_worker(**_: object) -> None:
+    """Let running jobs end, then the lease."""
+    from config.startup import end_worker_process  # noqa: PLC0415 - needs the apps loaded
+
+    end_worker_process()

@@ -1,4 +1,4 @@
-"""Typed reading of environment variables: every setting comes from here, parsed once, loud on error."""
+"""Typed reading of environment variables: every setting is parsed once, and loud on error."""
 
 import os
 from collections.abc import Mapping

@@ -118,8 +118,8 @@ STORAGES = {
 # Providers: a base URL and a key each. An empty base URL means the provider's own.
 PROVIDER_PREFIXES = {
     "openai": "OPENAI",
-    "azure": "AZURE_OPENAI",
-    "google": "GEMINI",
+    "azure_openai": "AZURE_OPENAI",
+    "gemini": "GEMINI",
     "xai": "XAI",
     "fal": "FAL",
     "bfl": "BFL",

@@ -1,6 +1,10 @@
 """What each serving process does before its first request or task."""
 
 from gateway.services.processes import Kind, current_process
+from gateway.worker import worker
+
+# Longer than the longest deadline of a model.
+DRAIN_S = 310.0
 from gevent import monkey
 
 from config.settings import check_secrets
@@ -31,3 +35,16 @@ def start_web_process() -> None:
 def stop_web_process() -> None:
     """Release a web process's lease."""
     current_process(Kind.WEB).stop()
+
+
+def start_worker_process() -> None:
+    """Prepare a worker process and begin to look for work."""
+    check_secrets()
+    require_patched()
+    worker().start()
+
+
+def end_worker_process() -> None:
+    """Wait for the running jobs, then release the lease."""
+    worker().wait_until_idle(DRAIN_S)
+    worker().end()

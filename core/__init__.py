@@ -1,1 +1,1 @@
-"""The shared kernel: errors, ids, clock, outbound HTTP, Redis and the queue. No models; imports no app."""
+"""The shared kernel: errors, ids, clock, outbound HTTP, Redis, queue. No models; imports no app."""

@@ -1,7 +1,7 @@
 """The base of every anticipated failure.
 
-A subclass is one failure: a stable `code`, a `category` and a safe message. HTTP statuses and the OpenAI
-envelope are mapped in one place, `gateway.api.errors`.
+A subclass is one failure: a stable `code`, a `category` and a safe message. HTTP statuses and the
+OpenAI envelope are mapped in one place, `gateway.api.errors`.
 """
 
 from collections.abc import Mapping

@@ -76,7 +76,7 @@ def product_environment(
         "LIENZO_EMBEDDED": "1",
         "LIENZO_SANDBOX": "auto",
         "LIENZO_VAR": str(state.var),
-        "WORKER_POOL_SIZE": "1000",
+        "WORKER_POOL_SIZE": "6400",
         "WEB_PROCESSES": "2",
     }
     known = (*_SERVICES, *defaults, *(name for name in environ if name.startswith("S3_")))

@@ -1,7 +1,7 @@
 """The shape of an API key's secret: `lz_sk_<mode>_<40 random><6 check>`.
 
-The check digits (CRC-32 in base 62) let a client, a log scrubber or a secret scanner tell a real key
-from a typing error without asking the server.
+The check digits (CRC-32 in base 62) let a client, a log scrubber or a secret scanner tell a real
+key from a typing error without asking the server.
 """
 
 import hashlib

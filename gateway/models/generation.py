@@ -10,8 +10,12 @@ class Generation(models.Model):
     """One accepted request. Its id is the request's UUID and the second folder of its images.
 
     The row is the queue: workers claim `queued` rows; `worker` and `claim_token` are the claim, and
-    every later write of the worker compares both. `connection_id` is the HTTP request that waits for
-    the answer; a generation without an answer whose connection has closed may be adopted by a retry.
+    every later write of the worker compares both. `plan` lists the routes to try, in order, each
+    `{"queue", "provider", "upstream_model"}`; `queue` is the current route's, and names a provider
+    or `sandbox`. `connection_id` is the HTTP request that waits for the answer; a generation
+    without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
+    asks the sweeper to delete stored objects that no artifact names. `quoted_list_micros` is the quote
+    in the list price's currency: what the attempts may cost us together.
     """
 
     class Status(models.TextChoices):
@@ -39,9 +43,11 @@ class Generation(models.Model):
     currency = models.CharField(max_length=3)
     unit_micros = models.BigIntegerField()
     quoted_micros = models.BigIntegerField()
+    quoted_list_micros = models.BigIntegerField()
     charged_micros = models.BigIntegerField(default=0)
 
-    provider = models.CharField(max_length=20)
+    queue = models.CharField(max_length=20)
+    plan = models.JSONField()
     route_index = models.PositiveSmallIntegerField(default=0)
     worker = models.ForeignKey(
         Process, on_delete=models.SET_NULL, null=True, related_name="claimed"
@@ -66,6 +72,7 @@ class Generation(models.Model):
     deadline_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    has_stray_objects = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
@@ -96,12 +103,12 @@ class Generation(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["provider", "created_at"],
+                fields=["queue", "organization", "created_at"],
                 condition=models.Q(status="queued"),
                 name="gateway_generation_queue",
             ),
             models.Index(
-                fields=["provider", "organization"],
+                fields=["queue", "organization"],
                 condition=models.Q(status="running"),
                 name="gateway_generation_running",
             ),
@@ -109,6 +116,11 @@ class Generation(models.Model):
                 fields=["deadline_at"],
                 condition=models.Q(status__in=["queued", "running"]),
                 name="gateway_generation_open",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(has_stray_objects=True, finished_at__isnull=False),
+                name="gateway_generation_stray",
             ),
             models.Index(
                 fields=["api_key", "fingerprint", "created_at"],

@@ -12,7 +12,7 @@ class IdempotencyKey(models.Model):
     key = models.CharField(max_length=255)
     fingerprint = models.BinaryField(max_length=32)
     generation = models.ForeignKey(
-        Generation, on_delete=models.CASCADE, related_name="idempotency_keys", db_constraint=False
+        Generation, on_delete=models.CASCADE, related_name="idempotency_keys"
     )
     created_at = models.DateTimeField(db_index=True)
 

@@ -8,8 +8,8 @@ from core.ids import new_uuid
 class Process(models.Model):
     """A serving process. It is alive while its heartbeat is younger than the lease.
 
-    `host`, `pid` and `started_ticks` let a process on the same host see at once that this one is gone,
-    without waiting for the lease.
+    `host`, `pid` and `started_ticks` let a process on the same host see at once that this one is
+    gone, without waiting for the lease.
     """
 
     class Kind(models.TextChoices):

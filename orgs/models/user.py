@@ -1,6 +1,6 @@
 """People who sign in, by e-mail address."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -14,7 +14,7 @@ from core.ids import new_uuid
 class UserManager(BaseUserManager["User"]):
     """Creates users by e-mail address."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_user(self, email: str, password: str | None = None, **fields: str | bool) -> "User":
         """Create a user; without a password the account cannot sign in with one."""
         user = self.model(email=self.normalize_email(email).strip(), **fields)
         user.set_password(password)

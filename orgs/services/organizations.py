@@ -19,8 +19,8 @@ def create_organization(
 ) -> Organization:
     """Create an organization. Joins the caller's transaction.
 
-    Its accounts are opened by `billing.services.accounts.open_accounts`, which the caller runs in the
-    same transaction: this app stands below billing and cannot.
+    Its accounts are opened by `billing.services.accounts.open_accounts`, which the caller runs in
+    the same transaction: this app stands below billing and cannot.
 
     Raises:
         InvalidInputError: The name is blank, the time zone unknown or the policy not a policy.

@@ -1,0 +1,204 @@
+"""What a generation looks like on the wire, in OpenAI's shapes."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import orjson
+import pybase64
+from django.http import HttpResponseBase, StreamingHttpResponse
+
+from billing.money import format_amount
+from core.ids import request_id
+from gateway.api.errors import StoredFailureError, answer_to
+from gateway.catalog.registry import catalog
+from gateway.storage import private_storage, public_storage
+from gateway.types import GenerationView, ImageView
+
+# A multiple of three, so that each chunk is base64 without padding.
+CHUNK_BYTES = 48 * 1024
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body to send: its length in bytes and its parts."""
+
+    status: int
+    length: int
+    chunks: Iterator[bytes]
+    headers: Mapping[str, str]
+
+
+def body_of(view: GenerationView) -> Body:
+    """Return the answer of an ended generation: its images, or why it has none."""
+    if view.error is not None:
+        answer = answer_to(StoredFailureError(view.error))
+        data = orjson.dumps(answer.body)
+        return Body(answer.status, len(data), iter((data,)), answer.headers)
+    wanted = view.parameters.get("response_format")
+    if wanted in {"b64_json", "both"}:
+        return _base64_body(view, with_urls=wanted == "both")
+    data = orjson.dumps(images_response(view))
+    return Body(200, len(data), iter((data,)), {})
+
+
+def images_response(view: GenerationView) -> dict[str, object]:
+    """Return OpenAI's images response with URLs."""
+    return {
+        "id": request_id(view.id),
+        "object": "list",
+        "created": int((view.finished_at or view.created_at).timestamp()),
+        "model": view.requested_model,
+        "data": [_image_item(view, image) for image in view.images],
+        **_echo(view),
+    }
+
+
+def generation_resource(view: GenerationView) -> dict[str, object]:
+    """Return the resource at `/v1/images/generations/{id}`."""
+    error = None
+    if view.error is not None:
+        error = answer_to(StoredFailureError(view.error)).body["error"]
+    return {
+        "object": "generation",
+        "id": request_id(view.id),
+        "status": view.status,
+        "model": view.requested_model,
+        "created": int(view.created_at.timestamp()),
+        "finished": int(view.finished_at.timestamp()) if view.finished_at else None,
+        "prompt": view.parameters["prompt"],
+        "size": view.parameters["size"],
+        "data": [_image_item(view, image) for image in view.images],
+        "error": error,
+        "cost": {
+            "amount": format_amount(view.charged_micros if view.livemode else 0, view.currency),
+            "quoted": format_amount(view.quoted_micros, view.currency),
+            "currency": view.currency,
+        },
+        "attempts": [
+            {
+                "number": attempt.number,
+                "provider": attempt.provider,
+                "upstream_model": attempt.upstream_model,
+                "status": attempt.status,
+                "error_code": attempt.error_code or None,
+                "started": int(attempt.started_at.timestamp()),
+                "finished": int(attempt.finished_at.timestamp()) if attempt.finished_at else None,
+            }
+            for attempt in view.attempts
+        ],
+        "livemode": view.livemode,
+        "deleted_at": None,
+    }
+
+
+def headers_of(view: GenerationView) -> dict[str, str]:
+    """Return the headers that say what was charged and what was changed."""
+    headers = {
+        "X-Generation-Id": request_id(view.id),
+        "X-Cost": format_amount(view.charged_micros, view.currency),
+        "X-Cost-Currency": view.currency,
+    }
+    if not view.livemode:
+        headers["X-Cost-Quoted"] = format_amount(view.quoted_micros, view.currency)
+    if view.dropped_parameters:
+        headers["X-Dropped-Params"] = ", ".join(view.dropped_parameters[:20])
+    if view.served_by:
+        headers["X-Served-By"] = view.served_by
+    elif view.is_sandboxed:
+        headers["X-Served-By"] = "sandbox"
+    if view.image_adjusted:
+        headers["X-Image-Adjusted"] = view.image_adjusted
+    headers.update(lifecycle_headers(view.model))
+    return headers
+
+
+def lifecycle_headers(model_id: str) -> dict[str, str]:
+    """Return `Deprecation` (RFC 9745) and `Sunset` (RFC 8594) of a model on its way out."""
+    model = catalog().find(model_id)
+    if model is None or model.retires_on is None:
+        return {}
+    retires = time.gmtime(time.mktime(model.retires_on.timetuple()))
+    return {
+        "Deprecation": f"@{int(time.mktime(model.retires_on.timetuple()))}",
+        "Sunset": time.strftime("%a, %d %b %Y %H:%M:%S GMT", retires),
+    }
+
+
+def as_streaming_response(body: Body, headers: Mapping[str, str]) -> HttpResponseBase:
+    """Return a response whose length is declared and whose memory is constant."""
+    return StreamingHttpResponse(
+        body.chunks,
+        status=body.status,
+        content_type=JSON,
+        headers={**headers, **body.headers, "Content-Length": str(body.length)},
+    )
+
+
+def _image_item(view: GenerationView, image: ImageView) -> dict[str, object]:
+    item: dict[str, object] = {"url": image.url}
+    revised = _revised_prompt(view, image)
+    if revised is not None:
+        item["revised_prompt"] = revised
+    return item
+
+
+def _revised_prompt(view: GenerationView, image: ImageView) -> str | None:
+    """Return the upstream's revised prompt; dall-e-3 always has one."""
+    if image.revised_prompt:
+        return image.revised_prompt
+    model = catalog().find(view.model)
+    return str(view.parameters["prompt"]) if model and model.key == "dall-e-3" else None
+
+
+def _echo(view: GenerationView) -> dict[str, object]:
+    """Return what OpenAI echoes for GPT image models, and usage wherever there is any."""
+    echo: dict[str, object] = {}
+    if view.usage is not None:
+        echo["usage"] = view.usage
+    model = catalog().find(view.model)
+    if model is not None and model.family == "gpt-image":
+        for name in ("background", "output_format", "size", "quality"):
+            if view.parameters.get(name) is not None:
+                echo[name] = view.parameters[name]
+    return echo
+
+
+def _base64_body(view: GenerationView, *, with_urls: bool) -> Body:
+    """Stream the images from S3 as base64 inside the JSON; memory is one chunk per caller."""
+    response = images_response(view)
+    del response["data"]
+    tail = orjson.dumps(response)[1:]
+    parts: list[bytes | ImageView] = [b'{"data":[']
+    for number, image in enumerate(view.images):
+        item = _image_item(view, image)
+        if not with_urls:
+            del item["url"]
+        rest = orjson.dumps(item)[1:]
+        parts.append((b"," if number else b"") + b'{"b64_json":"')
+        parts.append(image)
+        parts.append(b'"' + (b"," if item else b"") + rest)
+    parts.append(b"]," + tail)
+    length = sum(
+        len(part) if isinstance(part, bytes) else (part.size_bytes + 2) // 3 * 4 for part in parts
+    )
+    return Body(200, length, _encode(parts), {})
+
+
+def _encode(parts: list[bytes | ImageView]) -> Iterator[bytes]:
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+            continue
+        storage = public_storage() if part.is_public else private_storage()
+        rest = b""
+        with storage.open_stream(part.key) as stream:
+            for chunk in stream:
+                ready = rest + chunk
+                whole = len(ready) - len(ready) % 3
+                rest = ready[whole:]
+                if whole:
+                    yield pybase64.b64encode(ready[:whole])
+        if rest:
+            yield pybase64.b64encode(rest)

@@ -1,0 +1,44 @@
+"""Bearer authentication by API key."""
+
+from typing import cast
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from core.clock import now
+from gateway.api.middleware import client_address
+from orgs.errors import MissingApiKeyError
+from orgs.services.api_keys import Caller, authenticate_key, authorize_caller, touch_last_used
+
+SCHEME = "bearer "
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """Puts the `Caller` into `request.auth`. Errors pass as they are to the error mapping."""
+
+    def authenticate(self, request: Request) -> tuple[None, Caller]:
+        """Return the caller.
+
+        Raises:
+            MissingApiKeyError, InvalidApiKeyError, RevokedApiKeyError, ExpiredApiKeyError: As named.
+        """
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if not header[: len(SCHEME)].lower() == SCHEME or not header[len(SCHEME) :].strip():
+            raise MissingApiKeyError(
+                "You did not provide an API key. Send it as 'Authorization: Bearer lz_sk_...'."
+            )
+        moment = now()
+        caller = authenticate_key(text=header[len(SCHEME) :].strip(), now=moment)
+        touch_last_used(caller=caller, now=moment)
+        return None, caller
+
+
+def caller_of(request: Request, *, scope: str) -> Caller:
+    """Return the authenticated caller, checked for a scope and an address.
+
+    Raises:
+        InsufficientScopeError, IpNotAllowedError: The key may not do this, or not from there.
+    """
+    caller = cast("Caller", request.auth)
+    authorize_caller(caller=caller, scope=scope, address=client_address(request._request))
+    return caller

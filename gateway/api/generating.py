@@ -1,0 +1,168 @@
+"""Answering `POST /v1/images/generations`: accept, wait without holding anything, deliver."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import gevent
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from gevent.event import Event
+
+from core.clock import now
+from gateway.api.answers import as_streaming_response, body_of, headers_of
+from gateway.api.bodies import fingerprint, parse_json, read_body
+from gateway.api.delivery import ClientSocket, DeliveredBody, record_hang_up
+from gateway.api.middleware import request_uuid
+from gateway.errors import InvalidRequestError
+from gateway.parameters.generation import parse_generation
+from gateway.selectors import find_status, get_generation
+from gateway.services.adoption import adopt_undelivered, attach_connection
+from gateway.services.endings import expire_generation
+from gateway.services.generations import (
+    Accepted,
+    Submission,
+    accept_generation,
+    find_by_idempotency_key,
+)
+from gateway.services.processes import Kind, current_process
+from gateway.services.waiting import waiting_room
+from gateway.types import Connection
+from orgs.services.api_keys import Caller, require_active
+
+MAX_KEY_LENGTH = 255
+# What worker and sweeper are given past the deadline before the request itself ends the job.
+GRACE_S = 0.5
+# A row that ended without an announcement is read again at this pace, the poll notwithstanding.
+RECHECK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """A parsed request."""
+
+    body: object
+    submission: Submission
+
+
+def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
+    """Serve one request for images.
+
+    No database connection is held while it waits and while it answers.
+    """
+    post = _read(request)
+    client = ClientSocket(request)
+    # Before the generation can exist, hence before it can end.
+    room = waiting_room()
+    event = room.enter(post.submission.generation_id)
+    try:
+        accepted, replayed = _accept(caller, post)
+        if not accepted.created:
+            room.move(event, accepted.generation_id)
+        connection.close()
+        present = _wait(accepted.generation_id, event, client)
+    finally:
+        room.leave(event)
+        client.unwatch()
+    return _answer(caller, post, accepted, client, present=present, replayed=replayed)
+
+
+def _read(request: HttpRequest) -> _Post:
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise InvalidRequestError(
+            f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters.", param="Idempotency-Key"
+        )
+    body = parse_json(read_body(request))
+    uuid = request_uuid(request)
+    retry_count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0")
+    return _Post(
+        body,
+        Submission(
+            generation_id=uuid,
+            fingerprint=fingerprint(
+                method="POST",
+                path=request.path,
+                value=body,
+                prefer=request.META.get("HTTP_PREFER", ""),
+            ),
+            connection=Connection(
+                id=uuid,
+                web_process_id=current_process(Kind.WEB).id,
+                is_sdk_retry=retry_count.isdigit() and int(retry_count) > 0,
+            ),
+            idempotency_key=key,
+            client_request_id=request.META.get("HTTP_X_CLIENT_REQUEST_ID", ""),
+        ),
+    )
+
+
+def _accept(caller: Caller, post: _Post) -> tuple[Accepted, bool]:
+    """Attach to the generation this request means, or create it; the flag says "replayed"."""
+    moment = now()
+    submission = post.submission
+    if submission.idempotency_key is not None:
+        found = find_by_idempotency_key(
+            organization_id=caller.organization_id, submission=submission, now=moment
+        )
+    else:
+        found = adopt_undelivered(caller=caller, submission=submission, now=moment)
+    if found is None:
+        require_active(caller=caller)
+        parsed = parse_generation(post.body, default_model=caller.default_model or None)
+        found = accept_generation(caller=caller, request=parsed, submission=submission, now=moment)
+    if found.created:
+        return found, False
+    attach_connection(
+        generation_id=found.generation_id, connection=submission.connection, now=moment
+    )
+    return found, True
+
+
+def _wait(generation_id: UUID, event: Event, client: ClientSocket) -> bool:
+    """Wait until the generation has ended; return False if the caller hung up first."""
+    hung_up = Event()
+    client.watch(hung_up)
+    while True:
+        status = find_status(generation_id=generation_id)
+        connection.close()
+        if status is None or status[0]:
+            return True
+        remaining = (status[1] - now()).total_seconds() + GRACE_S
+        if remaining <= 0:
+            expire_generation(generation_id=generation_id, now=now())
+            connection.close()
+            continue
+        gevent.wait([event, hung_up], timeout=min(remaining, RECHECK_S), count=1)
+        if hung_up.is_set():
+            return False
+        event.clear()
+
+
+def _answer(
+    caller: Caller,
+    post: _Post,
+    accepted: Accepted,
+    client: ClientSocket,
+    *,
+    present: bool,
+    replayed: bool,
+) -> HttpResponseBase:
+    if not present:
+        # Nobody reads this; the job goes on, and a resend adopts it.
+        record_hang_up(accepted.generation_id, post.submission.connection.id)
+        return HttpResponse(status=499)
+    view = get_generation(
+        organization_id=caller.organization_id, generation_id=accepted.generation_id
+    )
+    connection.close()
+    headers: dict[str, str] = headers_of(view)
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
+    body = body_of(view)
+    delivered = DeliveredBody(
+        body.chunks,
+        client=client,
+        generation_id=view.id,
+        connection_id=post.submission.connection.id,
+    )
+    return as_streaming_response(replace(body, chunks=delivered), headers)

@@ -1,0 +1,66 @@
+"""What every request gets: an id, a client address, and protection from loops."""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from core.http.client import HOP_HEADER
+from core.ids import new_uuid, request_id
+from gateway.api.errors import answer_to, as_response
+from gateway.errors import LoopDetectedError
+
+HOP_META = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
+
+
+class RequestContextMiddleware:
+    """Gives each request a UUID, sets `X-Request-Id`, and refuses our own calls."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Serve the request."""
+        uuid = new_uuid()
+        request.META["lienzo.request_uuid"] = uuid
+        if HOP_META in request.META:
+            response: HttpResponseBase = as_response(
+                answer_to(
+                    LoopDetectedError(
+                        "This request came from a Lienzo gateway: one of its providers' base URLs"
+                        " points back to Lienzo."
+                    )
+                )
+            )
+        else:
+            response = self._get_response(request)
+        response.headers["X-Request-Id"] = request_id(uuid)
+        return response
+
+
+def request_uuid(request: HttpRequest) -> UUID:
+    """Return the UUID given to a request."""
+    uuid = request.META["lienzo.request_uuid"]
+    assert isinstance(uuid, UUID)  # noqa: S101
+    return uuid
+
+
+def client_address(request: HttpRequest) -> str:
+    """Return the caller's address; `X-Forwarded-For` counts only from trusted proxies."""
+    address = str(request.META.get("REMOTE_ADDR") or "127.0.0.1")
+    for forwarded in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        candidate = forwarded.strip()
+        if not candidate or not _is_trusted(address):
+            break
+        address = candidate
+    return address
+
+
+def _is_trusted(address: str) -> bool:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in settings.TRUSTED_PROXY_CIDRS)

@@ -1,0 +1,25 @@
+"""URLs of the API."""
+
+from django.urls import path
+
+from gateway.api.media import public_image
+from gateway.api.views import (
+    BalanceView,
+    GenerationsView,
+    GenerationView,
+    HealthView,
+    ModelsView,
+    ModelView,
+    ReadinessView,
+)
+
+urlpatterns = [
+    path("v1/images/generations", GenerationsView.as_view()),
+    path("v1/images/generations/<str:generation_id>", GenerationView.as_view()),
+    path("v1/models", ModelsView.as_view()),
+    path("v1/models/<path:model_id>", ModelView.as_view()),
+    path("v1/balance", BalanceView.as_view()),
+    path("healthz", HealthView.as_view()),
+    path("readyz", ReadinessView.as_view()),
+    path("generated-images/<path:path>", public_image),
+]

@@ -1,0 +1,115 @@
+"""The API's views: parse, call one service, translate the result."""
+
+from typing import ClassVar
+
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.views import View
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from billing.money import format_amount
+from billing.selectors.balances import get_balance
+from core.clock import now
+from core.ids import parse_request_id
+from gateway.api.answers import generation_resource, headers_of, lifecycle_headers
+from gateway.api.authentication import caller_of
+from gateway.api.generating import generate
+from gateway.api.models import model_resource
+from gateway.catalog.registry import catalog
+from gateway.errors import ModelNotFoundError, NotFoundError
+from gateway.selectors import get_generation
+
+POLL_AFTER_S = 2
+
+
+class GenerationsView(APIView):
+    """`POST /v1/images/generations`."""
+
+    http_method_names: ClassVar[list[str]] = ["post", "options"]
+
+    def post(self, request: Request) -> HttpResponseBase:
+        """Generate images and wait for them."""
+        caller = caller_of(request, scope="images:write")
+        return generate(request._request, caller)
+
+
+class GenerationView(APIView):
+    """`GET /v1/images/generations/{id}`."""
+
+    def get(self, request: Request, generation_id: str) -> Response:
+        """Return a generation's status, images, cost and attempts."""
+        caller = caller_of(request, scope="images:read")
+        uuid = parse_request_id(generation_id)
+        if uuid is None:
+            raise NotFoundError("No such generation.")
+        view = get_generation(organization_id=caller.organization_id, generation_id=uuid)
+        headers = headers_of(view)
+        if not view.is_terminal:
+            headers["Retry-After"] = str(POLL_AFTER_S)
+        return Response(generation_resource(view), headers=headers)
+
+
+class ModelsView(APIView):
+    """`GET /v1/models`."""
+
+    def get(self, request: Request) -> Response:
+        """List every model with its capabilities and prices."""
+        caller = caller_of(request, scope="images:read")
+        moment = now()
+        resources = [model_resource(model, caller, moment) for model in catalog().models()]
+        return Response({"object": "list", "data": resources})
+
+
+class ModelView(APIView):
+    """`GET /v1/models/{id}`."""
+
+    def get(self, request: Request, model_id: str) -> Response:
+        """Return one model."""
+        caller = caller_of(request, scope="images:read")
+        model = catalog().find(model_id)
+        if model is None:
+            raise ModelNotFoundError(f"The model '{model_id}' does not exist.", param="model")
+        return Response(model_resource(model, caller, now()), headers=lifecycle_headers(model.id))
+
+
+class BalanceView(APIView):
+    """`GET /v1/balance`."""
+
+    def get(self, request: Request) -> Response:
+        """Return the organization's balance."""
+        caller = caller_of(request, scope="billing:read")
+        balance = get_balance(organization_id=caller.organization_id)
+        return Response(
+            {
+                "object": "balance",
+                "currency": balance.currency,
+                "available": format_amount(balance.available_micros, balance.currency),
+                "held": format_amount(balance.held_micros, balance.currency),
+            }
+        )
+
+
+class HealthView(View):
+    """`GET /healthz`: this process answers."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Answer."""
+        return JsonResponse({"status": "ok"})
+
+
+class ReadinessView(View):
+    """`GET /readyz`: the money path works."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Answer 200 if Postgres is reachable, migrated and priced, else 503."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT EXISTS (SELECT FROM billing_priceversion)")
+                row = cursor.fetchone()
+        except DatabaseError:
+            return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503)
+        if not row or not row[0]:
+            return JsonResponse({"status": "unavailable", "database": "no prices"}, status=503)
+        return JsonResponse({"status": "ok"})

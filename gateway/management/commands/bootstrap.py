@@ -1,0 +1,56 @@
+"""Bring a migrated database and empty storage to where requests can be served."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from billing.selectors.fx import has_rate
+from billing.services.fx import set_rate
+from billing.services.prices import sync_list_prices
+from billing.types import PriceRow
+from gateway.catalog.prices import ListPrice, list_prices
+from gateway.management.base import ServiceCommand
+from gateway.storage import ensure_buckets, release_connections
+
+# Round figures for trying out, marked as such; real rates come by `set_fx_rate`.
+SAMPLE_RATES = (("USD", "MXN", "20"), ("USD", "EUR", "0.92"))
+
+
+class Command(ServiceCommand):
+    help = "Publish the catalog's list prices and create the buckets. Safe to run at every start."
+
+    def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
+        published = sync_list_prices(rows=[_row(price) for price in list_prices()], now=at)
+        sampled = 0
+        if settings.EMBEDDED:
+            for base, quote, rate in SAMPLE_RATES:
+                if not has_rate(base=base, quote=quote):
+                    set_rate(
+                        base=base,
+                        quote=quote,
+                        rate=Decimal(rate),
+                        source="sample",
+                        as_of=at,
+                        now=at,
+                    )
+                    sampled += 1
+        release_connections()
+        ensure_buckets()
+        fields: dict[str, object] = {"prices": published, "sample_rates": sampled}
+        return f"Published {published} prices and {sampled} sample rates; buckets exist.", fields
+
+
+def _row(price: ListPrice) -> PriceRow:
+    return PriceRow(
+        kind="list",
+        model_key=price.key,
+        amount=price.amount,
+        currency="USD",
+        source=price.source,
+        source_date=price.source_date,
+        unit=price.unit,
+        size=price.size or "",
+        quality=price.quality or "",
+    )

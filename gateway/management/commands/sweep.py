@@ -1,0 +1,81 @@
+"""Run the sweeper."""
+
+import logging
+import signal
+import time
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+import psycopg
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from core.clock import now
+from gateway.services.recovery import sweep
+from gateway.storage import StorageError
+
+# Any fixed number: "lienzo swee" in ASCII, cut to 63 bits.
+ADVISORY_LOCK = 0x6C69656E7A6F2073
+ROUND_EVERY_S = 2.0
+logger = logging.getLogger(__name__)
+
+
+class Leadership:
+    """A Postgres advisory lock on a connection of its own, held as long as this process lives.
+
+    It only saves work: rounds are idempotent and change each row by compare-and-set, so two leaders
+    for a moment do no harm.
+    """
+
+    def __init__(self) -> None:
+        self._session: psycopg.Connection[Any] | None = None
+
+    def is_held(self) -> bool:
+        """Return whether this process is the one that sweeps, taking the lock if it is free."""
+        try:
+            if self._session is None:
+                self._session = psycopg.connect(**connection.get_connection_params())
+                self._session.autocommit = True
+            row = self._session.execute(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted"
+                " AND pid = pg_backend_pid()) OR pg_try_advisory_lock(%s)",
+                [ADVISORY_LOCK],
+            ).fetchone()
+        except psycopg.Error as error:
+            logger.warning("sweeper.session_lost error=%s", error)
+            self._session = None
+            return False
+        return bool(row and row[0])
+
+
+class Command(BaseCommand):
+    help = "Recover and expire generations, for ever. Of several sweepers one works at a time."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do one round and exit")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        stopping: list[int] = []
+
+        def stop(number: int, _frame: FrameType | None) -> None:
+            stopping.append(number)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        leadership = Leadership()
+        while not stopping:
+            self.round(leadership)
+            if options["once"]:
+                return
+            time.sleep(ROUND_EVERY_S)
+
+    def round(self, leadership: Leadership) -> None:
+        """Sweep once, if no other sweeper is at it; an outage is logged and waited out."""
+        try:
+            if leadership.is_held():
+                sweep(now=now())
+        except (DatabaseError, StorageError) as error:
+            logger.warning("sweeper.round_failed error=%s", error)
+        finally:
+            connection.close()

@@ -1,0 +1,95 @@
+"""Claiming queued generations, fairly between organizations, by compare-and-set."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Count
+
+from core.ids import new_uuid
+from gateway.models import Generation
+from gateway.types import Claim
+
+# The organization with the fewest running jobs on this queue goes first, then the oldest job. The
+# lateral part reads and locks one row per waiting organization; rows another worker is about to
+# take are skipped.
+_CLAIM = """
+WITH running AS (
+    SELECT organization_id, count(*) AS jobs
+    FROM gateway_generation
+    WHERE status = 'running' AND queue = %(queue)s
+    GROUP BY organization_id
+), waiting AS (
+    SELECT DISTINCT organization_id
+    FROM gateway_generation
+    WHERE status = 'queued' AND queue = %(queue)s
+), next AS (
+    SELECT candidate.id
+    FROM waiting
+    LEFT JOIN running USING (organization_id)
+    CROSS JOIN LATERAL (
+        SELECT id, created_at
+        FROM gateway_generation
+        WHERE status = 'queued' AND queue = %(queue)s
+            AND organization_id = waiting.organization_id AND deadline_at > now()
+        ORDER BY created_at
+        LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ) AS candidate
+    ORDER BY coalesce(running.jobs, 0), candidate.created_at
+    LIMIT 1
+)
+UPDATE gateway_generation AS generation
+SET status = 'running', worker_id = %(worker)s, claim_token = %(token)s,
+    started_at = coalesce(started_at, now())
+FROM next
+WHERE generation.id = next.id AND generation.status = 'queued'
+RETURNING generation.id
+"""
+
+
+def claim_next(*, queue: str, worker_id: UUID) -> Claim | None:
+    """Claim the next queued generation of a queue, or return None. One statement."""
+    token = new_uuid()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"queue": queue, "worker": worker_id, "token": token})
+        row = cursor.fetchone()
+    return None if row is None else Claim(row[0], worker_id, token)
+
+
+def queue_lengths() -> dict[str, int]:
+    """Return how many generations wait in each queue that has any."""
+    rows = (
+        Generation.objects.filter(status=Generation.Status.QUEUED)
+        .values("queue")
+        .annotate(waiting=Count("id"))
+    )
+    return {row["queue"]: row["waiting"] for row in rows}
+
+
+def holds_claim(claim: Claim) -> bool:
+    """Return whether the claim still stands."""
+    return Generation.objects.filter(
+        id=claim.generation_id,
+        status=Generation.Status.RUNNING,
+        worker_id=claim.worker_id,
+        claim_token=claim.token,
+    ).exists()
+
+
+def requeue(*, claim: Claim, route_index: int, queue: str, now: datetime) -> bool:
+    """Give a claimed generation back for another route; return False if the claim was lost."""
+    return bool(
+        Generation.objects.filter(
+            id=claim.generation_id,
+            status=Generation.Status.RUNNING,
+            claim_token=claim.token,
+            deadline_at__gt=now,
+        ).update(
+            status=Generation.Status.QUEUED,
+            worker_id=None,
+            claim_token=None,
+            route_index=route_index,
+            queue=queue,
+        )
+    )

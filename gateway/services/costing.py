@@ -1,0 +1,45 @@
+"""What a call to a provider costs us, in USD."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from gateway.catalog.types import Route
+from gateway.models import Generation
+from gateway.parameters.canonical import from_canonical
+from gateway.parameters.types import GenerationRequest
+from gateway.services.routing import SANDBOX, route_of
+
+
+def full_cost(*, request: GenerationRequest, route: Route, images: int) -> Decimal:
+    """Return the worst cost of one call for `images` images."""
+    asked = route.sizing.ask(request.size)
+    if asked is None:
+        return Decimal(0)
+    per_image = route.image_cost.usd(asked.size, route.upstream_quality(request.quality))
+    cost = (per_image or Decimal(0)) * images
+    if route.token_rates is not None:
+        cost += route.token_rates.prompt_usd(len(request.prompt))
+    return cost
+
+
+def reported_cost(
+    *, route: Route, usage: Mapping[str, object] | None, billable_units: Decimal | None
+) -> Decimal | None:
+    """Price what the provider says it did; None where it says nothing that can be priced."""
+    if route.token_rates is not None and usage is not None:
+        cost = route.token_rates.usage_usd(usage)
+        if cost is not None:
+            return cost
+    if billable_units is not None:
+        return route.image_cost.usd_of_units(billable_units)
+    return None
+
+
+def presumed_loss(generation: Generation) -> Decimal:
+    """Return what a call of unknown outcome is presumed to have cost: its full price."""
+    step = generation.plan[generation.route_index]
+    if step["queue"] == SANDBOX:
+        return Decimal(0)
+    request = from_canonical(generation.parameters)
+    route = route_of(model=request.model, step=step)
+    return full_cost(request=request, route=route, images=min(request.n, route.max_n_per_call))

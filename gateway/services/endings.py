@@ -1,0 +1,191 @@
+"""Ending a generation: settled, failed or expired, exactly once.
+
+Each ending is one durable transaction that starts with a compare-and-set of the generation's row,
+so of a worker, the sweeper and a waiting request only one ends it; with the generation its hold.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.services.holds import capture_hold, release_hold
+from billing.services.transactions import retrying
+from core.ids import new_uuid
+from core.queue import announce_done
+from gateway.models import Artifact, Attempt, Generation, IdempotencyKey
+from gateway.types import Claim, Failure, StoredImage
+
+OPEN = (Generation.Status.QUEUED, Generation.Status.RUNNING)
+TIMEOUT = Failure(
+    code="generation_timeout",
+    category="unavailable",
+    message=(
+        "The generation did not finish before its deadline and was ended. You were not charged."
+    ),
+    retryable=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a finished generation says of itself beside its images."""
+
+    served_by: str = ""
+    image_adjusted: str = ""
+    usage: Mapping[str, object] | None = None
+    dropped: Sequence[str] = ()
+
+
+def settle_generation(
+    *,
+    generation_id: UUID,
+    claim: Claim | None,
+    images: Sequence[StoredImage],
+    delivery: Delivery,
+    now: datetime,
+) -> bool:
+    """Record the stored images, capture their price and release the rest.
+
+    Args:
+        generation_id: The generation.
+        claim: The worker's claim, which must still stand; None when the sweeper settles a dead
+            worker's job from its stored objects.
+        images: At least one.
+        delivery: What the answer will say.
+        now: The instant of the capture.
+
+    Returns:
+        False when the generation had ended or been given to another worker; nothing is written.
+    """
+    settled = retrying(
+        lambda: _settle(generation_id, claim, images, delivery, now),
+        committed=lambda: True if _is_settled(generation_id, images) else None,
+    )
+    if settled:
+        announce_done(generation_id)
+    return settled
+
+
+def fail_generation(
+    *, generation_id: UUID, failure: Failure, claim: Claim | None, now: datetime
+) -> bool:
+    """Fail a generation and release its hold; False when it had ended or the claim was lost.
+
+    A retryable failure also forgets its idempotency keys, so that the same key may try again.
+    """
+    still_open = Q(id=generation_id, status__in=OPEN)
+    if claim is not None:
+        still_open &= Q(claim_token=claim.token)
+    failed = retrying(
+        lambda: _end(still_open, generation_id, failure, now),
+        committed=lambda: None,
+    )
+    if failed:
+        announce_done(generation_id)
+    return failed
+
+
+def expire_generation(*, generation_id: UUID, now: datetime) -> bool:
+    """Fail a generation whose deadline has passed, whoever notices: worker, sweeper or request."""
+    overdue = Q(id=generation_id, status__in=OPEN, deadline_at__lte=now)
+    expired = retrying(lambda: _end(overdue, generation_id, TIMEOUT, now), committed=lambda: None)
+    if expired:
+        announce_done(generation_id)
+    return expired
+
+
+def _settle(
+    generation_id: UUID,
+    claim: Claim | None,
+    images: Sequence[StoredImage],
+    delivery: Delivery,
+    now: datetime,
+) -> bool:
+    still_ours = Q(id=generation_id, status=Generation.Status.RUNNING)
+    if claim is not None:
+        still_ours &= Q(claim_token=claim.token)
+    with transaction.atomic(durable=True):
+        generation = Generation.objects.select_for_update().filter(still_ours).first()
+        if generation is None:
+            return False
+        artifacts = Artifact.objects.bulk_create(
+            [_artifact(generation_id, image, now) for image in images]
+        )
+        charged = 0
+        if generation.livemode:
+            charged = capture_hold(
+                reference=str(generation_id),
+                artifact_references=[str(artifact.id) for artifact in artifacts],
+                now=now,
+            ).amount_micros
+        dropped = [*generation.dropped_parameters]
+        dropped += [name for name in delivery.dropped if name not in dropped]
+        Generation.objects.filter(id=generation_id).update(
+            status=Generation.Status.SUCCEEDED,
+            charged_micros=charged,
+            served_by=delivery.served_by,
+            image_adjusted=delivery.image_adjusted,
+            usage=delivery.usage,
+            dropped_parameters=dropped,
+            finished_at=now,
+        )
+    return True
+
+
+def _is_settled(generation_id: UUID, images: Sequence[StoredImage]) -> bool:
+    """Return whether a transaction of unknown outcome did commit this very settlement."""
+    return Artifact.objects.filter(
+        generation_id=generation_id, sha256=images[0].sha256, index=images[0].index
+    ).exists()
+
+
+def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) -> bool:
+    with transaction.atomic(durable=True):
+        if failure.retryable:
+            # Lock order: idempotency row before generation. The rows go only if the generation does
+            # end here; a failed compare-and-set below rolls this back.
+            list(IdempotencyKey.objects.select_for_update().filter(generation_id=generation_id))
+        ended = (
+            Generation.objects.select_for_update()
+            .filter(still_open)
+            .values_list("livemode", flat=True)
+            .first()
+        )
+        if ended is None:
+            return False
+        Generation.objects.filter(id=generation_id).update(
+            status=Generation.Status.FAILED,
+            error=failure.as_json(),
+            finished_at=now,
+            has_stray_objects=True,
+        )
+        if ended:
+            release_hold(reference=str(generation_id), now=now)
+        if failure.retryable:
+            IdempotencyKey.objects.filter(generation_id=generation_id).delete()
+        Attempt.objects.filter(
+            generation_id=generation_id, status=Attempt.Status.STARTED, finished_at__isnull=True
+        ).update(status=Attempt.Status.UNKNOWN)
+    return True
+
+
+def _artifact(generation_id: UUID, image: StoredImage, now: datetime) -> Artifact:
+    return Artifact(
+        id=new_uuid(),
+        generation_id=generation_id,
+        index=image.index,
+        is_public=image.is_public,
+        key=image.key,
+        content_type=image.content_type,
+        sha256=image.sha256,
+        size_bytes=image.size_bytes,
+        width=image.width,
+        height=image.height,
+        revised_prompt=image.revised_prompt,
+        seed=image.seed,
+        created_at=now,
+    )

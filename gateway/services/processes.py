@@ -1,0 +1,145 @@
+"""The lease of this process: registered at start, renewed every few seconds, ended at exit."""
+
+import logging
+import os
+import socket
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from uuid import UUID
+
+import gevent
+from django.db import DatabaseError, connection
+from django.db.models.functions import Now
+
+from core.ids import new_uuid
+from gateway.models import Process
+
+HEARTBEAT_S = 5.0
+LEASE_S = 20.0
+logger = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What a process does."""
+
+    WEB = "web"
+    WORKER = "worker"
+
+
+class CurrentProcess:
+    """This process's row. A process declared dead while it was frozen takes a new id."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.id: UUID | None = None
+        self._renewer: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Register, declare dead neighbors dead, and keep the lease in the background."""
+        self._register()
+        connection.close()
+        self._renewer = gevent.spawn(self._renew_for_ever)
+
+    def stop(self) -> None:
+        """End the lease, so that others need not wait for it to run out."""
+        if self._renewer is not None:
+            self._renewer.kill(block=False)
+        if self.id is not None:
+            try:
+                Process.objects.filter(id=self.id).update(ended_at=Now())
+            except DatabaseError as error:
+                logger.warning("process.end_failed error=%s", error)
+            finally:
+                connection.close()
+
+    def _register(self) -> None:
+        pid = os.getpid()
+        self.id = new_uuid()
+        Process.objects.create(
+            id=self.id,
+            kind=self.kind.value,
+            host=socket.gethostname(),
+            pid=pid,
+            started_ticks=started_ticks(pid) or 0,
+            started_at=Now(),
+            heartbeat_at=Now(),
+        )
+        end_dead_neighbors()
+
+    def _renew_for_ever(self) -> None:
+        while True:
+            gevent.sleep(HEARTBEAT_S)
+            try:
+                renewed = Process.objects.filter(id=self.id, ended_at__isnull=True).update(
+                    heartbeat_at=Now()
+                )
+                if not renewed:
+                    logger.warning("process.lease_lost kind=%s", self.kind)
+                    self._register()
+            except DatabaseError as error:
+                logger.warning("process.heartbeat_failed error=%s", error)
+            finally:
+                connection.close()
+
+
+@cache
+def current_process(kind: Kind) -> CurrentProcess:
+    """Return the one object for this process."""
+    return CurrentProcess(kind)
+
+
+def started_ticks(pid: int) -> int | None:
+    """Return when a local process started, in clock ticks since boot; None if there is none.
+
+    On systems without /proc a living process gives 0, so only its pid is compared.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return None
+        return 0 if _answers_signals(pid) else None
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    state, ticks = fields[0], int(fields[19])
+    return None if state in {"Z", "X"} else ticks
+
+
+def is_dead_neighbor(process: Process) -> bool:
+    """Return whether a process of this host is surely gone, its lease notwithstanding."""
+    return (
+        process.host == socket.gethostname() and started_ticks(process.pid) != process.started_ticks
+    )
+
+
+def end_dead_neighbors() -> int:
+    """End the lease of every process of this host that is gone; return how many."""
+    dead = [
+        process.id
+        for process in Process.objects.filter(host=socket.gethostname(), ended_at__isnull=True)
+        if is_dead_neighbor(process)
+    ]
+    return Process.objects.filter(id__in=dead).update(ended_at=Now()) if dead else 0
+
+
+def end_expired_leases() -> int:
+    """End every lease that was not renewed in time; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE gateway_process SET ended_at = now() WHERE ended_at IS NULL"
+            " AND heartbeat_at < now() - make_interval(secs => %s)",
+            [LEASE_S],
+        )
+        return cursor.rowcount
+
+
+def _answers_signals(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

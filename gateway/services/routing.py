@@ -1,0 +1,181 @@
+"""Which upstream serves a request: real providers, or the sandbox for test keys and demos."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from typing import TypedDict
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from gateway.catalog.registry import Catalog, catalog, routes_for
+from gateway.catalog.types import EndpointInfo, Model, Route
+from gateway.errors import ModelRetiredError, ProviderUnavailableError, TestKeysDisabledError
+from gateway.providers.base import Endpoint
+from gateway.providers.registry import PROVIDERS, adapter_for
+
+SANDBOX = "sandbox"
+SANDBOX_KEY = "sandbox"
+# Draws any size, so it stands in, in the sandbox alone, for a model without a usable route.
+STAND_IN_MODEL = "gpt-image-2"
+
+
+class Step(TypedDict):
+    """One route of a generation's plan, as its row keeps it."""
+
+    queue: str
+    provider: str
+    upstream_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The routes a generation will try, in order."""
+
+    steps: tuple[Step, ...]
+    is_sandboxed: bool
+
+
+@cache
+def real_endpoints() -> dict[str, Endpoint]:
+    """Return the endpoint of every provider with a key and an adapter."""
+    endpoints = {}
+    for provider, given in settings.PROVIDER_ENDPOINTS.items():
+        if provider not in PROVIDERS or not given["api_key"]:
+            continue
+        adapter = adapter_for(provider)
+        base_url = given["base_url"] or adapter.default_base_url
+        endpoints[provider] = Endpoint(
+            provider=provider,
+            base_url=base_url,
+            api_key=given["api_key"],
+            official=urlsplit(base_url).hostname in adapter.official_hosts,
+        )
+    return endpoints
+
+
+@cache
+def sandbox_endpoints() -> dict[str, Endpoint]:
+    """Return the sandbox's endpoint of every provider with an adapter; empty without a sandbox."""
+    if not settings.SANDBOX_BASE_URL:
+        return {}
+    paths = {"openai": "/openai/v1"}
+    return {
+        provider: Endpoint(
+            provider=provider,
+            base_url=settings.SANDBOX_BASE_URL + paths.get(provider, f"/{provider}"),
+            api_key=SANDBOX_KEY,
+            official=False,
+        )
+        for provider in PROVIDERS
+    }
+
+
+def plan_routes(
+    *,
+    model: Model,
+    livemode: bool,
+    is_demo: bool,
+    allow_substitution: bool,
+    today: date,
+) -> Plan:
+    """Choose the routes of a request.
+
+    A test key always goes to the sandbox; so does a demo organization where no route has a key and
+    `LIENZO_SANDBOX` is `auto`.
+
+    Raises:
+        TestKeysDisabledError: A test key, and no sandbox.
+        ModelRetiredError: Only a substitute could serve, and the organization forbids it.
+        ProviderUnavailableError: No provider of the model is configured.
+    """
+    if not livemode:
+        if not sandbox_endpoints():
+            raise TestKeysDisabledError(
+                "Test keys are disabled: this server has no sandbox (SANDBOX_BASE_URL)."
+            )
+        return _sandbox_plan(model, today)
+    endpoints = real_endpoints()
+    routes = _routes(model, endpoints, today=today, allow_substitution=allow_substitution)
+    if routes:
+        return Plan(
+            tuple(_step(route, queue=route.provider) for route in routes), is_sandboxed=False
+        )
+    if not allow_substitution and _routes(model, endpoints, today=today, allow_substitution=True):
+        raise ModelRetiredError(
+            f"The model {model.id} is retired and your organization forbids substitutes."
+            f" Use {model.successor or 'another model'}.",
+            param="model",
+        )
+    if is_demo and settings.LIENZO_SANDBOX == "auto" and sandbox_endpoints():
+        return _sandbox_plan(model, today)
+    raise ProviderUnavailableError(
+        f"No provider of {model.id} is configured on this server. Nothing was charged.",
+        retry_after_s=60,
+    )
+
+
+def is_available(*, model: Model, is_demo: bool, livemode: bool, today: date) -> bool:
+    """Return whether a request for the model would find a route."""
+    if _routes(model, real_endpoints(), today=today, allow_substitution=True):
+        return True
+    return bool(sandbox_endpoints()) and (
+        not livemode or (is_demo and settings.LIENZO_SANDBOX == "auto")
+    )
+
+
+def route_of(*, model: Model, step: Step) -> Route:
+    """Return the catalog's route of a plan's step."""
+    for candidate in (model, _stand_in(catalog())):
+        for route in candidate.routes:
+            if (route.provider, route.upstream_model) == (
+                step["provider"],
+                step["upstream_model"],
+            ):
+                return route
+    raise ProviderUnavailableError(
+        f"{model.id} no longer has the route {step['provider']}/{step['upstream_model']}."
+    )
+
+
+def endpoint_of(*, step: Step) -> Endpoint:
+    """Return where a plan's step is to be called.
+
+    Raises:
+        ProviderUnavailableError: The provider was configured when the plan was made and is not now.
+    """
+    endpoints = sandbox_endpoints() if step["queue"] == SANDBOX else real_endpoints()
+    endpoint = endpoints.get(step["provider"])
+    if endpoint is None:
+        raise ProviderUnavailableError(f"{step['provider']} is not configured on this server.")
+    return endpoint
+
+
+def queues() -> tuple[str, ...]:
+    """Return every queue a worker serves."""
+    return (*PROVIDERS, SANDBOX)
+
+
+def _routes(
+    model: Model, endpoints: dict[str, Endpoint], *, today: date, allow_substitution: bool
+) -> list[Route]:
+    infos = {name: EndpointInfo(official=endpoint.official) for name, endpoint in endpoints.items()}
+    return routes_for(model, today=today, endpoints=infos, allow_substitution=allow_substitution)
+
+
+def _sandbox_plan(model: Model, today: date) -> Plan:
+    endpoints = sandbox_endpoints()
+    routes = _routes(model, endpoints, today=today, allow_substitution=True) or _routes(
+        _stand_in(catalog()), endpoints, today=today, allow_substitution=True
+    )
+    return Plan(tuple(_step(route, queue=SANDBOX) for route in routes), is_sandboxed=True)
+
+
+def _stand_in(models: Catalog) -> Model:
+    model = models.find(STAND_IN_MODEL)
+    assert model is not None  # noqa: S101 - the catalog is checked at start
+    return model
+
+
+def _step(route: Route, *, queue: str) -> Step:
+    return Step(queue=queue, provider=route.provider, upstream_model=route.upstream_model)

@@ -1,0 +1,315 @@
+"""Running a claimed generation: call a provider, check and store the images, settle.
+
+No database connection is held while a provider or S3 is called: each database step below gives its
+connection back before the next wait.
+"""
+
+import logging
+import time
+from decimal import Decimal
+from functools import partial
+from uuid import UUID
+
+import gevent
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
+
+from core.clock import now
+from core.http.client import shared_client
+from gateway.catalog.fit import fit
+from gateway.errors import InvalidRequestError
+from gateway.models import Attempt, Generation
+from gateway.parameters.canonical import from_canonical
+from gateway.providers.base import Call, ProviderResult
+from gateway.providers.errors import ContentRefused, ProviderError, ProviderTimedOut
+from gateway.providers.registry import adapter_for
+from gateway.providers.transfer import TransferPermit, transfer_semaphore
+from gateway.services.attempts import (
+    Outcome,
+    end_attempt,
+    open_attempt,
+    save_upstream_id,
+    start_attempt,
+)
+from gateway.services.claims import holds_claim, requeue
+from gateway.services.costing import reported_cost
+from gateway.services.endings import (
+    Delivery,
+    expire_generation,
+    fail_generation,
+    settle_generation,
+)
+from gateway.services.generations import wake
+from gateway.services.jobs import Job, Run, insist
+from gateway.services.routing import SANDBOX, endpoint_of, route_of
+from gateway.services.storing import store_images
+from gateway.services.verdicts import (
+    Again,
+    GiveUp,
+    NextRoute,
+    Situation,
+    Verdict,
+    judge,
+    presumed_cost,
+)
+from gateway.storage import forbid_open_transaction
+from gateway.types import Claim, Failure, StoredImage
+
+MILLION = Decimal(1_000_000)
+VERSION = "0.1.0"
+logger = logging.getLogger(__name__)
+
+
+def run_claim(claim: Claim) -> None:
+    """Carry a claimed generation to its end, or give it back for another queue's route.
+
+    Never raises for what a provider, S3 or the database may do: what cannot be ended here is ended
+    by the sweeper at the deadline.
+    """
+    with TransferPermit(transfer_semaphore(settings.TRANSFER_LIMIT)) as permit:
+        run = _load(claim, permit)
+        connection.close()
+        if run is None:
+            return
+        try:
+            _run_routes(run)
+        except (InterfaceError, OperationalError) as error:
+            logger.warning("run.database_lost generation=%s error=%s", claim.generation_id, error)
+        finally:
+            connection.close()
+
+
+def _load(claim: Claim, permit: TransferPermit) -> Run | None:
+    generation = (
+        Generation.objects.select_related("organization")
+        .filter(id=claim.generation_id, claim_token=claim.token)
+        .first()
+    )
+    if generation is None:
+        return None
+    spent = sum(
+        generation.attempts.values_list("cost_micros", flat=True) if generation.recoveries else ()
+    )
+    return Run(
+        claim=claim,
+        organization_id=generation.organization_id,
+        is_public=generation.organization.image_policy == "public",
+        request=from_canonical(generation.parameters),
+        plan=generation.plan,
+        route_index=generation.route_index,
+        budget_usd=generation.quoted_list_micros / MILLION,
+        deadline_at=generation.deadline_at,
+        deadline=time.monotonic() + (generation.deadline_at - now()).total_seconds(),
+        permit=permit,
+        spent_usd=spent / MILLION,
+    )
+
+
+def _run_routes(run: Run) -> None:
+    """Try the routes in order until one ends the generation."""
+    while True:
+        verdict = _try_route(run)
+        run.permit.release()
+        match verdict:
+            case None:
+                return
+            case Again(after_s=pause):
+                gevent.sleep(pause)
+            case GiveUp(failure=failure):
+                _fail(run, failure)
+                return
+            case NextRoute(otherwise=failure):
+                if run.route_index + 1 >= len(run.plan):
+                    _fail(run, failure)
+                    return
+                if not _take_next_route(run):
+                    return
+
+
+def _take_next_route(run: Run) -> bool:
+    """Move to the next route; False when it belongs to another queue, which now has the job."""
+    here = run.step["queue"]
+    run.route_index += 1
+    run.tries = 0
+    if run.step["queue"] == here:
+        return True
+    if requeue(claim=run.claim, route_index=run.route_index, queue=run.step["queue"], now=now()):
+        wake(run.step["queue"])
+    connection.close()
+    return False
+
+
+def _try_route(run: Run) -> Verdict | None:
+    """Make one call; None when the generation has ended or is no longer ours."""
+    job = _prepare(run)
+    if not isinstance(job, Job):
+        return job
+    try:
+        result = _call(job)
+        images, adjusted = store_images(job, result)
+    except ProviderError as error:
+        return _after_failure(job, error)
+    _settle(job, result, images, adjusted)
+    return None
+
+
+def _prepare(run: Run) -> Job | Verdict | None:
+    route = route_of(model=run.request.model, step=run.step)
+    try:
+        fitted = fit(run.request, route, run.request.n)
+    except InvalidRequestError as error:
+        return GiveUp(
+            Failure(
+                code=error.code,
+                category=error.category,
+                message=error.message,
+                retryable=False,
+                param=error.param,
+            )
+        )
+    left_behind = open_attempt(run.claim.generation_id)
+    if left_behind is not None and left_behind.upstream_id:
+        connection.close()
+        return Job(run, left_behind, route, fitted, resumed_id=left_behind.upstream_id)
+    attempt = start_attempt(claim=run.claim, step=run.step, now=now())
+    connection.close()
+    if attempt is None:
+        _expire_if_due(run)
+        return None
+    run.tries += 1
+    return Job(run, attempt, route, fitted)
+
+
+def _call(job: Job) -> ProviderResult:
+    run = job.run
+    adapter = adapter_for(run.step["provider"])
+    call = Call(
+        request=job.fitted.image_request,
+        endpoint=endpoint_of(step=run.step),
+        http=shared_client(
+            allow_private=settings.ALLOW_PRIVATE_UPSTREAMS,
+            version=VERSION,
+            before_request=forbid_open_transaction,
+        ),
+        deadline=run.deadline,
+        permit=run.permit,
+        on_submitted=partial(_submitted, job.attempt.id),
+        max_image_bytes=settings.IMAGE_MAX_BYTES,
+        expected_s=run.request.model.p50_s,
+    )
+    if job.resumed_id:
+        return adapter.resume(call, job.resumed_id)
+    return adapter.generate(call)
+
+
+def _submitted(attempt_id: UUID, upstream_id: str) -> None:
+    save_upstream_id(attempt_id=attempt_id, upstream_id=upstream_id)
+    connection.close()
+
+
+def _settle(job: Job, result: ProviderResult, images: list[StoredImage], adjusted: str) -> None:
+    run = job.run
+    sandboxed = run.step["queue"] == SANDBOX
+    served_by = "sandbox" if sandboxed else (job.route.served_by if job.route.substitute else "")
+    settled = insist(
+        run,
+        lambda: settle_generation(
+            generation_id=run.claim.generation_id,
+            claim=run.claim,
+            images=images,
+            delivery=Delivery(
+                served_by=served_by,
+                image_adjusted=adjusted,
+                usage=result.usage,
+                dropped=job.fitted.dropped,
+            ),
+            now=now(),
+        ),
+    )
+    status = Attempt.Status.SUCCEEDED if settled else Attempt.Status.LATE
+    if not settled:
+        Generation.objects.filter(id=run.claim.generation_id).update(has_stray_objects=True)
+    insist(
+        run,
+        lambda: end_attempt(
+            attempt=job.attempt,
+            outcome=Outcome(
+                status=status,
+                cost=_actual_cost(job, result),
+                upstream_request_id=result.upstream_request_id or "",
+            ),
+            now=now(),
+        ),
+    )
+    connection.close()
+
+
+def _actual_cost(job: Job, result: ProviderResult) -> Decimal:
+    """Price what the provider reports it did; without a report, the price of what was asked."""
+    cost = reported_cost(route=job.route, usage=result.usage, billable_units=result.billable_units)
+    return job.full_cost if cost is None else cost
+
+
+def _after_failure(job: Job, error: ProviderError) -> Verdict | None:
+    run = job.run
+    cost = presumed_cost(error, job.full_cost)
+    timed_out = isinstance(error, ProviderTimedOut)
+    status = Attempt.Status.FAILED
+    if isinstance(error, ContentRefused):
+        status = Attempt.Status.REFUSED
+    elif timed_out:
+        status = Attempt.Status.LATE if error.processed else Attempt.Status.UNKNOWN
+    logger.info(
+        "attempt.failed generation=%s provider=%s kind=%s status=%s code=%s",
+        run.claim.generation_id,
+        job.attempt.provider,
+        type(error).__name__,
+        error.upstream_status,
+        error.upstream_code,
+    )
+    insist(
+        run,
+        lambda: end_attempt(
+            attempt=job.attempt,
+            outcome=Outcome(
+                status=status,
+                cost=cost,
+                upstream_request_id=error.upstream_request_id or "",
+                error_code=error.upstream_code or type(error).__name__,
+                error_message=error.message,
+                upstream_status=error.upstream_status,
+            ),
+            now=now(),
+        ),
+    )
+    connection.close()
+    run.spent_usd += cost
+    if timed_out and run.remaining_s > 0 and not _still_ours(run):
+        return None
+    affordable = not cost or run.spent_usd + job.full_cost <= run.budget_usd
+    return judge(
+        error,
+        Situation(tries=run.tries, remaining_s=run.remaining_s, affordable=affordable),
+    )
+
+
+def _still_ours(run: Run) -> bool:
+    ours = holds_claim(run.claim)
+    connection.close()
+    return ours
+
+
+def _fail(run: Run, failure: Failure) -> None:
+    insist(
+        run,
+        lambda: fail_generation(
+            generation_id=run.claim.generation_id, failure=failure, claim=run.claim, now=now()
+        ),
+    )
+    connection.close()
+
+
+def _expire_if_due(run: Run) -> None:
+    if run.deadline_at <= now():
+        expire_generation(generation_id=run.claim.generation_id, now=now())
+    connection.close()

@@ -1,0 +1,30 @@
+"""Celery tasks. Messages carry no job: they say where there is work, and what is due."""
+
+from datetime import timedelta
+
+from celery import shared_task
+
+from core.clock import now
+from gateway.services.generations import IDEMPOTENCY_TTL
+from gateway.services.retention import delete_expired_test_generations, prune_idempotency_keys
+from gateway.worker import worker
+
+TEST_RETENTION = timedelta(days=7)
+
+
+@shared_task(name="gateway.generate", ignore_result=True)
+def generate(*, queue: str, **_: object) -> None:
+    """Run queued generations of a queue until no slot or no work is left."""
+    worker().drain(queue)
+
+
+@shared_task(name="gateway.prune_idempotency_keys", ignore_result=True)
+def prune_idempotency_keys_task(**_: object) -> None:
+    """Forget idempotency keys past their lifetime."""
+    prune_idempotency_keys(before=now() - IDEMPOTENCY_TTL)
+
+
+@shared_task(name="gateway.delete_expired_test_generations", ignore_result=True)
+def delete_expired_test_generations_task(**_: object) -> None:
+    """Delete what test keys made more than seven days ago."""
+    delete_expired_test_generations(before=now() - TEST_RETENTION)

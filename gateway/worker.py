@@ -1,0 +1,152 @@
+"""What one worker process does: take slots, claim, run; and look for work by itself.
+
+A wake message says only that a queue has work. Each queue has a number of slots, and all slots
+together are fewer than the pool, so that one hanging provider cannot starve the others.
+"""
+
+import logging
+from functools import cache
+
+import gevent
+from django.conf import settings
+from django.db import DatabaseError, connection
+from gevent.event import Event
+
+from gateway.services.claims import claim_next, queue_lengths
+from gateway.services.processes import CurrentProcess, Kind, current_process
+from gateway.services.routing import queues
+from gateway.services.runs import run_claim
+
+LOOK_EVERY_S = 2.0
+# Tasks of the pool that stay free for wake messages and periodic work.
+RESERVED_TASKS = 16
+logger = logging.getLogger(__name__)
+
+
+class Slots:
+    """How many jobs of each queue this process may run at once."""
+
+    def __init__(self, pool_size: int, names: tuple[str, ...]) -> None:
+        shared = max(pool_size - RESERVED_TASKS, len(names))
+        self.capacity = max(1, shared // len(names))
+        self._used = dict.fromkeys(names, 0)
+        self._closed = False
+        self.idle = Event()
+        self.idle.set()
+
+    def take(self, queue: str) -> bool:
+        """Take a slot if one is free and the process is not stopping."""
+        if self._closed or self._used[queue] >= self.capacity:
+            return False
+        self._used[queue] += 1
+        self.idle.clear()
+        return True
+
+    def give_back(self, queue: str) -> None:
+        """Return a slot."""
+        self._used[queue] -= 1
+        if not any(self._used.values()):
+            self.idle.set()
+
+    def free(self, queue: str) -> int:
+        """Return how many slots of a queue are free."""
+        return 0 if self._closed else self.capacity - self._used[queue]
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether slots are still given out."""
+        return not self._closed
+
+    def close(self) -> None:
+        """Give out no more slots."""
+        self._closed = True
+
+
+class Worker:
+    """The generation work of this process."""
+
+    def __init__(self, process: CurrentProcess, slots: Slots) -> None:
+        self._process = process
+        self._slots = slots
+        self._missed: set[str] = set()
+        self._looker: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Register the process and begin to look for work."""
+        self._process.start()
+        self._looker = gevent.spawn(self._look_for_ever)
+
+    def drain(self, queue: str) -> None:
+        """Run queued generations one after another until no slot or no work is left."""
+        if not self._slots.take(queue):
+            # Whoever holds the slots looks once more before it gives one back.
+            self._missed.add(queue)
+            return
+        try:
+            while not self._stopping():
+                self._missed.discard(queue)
+                if not self._run_one(queue) and queue not in self._missed:
+                    return
+        finally:
+            self._slots.give_back(queue)
+
+    def stop(self) -> None:
+        """Claim nothing more; jobs that run go on."""
+        self._slots.close()
+
+    def wait_until_idle(self, timeout_s: float) -> bool:
+        """Wait for the running jobs; return whether all have ended."""
+        return bool(self._slots.idle.wait(timeout=timeout_s))
+
+    def end(self) -> None:
+        """End the process's lease."""
+        if self._looker is not None:
+            self._looker.kill(block=False)
+        self._process.stop()
+
+    def _stopping(self) -> bool:
+        return self._process.id is None or not self._slots.is_open
+
+    def _run_one(self, queue: str) -> bool:
+        """Claim and run one generation; return whether there was one."""
+        worker_id = self._process.id
+        if worker_id is None:
+            return False
+        try:
+            claim = claim_next(queue=queue, worker_id=worker_id)
+        except DatabaseError as error:
+            logger.warning("worker.claim_failed queue=%s error=%s", queue, error)
+            return False
+        finally:
+            connection.close()
+        if claim is None:
+            return False
+        try:
+            run_claim(claim)
+        except Exception:
+            # The outermost edge: one broken job must not end the loop; the sweeper ends the job.
+            logger.exception("worker.run_crashed generation=%s", claim.generation_id)
+        return True
+
+    def _look_for_ever(self) -> None:
+        """Look for queued work by itself, so that a dead broker delays and stops nothing."""
+        while True:
+            gevent.sleep(LOOK_EVERY_S)
+            try:
+                waiting = queue_lengths()
+            except DatabaseError as error:
+                logger.warning("worker.look_failed error=%s", error)
+                continue
+            finally:
+                connection.close()
+            for queue, count in waiting.items():
+                if queue not in queues():
+                    continue
+                for _ in range(min(count, self._slots.free(queue))):
+                    gevent.spawn(self.drain, queue)
+
+
+@cache
+def worker() -> Worker:
+    """Return this process's worker."""
+    return Worker(current_process(Kind.WORKER), Slots(settings.WORKER_POOL_SIZE, queues()))
