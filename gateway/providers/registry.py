@@ -6,7 +6,9 @@ from gateway.providers.base import Adapter
 from gateway.providers.fal import FalAdapter
 from gateway.providers.openai import OpenAIAdapter
 
-PROVIDERS: tuple[str, ...] = (OpenAIAdapter.name, FalAdapter.name)
+_ADAPTERS = (OpenAIAdapter, FalAdapter)
+
+PROVIDERS: tuple[str, ...] = tuple(adapter.name for adapter in _ADAPTERS)
 
 
 @functools.cache
@@ -16,7 +18,7 @@ def adapter_for(provider: str) -> Adapter:
     Raises:
         LookupError: There is none.
     """
-    for adapter in (OpenAIAdapter, FalAdapter):
+    for adapter in _ADAPTERS:
         if adapter.name == provider:
             return adapter()
     raise LookupError(f"no adapter for provider {provider!r}")
