@@ -1,6 +1,7 @@
 import json
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,11 +10,12 @@ from django.core.management import CommandError, call_command
 from billing.models import FxRate, PriceVersion
 
 
-def run(*arguments: str) -> dict[str, object]:
+def run(*arguments: str) -> dict[str, Any]:
     out = StringIO()
     call_command(*arguments, "--json", stdout=out)
     [line] = out.getvalue().splitlines()
-    return json.loads(line)
+    printed: dict[str, Any] = json.loads(line)
+    return printed
 
 
 def test_top_up_credits_the_wallet_and_prints_the_balance(scene):

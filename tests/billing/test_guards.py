@@ -1,5 +1,6 @@
 """The database refuses what no service would do."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ CASH = account(AccountCode.CASH, "USD")
 REVENUE = account(AccountCode.REVENUE, "USD")
 
 
-def run(sql: str, params: object = None) -> None:
+def run(sql: str, params: list[Any] | None = None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, params)
 

@@ -68,10 +68,11 @@ def test_round_half_up_micro_rounds_halves_away_from_zero(amount, micros):
 
 def test_unit_price_is_exact_before_it_is_rounded_once():
     assert unit_price_micros(Decimal("0.040"), markup=Decimal("0.05"), rate=Decimal(20)) == 840_000
-    long = unit_price_micros(
-        Decimal("9999999999.9999999999"), markup=Decimal("0.000001"), rate=Decimal("1.0000000001")
+    # Half a micro less 10^-14: with fewer than 34 digits it would be rounded up to the half first.
+    exact = unit_price_micros(
+        Decimal("9999999999.9999999999"), markup=Decimal(0), rate=Decimal("5000.0000000001")
     )
-    assert long == 10_000_010_001_000_001
+    assert exact == 50_000_000_000_000_999_999
 
 
 def test_a_megapixel_price_scales_with_the_pixels_exactly():

@@ -136,7 +136,7 @@ def test_a_book_in_the_wallets_currency_is_charged_as_it_stands(scene):
 
 
 def test_markups_apply_from_the_most_specific_down(scene):
-    seen = []
+    seen: list[Decimal] = []
     for owner, model in (
         (None, scene.model_key),
         (scene.organization_id, ""),

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,11 +19,11 @@ CALLERS = 200
 AFFORDABLE = 37
 
 
-def at_once(work: Callable[[], object], callers: int = CALLERS) -> list[object]:
+def at_once(work: Callable[[], Any], callers: int = CALLERS) -> list[Any]:
     """Run `work` in so many threads, started together; an error is its result."""
     start = threading.Barrier(callers)
 
-    def run(_: int) -> object:
+    def run(_: int) -> Any:
         start.wait()
         try:
             return work()
@@ -35,7 +36,7 @@ def at_once(work: Callable[[], object], callers: int = CALLERS) -> list[object]:
         return list(threads.map(run, range(callers)))
 
 
-def accepted(results: list[object]) -> int:
+def accepted(results: list[Any]) -> int:
     return sum(1 for result in results if not isinstance(result, Exception))
 
 

@@ -1,5 +1,7 @@
 """Rows changed behind the triggers' back are found, and named."""
 
+from typing import Any
+
 import pytest
 from django.db import connection
 
@@ -19,7 +21,7 @@ TABLES = (
 
 
 @pytest.fixture
-def books(scene) -> Scene:
+def books(scene: Scene) -> Scene:
     """Two captures, one release and one open hold, with the triggers off."""
     scene.top_up(10_000_000)
     scene.capture(scene.authorize(2).reference, images=2)
@@ -33,7 +35,7 @@ def books(scene) -> Scene:
     return scene
 
 
-def tamper(sql: str, *params: object) -> None:
+def tamper(sql: str, *params: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
 
@@ -144,7 +146,7 @@ def test_whole_entries_exchanged_in_the_chain_are_named(books):
         tamper(
             "UPDATE billing_posting SET chain_seq = %s, chain_hash = %s WHERE id = %s",
             other.chain_seq,
-            bytes(other.chain_hash),
+            other.chain_hash,
             row.id,
         )
 
