@@ -1,0 +1,46 @@
+"""Object storage: where delivered images live."""
+
+from gateway.storage.backend import (
+    CHUNK_BYTES,
+    ImageStorage,
+    PrivateImageStorage,
+    PublicImageStorage,
+    private_storage,
+    public_storage,
+)
+from gateway.storage.buckets import ensure_buckets
+from gateway.storage.errors import (
+    ChecksumMismatchError,
+    NotModifiedError,
+    ObjectNotFoundError,
+    RangeNotSatisfiableError,
+    StorageError,
+    StorageUnavailableError,
+)
+from gateway.storage.guard import forbid_open_transaction, release_connections
+from gateway.storage.keys import image_key, request_prefix
+from gateway.storage.types import ObjectInfo, ObjectStream, Stored, StoredObject
+
+__all__ = [
+    "CHUNK_BYTES",
+    "ChecksumMismatchError",
+    "ImageStorage",
+    "NotModifiedError",
+    "ObjectInfo",
+    "ObjectNotFoundError",
+    "ObjectStream",
+    "PrivateImageStorage",
+    "PublicImageStorage",
+    "RangeNotSatisfiableError",
+    "StorageError",
+    "StorageUnavailableError",
+    "Stored",
+    "StoredObject",
+    "ensure_buckets",
+    "forbid_open_transaction",
+    "image_key",
+    "private_storage",
+    "public_storage",
+    "release_connections",
+    "request_prefix",
+]
