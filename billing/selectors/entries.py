@@ -1,6 +1,6 @@
 """Read the journal."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -10,6 +10,7 @@ from django.db.models import Q, Sum
 from billing.models import AccountCode, Direction, EntryKind, JournalEntry, Posting
 from billing.types import CaptureLine, EntryDetail, PostingView, TrialBalanceRow
 
+ATTEMPT_KEY_PREFIX: Final = "attempt:"
 _PAGE: Final = 2000
 
 
@@ -103,3 +104,14 @@ def trial_balance(*, at: datetime | None = None) -> list[TrialBalanceRow]:
         )
         for row in rows
     ]
+
+
+def booked_costs(*, references: Sequence[str]) -> dict[str, int]:
+    """Return the booked cost in micros of those attempts that have one, by attempt reference."""
+    keys = [f"{ATTEMPT_KEY_PREFIX}{reference}" for reference in references]
+    rows = Posting.objects.filter(
+        entry__idempotency_key__in=keys,
+        account__code=AccountCode.PROVIDER_COST,
+        direction=Direction.DEBIT,
+    ).values_list("entry__idempotency_key", "amount_micros")
+    return {key.removeprefix(ATTEMPT_KEY_PREFIX): amount for key, amount in rows}

@@ -63,34 +63,13 @@ def authorize_hold(
     """
     if count < 1:
         raise ValueError("a hold is for at least one image")
-    amount_micros = quote.unit_micros * count
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         budgets = _budgets(organization_id, api_key_id)
-        period = now.astimezone(ZoneInfo(budgets.time_zone)).date().replace(day=1)
-        hold = Hold(
-            id=new_uuid(),
-            organization_id=organization_id,
-            account_id=account(AccountCode.WALLET, quote.currency, organization_id).id,
-            api_key_id=api_key_id,
-            reference=reference,
-            amount_micros=amount_micros,
-            unit_micros=quote.unit_micros,
-            list_unit_micros=quote.list_unit_micros,
-            count=count,
-            currency=quote.currency,
-            price_version_id=quote.price_version_id,
-            pixels=quote.pixels,
-            list_amount=quote.list_amount,
-            list_currency=quote.list_currency,
-            markup=quote.markup,
-            markup_version_id=quote.markup_id,
-            rate=quote.rate,
-            fx_rate_id=quote.fx_rate_id,
-            budget_period=period,
-            deadline_at=deadline_at,
-            authorized_at=now,
-            status=HoldStatus.AUTHORIZED.value,
-        )
+        hold = _new_hold(organization_id, reference=reference, quote=quote, count=count)
+        hold.api_key_id = api_key_id
+        hold.budget_period = now.astimezone(ZoneInfo(budgets.time_zone)).date().replace(day=1)
+        hold.deadline_at = deadline_at
+        hold.authorized_at = now
         hold.digest = hold_digest(hold)
         cursor.execute(AUTHORIZE, _authorize_params(hold, budgets))
         reserved = cursor.fetchone()
@@ -99,7 +78,7 @@ def authorize_hold(
     return AuthorizedHold(
         id=hold.id,
         reference=reference,
-        amount_micros=amount_micros,
+        amount_micros=hold.amount_micros,
         unit_micros=quote.unit_micros,
         count=count,
         currency=quote.currency,
@@ -194,6 +173,29 @@ def _read_budgets(organization_id: UUID, api_key_id: UUID | None) -> _Budgets:
     with connection.cursor() as cursor:
         cursor.execute(TERMS, {"organization_id": organization_id, "api_key_id": api_key_id})
         return _Budgets(*cursor.fetchone())
+
+
+def _new_hold(organization_id: UUID, *, reference: str, quote: UnitQuote, count: int) -> Hold:
+    return Hold(
+        id=new_uuid(),
+        organization_id=organization_id,
+        account_id=account(AccountCode.WALLET, quote.currency, organization_id).id,
+        reference=reference,
+        amount_micros=quote.unit_micros * count,
+        unit_micros=quote.unit_micros,
+        list_unit_micros=quote.list_unit_micros,
+        count=count,
+        currency=quote.currency,
+        price_version_id=quote.price_version_id,
+        pixels=quote.pixels,
+        list_amount=quote.list_amount,
+        list_currency=quote.list_currency,
+        markup=quote.markup,
+        markup_version_id=quote.markup_id,
+        rate=quote.rate,
+        fx_rate_id=quote.fx_rate_id,
+        status=HoldStatus.AUTHORIZED.value,
+    )
 
 
 def _authorize_params(hold: Hold, budgets: _Budgets) -> dict[str, Any]:

@@ -128,29 +128,7 @@ def prepare_entry(
     for posting in postings:
         posting.digest = posting_digest(posting)
     entry.digest = entry_digest(entry, map(posting_digest, postings))
-    moves = _balance_moves(lines)
-    balance_ids = sorted(moves)
-    changes = held or {}
-    params = {
-        "entry_id": entry.id,
-        "kind": entry.kind,
-        "idempotency_key": idempotency_key,
-        "reference": reference,
-        "description": description,
-        "effective_at": entry.effective_at,
-        "booked_at": now,
-        "lines": entry.lines,
-        "digest": entry.digest,
-        "balance_ids": balance_ids,
-        "posted": [moves[key] for key in balance_ids],
-        "held": [changes.get(key, 0) for key in balance_ids],
-        "accounts": [p.account_id for p in postings],
-        "directions": [p.direction for p in postings],
-        "amounts": [p.amount_micros for p in postings],
-        "currencies": [p.currency for p in postings],
-        "references": [p.reference for p in postings],
-        "digests": [p.digest for p in postings],
-    }
+    params = _params(entry, postings, moves=_balance_moves(lines), held=held or {})
     return PreparedEntry(entry=entry, postings=postings, params=params)
 
 
@@ -234,6 +212,36 @@ def reverse_entry(*, entry_id: UUID, now: datetime, description: str = "") -> En
         reference=original.reference,
         description=description or f"Reverses {original.idempotency_key}"[:255],
     )
+
+
+def _params(
+    entry: JournalEntry,
+    postings: Sequence[Posting],
+    *,
+    moves: Mapping[UUID, int],
+    held: Mapping[UUID, int],
+) -> dict[str, Any]:
+    balance_ids = sorted(moves)
+    return {
+        "entry_id": entry.id,
+        "kind": entry.kind,
+        "idempotency_key": entry.idempotency_key,
+        "reference": entry.reference,
+        "description": entry.description,
+        "effective_at": entry.effective_at,
+        "booked_at": entry.booked_at,
+        "lines": entry.lines,
+        "digest": entry.digest,
+        "balance_ids": balance_ids,
+        "posted": [moves[key] for key in balance_ids],
+        "held": [held.get(key, 0) for key in balance_ids],
+        "accounts": [p.account_id for p in postings],
+        "directions": [p.direction for p in postings],
+        "amounts": [p.amount_micros for p in postings],
+        "currencies": [p.currency for p in postings],
+        "references": [p.reference for p in postings],
+        "digests": [p.digest for p in postings],
+    }
 
 
 def _check_lines(lines: Sequence[Line]) -> None:

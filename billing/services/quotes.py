@@ -91,23 +91,17 @@ def quote_unit(
         FxRateStaleError: A rate is needed and there is none, or it is older than
             `FX_MAX_AGE_DAYS` and neither manual nor a sample.
     """
-    params: dict[str, Any] = {
-        "organization_id": organization_id,
-        "currency": currency,
-        "model_key": model_key,
-        "size": size,
-        "quality": quality,
-        "now": now,
-        "platform": PLATFORM_BOOK,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_QUOTE, params)
-        row = cursor.fetchone()
-    if row is None:
-        raise ModelNotPricedError(
-            f"The model '{model_key}' has no price at this size and quality yet."
-        )
-    terms = _Terms(*row)
+    terms = _read_terms(
+        {
+            "organization_id": organization_id,
+            "currency": currency,
+            "model_key": model_key,
+            "size": size,
+            "quality": quality,
+            "now": now,
+            "platform": PLATFORM_BOOK,
+        }
+    )
     rate = _rate(terms, currency=currency, now=now)
     markup = Decimal(0) if terms.markup is None else terms.markup
     list_amount = image_list_amount(terms.amount, unit=terms.price_unit, pixels=pixels)
@@ -130,6 +124,17 @@ def quote_unit(
         rate=rate,
         fx_rate_id=terms.fx_rate_id,
     )
+
+
+def _read_terms(params: dict[str, Any]) -> _Terms:
+    with connection.cursor() as cursor:
+        cursor.execute(_QUOTE, params)
+        row = cursor.fetchone()
+    if row is None:
+        raise ModelNotPricedError(
+            f"The model '{params['model_key']}' has no price at this size and quality yet."
+        )
+    return _Terms(*row)
 
 
 def _rate(terms: _Terms, *, currency: str, now: datetime) -> Decimal:
