@@ -16,7 +16,7 @@ from billing.types import UnitQuote
 
 _QUOTE: Final = """
 SELECT price.id, price.price_book, price.unit, price.amount, price.currency,
-    markup.id, markup.rate, fx.id, fx.rate, fx.source, fx.as_of
+    markup.id, coalesce(markup.rate, 0), fx.id, fx.rate, fx.source, fx.as_of
 FROM (
     SELECT id, price_book, unit, amount, currency
     FROM billing_priceversion
@@ -55,7 +55,7 @@ class _Terms(NamedTuple):
     amount: Decimal
     list_currency: str
     markup_id: int | None
-    markup: Decimal | None
+    markup: Decimal
     fx_rate_id: int | None
     fx_rate: Decimal | None
     fx_source: str | None
@@ -88,8 +88,7 @@ def quote_unit(
 
     Raises:
         ModelNotPricedError: No price is active, or it rounds to nothing.
-        FxRateStaleError: A rate is needed and there is none, or it is older than
-            `FX_MAX_AGE_DAYS` and neither manual nor a sample.
+        FxRateStaleError: The rate is missing, or older than `FX_MAX_AGE_DAYS` and of a dated source.
     """
     terms = _read_terms(
         {
@@ -103,10 +102,9 @@ def quote_unit(
         }
     )
     rate = _rate(terms, currency=currency, now=now)
-    markup = Decimal(0) if terms.markup is None else terms.markup
     list_amount = image_list_amount(terms.amount, unit=terms.price_unit, pixels=pixels)
-    unit_micros = unit_price_micros(list_amount, markup=markup, rate=rate)
-    list_unit_micros = unit_price_micros(list_amount, markup=markup, rate=Decimal(1))
+    unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate)
+    list_unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=Decimal(1))
     if unit_micros <= 0 or list_unit_micros <= 0:
         raise ModelNotPricedError(f"The price of '{model_key}' is less than can be charged.")
     return UnitQuote(
@@ -119,7 +117,7 @@ def quote_unit(
         pixels=pixels,
         list_amount=list_amount,
         list_currency=terms.list_currency,
-        markup=markup,
+        markup=terms.markup,
         markup_id=terms.markup_id,
         rate=rate,
         fx_rate_id=terms.fx_rate_id,
