@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.http.response import StreamingHttpResponse
 from django.utils.http import http_date, parse_etags
 
+from core.errors import Category
+from gateway.api.errors import SHAPES, Answer, Shape, answer_to, as_response, envelope
+from gateway.errors import MethodNotAllowedError, NotFoundError
 from gateway.images import CONTENT_TYPES, EXTENSIONS
 from gateway.storage import (
     NotModifiedError,
@@ -32,7 +35,7 @@ _COMMON = MappingProxyType(
     }
 )
 _DEFAULT_CACHE = "public, max-age=86400"
-_RETRY_AFTER_S = "5"
+_RETRY_AFTER_S = 5
 
 
 def public_image(request: HttpRequest, path: str) -> HttpResponseBase:
@@ -42,7 +45,7 @@ def public_image(request: HttpRequest, path: str) -> HttpResponseBase:
     """
     release_connections()
     if request.method not in {"GET", "HEAD"}:
-        response = _error(405, "invalid_request_error", "method_not_allowed", "Use GET or HEAD.")
+        response = _answer(answer_to(MethodNotAllowedError("Use GET or HEAD.")))
         response["Allow"] = "GET, HEAD"
         return response
     key = _KEY.fullmatch(path)
@@ -124,26 +127,29 @@ def _failure(error: StorageError) -> HttpResponse:
     if isinstance(error, ObjectNotFoundError):
         return _not_found()
     if isinstance(error, RangeNotSatisfiableError):
-        response = _error(416, "invalid_request_error", "invalid_value", "No such bytes.")
+        shape = Shape(416, SHAPES[Category.INVALID_REQUEST].type)
+        response = _answer(envelope(shape, message="No such bytes.", code="invalid_value"))
         if error.content_range:
             response["Content-Range"] = error.content_range
         return response
-    response = _error(
-        503, "api_error", "provider_unavailable", "The image storage does not answer."
+    return _answer(
+        envelope(
+            SHAPES[Category.UNAVAILABLE],
+            message="The image storage does not answer.",
+            code="provider_unavailable",
+            retryable=True,
+            retry_after_s=_RETRY_AFTER_S,
+        )
     )
-    response["Retry-After"] = _RETRY_AFTER_S
+
+
+def _not_found() -> HttpResponse:
+    return _answer(answer_to(NotFoundError("No such image.")))
+
+
+def _answer(answer: Answer) -> HttpResponse:
+    """Return an error that nobody caches: a missing image may yet be stored."""
+    response = as_response(answer)
+    for name, value in {**_COMMON, "Cache-Control": "no-store"}.items():
+        response[name] = value
     return response
-
-
-def _not_found() -> JsonResponse:
-    return _error(404, "not_found_error", "not_found", "No such image.")
-
-
-def _error(status: int, kind: str, code: str, message: str) -> JsonResponse:
-    """Return the error envelope; never cached, as a missing image may yet be stored."""
-    retry = "true" if status == 503 else "false"  # noqa: PLR2004
-    return JsonResponse(
-        {"error": {"message": message, "type": kind, "param": None, "code": code}},
-        status=status,
-        headers={**_COMMON, "Cache-Control": "no-store", "x-should-retry": retry},
-    )
