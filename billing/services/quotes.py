@@ -88,7 +88,7 @@ def quote_unit(
 
     Raises:
         ModelNotPricedError: No price is active, or it rounds to nothing.
-        FxRateStaleError: The rate is missing, or older than `FX_MAX_AGE_DAYS` and of a dated source.
+        FxRateStaleError: The rate is missing or, unless manual or sample, beyond `FX_MAX_AGE_DAYS`.
     """
     terms = _read_terms(
         {
