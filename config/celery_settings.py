@@ -1,7 +1,8 @@
 """Celery's settings.
 
 Redis clients must fail fast: with the library's defaults a publish to a frozen server had not
-returned after 30 seconds. Hence short socket timeouts, no retries, and the cool-off in `core.queue`.
+returned after 30 seconds. Hence short socket timeouts, no retries, and the cool-off in
+`core.queue`.
 """
 
 from django.conf import settings

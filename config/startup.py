@@ -3,11 +3,13 @@
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
 
-# Longer than the longest deadline of a model.
-DRAIN_S = 310.0
 from gevent import monkey
 
 from config.settings import check_secrets
+
+
+# Longer than the longest deadline of a model.
+DRAIN_S = 310.0
 
 
 class UnpatchedProcessError(RuntimeError):

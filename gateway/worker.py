@@ -69,7 +69,7 @@ class Worker:
         self._process = process
         self._slots = slots
         self._missed: set[str] = set()
-        self._looker: gevent.Greenlet | None = None
+        self._looker: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
         """Register the process and begin to look for work."""

@@ -1,7 +1,7 @@
 """What a generation looks like on the wire, in OpenAI's shapes."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -126,10 +126,12 @@ def lifecycle_headers(model_id: str) -> dict[str, str]:
     }
 
 
-def as_streaming_response(body: Body, headers: Mapping[str, str]) -> HttpResponseBase:
-    """Return a response whose length is declared and whose memory is constant."""
+def as_streaming_response(
+    body: Body, chunks: Iterable[bytes], headers: Mapping[str, str]
+) -> HttpResponseBase:
+    """Return a response of `chunks`, which are the body's: of declared length, constant memory."""
     return StreamingHttpResponse(
-        body.chunks,
+        chunks,
         status=body.status,
         content_type=JSON,
         headers={**headers, **body.headers, "Content-Length": str(body.length)},

@@ -17,6 +17,7 @@ from core.clock import now
 from gateway.services.adoption import close_connection, mark_answered
 
 FLUSH_EVERY_S = 0.05
+READABLE = 1  # libev's EV_READ
 logger = logging.getLogger(__name__)
 
 
@@ -44,7 +45,7 @@ class ClientSocket:
         """
         if self._socket is None or self._socket.fileno() < 0:
             return
-        watcher: _Watcher = gevent.get_hub().loop.io(self._socket.fileno(), 1)
+        watcher: _Watcher = gevent.get_hub().loop.io(self._socket.fileno(), READABLE)
         self._watcher = watcher
 
         def readable() -> None:
@@ -84,7 +85,7 @@ class ClientSocket:
         # A second object on a duplicate, because gevent's own would wait for data.
         duplicate = socket.socket(fileno=os.dup(descriptor))
         try:
-            duplicate.setblocking(False)
+            duplicate.settimeout(0)
             data = duplicate.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except BlockingIOError:
             return "open"

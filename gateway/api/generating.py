@@ -1,6 +1,6 @@
 """Answering `POST /v1/images/generations`: accept, wait without holding anything, deliver."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 import gevent
@@ -165,4 +165,4 @@ def _answer(
         generation_id=view.id,
         connection_id=post.submission.connection.id,
     )
-    return as_streaming_response(replace(body, chunks=delivered), headers)
+    return as_streaming_response(body, delivered, headers)

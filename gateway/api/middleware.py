@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from core.http.client import HOP_HEADER
 from core.ids import new_uuid, request_id
@@ -36,6 +37,8 @@ class RequestContextMiddleware:
             )
         else:
             response = self._get_response(request)
+        if not response.streaming and "Content-Length" not in response.headers:
+            response.headers["Content-Length"] = str(len(cast("HttpResponse", response).content))
         response.headers["X-Request-Id"] = request_id(uuid)
         return response
 

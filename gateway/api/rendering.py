@@ -1,6 +1,6 @@
 """JSON in and out. `Accept` is ignored: there is one representation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 from rest_framework.negotiation import BaseContentNegotiation
@@ -29,7 +29,7 @@ class OrjsonRenderer(BaseRenderer):
 class IgnoreAccept(BaseContentNegotiation):
     """Always answers with the first renderer."""
 
-    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         """Return no parser: `gateway.api.bodies` reads bodies whatever their type."""
         return None
 

@@ -1,7 +1,5 @@
 """The API's views: parse, call one service, translate the result."""
 
-from typing import ClassVar
-
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import View
@@ -14,7 +12,7 @@ from billing.selectors.balances import get_balance
 from core.clock import now
 from core.ids import parse_request_id
 from gateway.api.answers import generation_resource, headers_of, lifecycle_headers
-from gateway.api.authentication import caller_of
+from gateway.api.authentication import caller_of, django_request
 from gateway.api.generating import generate
 from gateway.api.models import model_resource
 from gateway.catalog.registry import catalog
@@ -27,12 +25,10 @@ POLL_AFTER_S = 2
 class GenerationsView(APIView):
     """`POST /v1/images/generations`."""
 
-    http_method_names: ClassVar[list[str]] = ["post", "options"]
-
     def post(self, request: Request) -> HttpResponseBase:
         """Generate images and wait for them."""
         caller = caller_of(request, scope="images:write")
-        return generate(request._request, caller)
+        return generate(django_request(request), caller)
 
 
 class GenerationView(APIView):

@@ -14,8 +14,8 @@ class Generation(models.Model):
     `{"queue", "provider", "upstream_model"}`; `queue` is the current route's, and names a provider
     or `sandbox`. `connection_id` is the HTTP request that waits for the answer; a generation
     without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
-    asks the sweeper to delete stored objects that no artifact names. `quoted_list_micros` is the quote
-    in the list price's currency: what the attempts may cost us together.
+    asks the sweeper to delete stored objects that no artifact names. `quoted_list_micros` is the
+    quote in the list price's currency: what the attempts may cost us together.
     """
 
     class Status(models.TextChoices):

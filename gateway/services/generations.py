@@ -219,7 +219,7 @@ def _claim_idempotency_key(organization_id: UUID, submission: Submission, now: d
                 now - IDEMPOTENCY_TTL,
             ],
         )
-        return cursor.rowcount == 1
+        return bool(cursor.rowcount == 1)
 
 
 def _check_model_allowed(caller: Caller, request: GenerationRequest) -> None:

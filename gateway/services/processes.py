@@ -33,7 +33,7 @@ class CurrentProcess:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.id: UUID | None = None
-        self._renewer: gevent.Greenlet | None = None
+        self._renewer: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
         """Register, declare dead neighbors dead, and keep the lease in the background."""
@@ -71,7 +71,7 @@ class CurrentProcess:
         while True:
             gevent.sleep(HEARTBEAT_S)
             try:
-                renewed = Process.objects.filter(id=self.id, ended_at__isnull=True).update(
+                renewed = Process.objects.filter(id=str(self.id), ended_at__isnull=True).update(
                     heartbeat_at=Now()
                 )
                 if not renewed:
@@ -132,7 +132,7 @@ def end_expired_leases() -> int:
             " AND heartbeat_at < now() - make_interval(secs => %s)",
             [LEASE_S],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _answers_signals(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 from functools import partial
+from typing import cast
 
 from django.conf import settings
 from django.db import connection
@@ -9,6 +10,7 @@ from django.db import connection
 from gateway.images import (
     CONTENT_TYPES,
     EXTENSIONS,
+    ImageFormat,
     ImageRejected,
     fit_image,
     fit_image_offloaded,
@@ -63,7 +65,7 @@ def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredI
         image.data, max_bytes=settings.IMAGE_MAX_BYTES, max_pixels=settings.IMAGE_MAX_PIXELS
     )
     arrived = f"{info.width}x{info.height}"
-    wanted_format = fitted.target_format or info.format
+    wanted_format = cast("ImageFormat", fitted.target_format or info.format)
     untouched = (
         (info.width, info.height) == (fitted.target_width, fitted.target_height)
         and wanted_format == info.format

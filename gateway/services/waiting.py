@@ -66,7 +66,9 @@ class WaitingRoom:
     def _listen_for_ever(self) -> None:
         while True:
             try:
-                with redis_client().pubsub(ignore_subscribe_messages=True) as subscription:
+                with redis_client().pubsub(  # type: ignore[no-untyped-call]
+                    ignore_subscribe_messages=True
+                ) as subscription:
                     subscription.subscribe(DONE_CHANNEL)
                     while True:
                         self._take(subscription.get_message(timeout=LISTEN_FOR_S))

@@ -44,8 +44,6 @@ class Command(ServiceCommand):
             "currency": organization.currency,
             "demo": organization.is_demo,
         }
-        return (
-            f"Created organization {organization.id} ({organization.name},"
-            f" {organization.currency}{', demo' if organization.is_demo else ''}).",
-            fields,
-        )
+        demo_mark = ", demo" if organization.is_demo else ""
+        name = f"{organization.name}, {organization.currency}{demo_mark}"
+        return f"Created organization {organization.id} ({name}).", fields

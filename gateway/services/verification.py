@@ -1,0 +1,187 @@
+"""Checking generations, artifacts and attempts against the ledger and against S3."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from billing.selectors.entries import booked_costs, capture_lines
+from billing.selectors.holds import open_holds
+from billing.services.verification import snapshot, verify_ledger
+from billing.types import CaptureLine, Finding
+from gateway.models import Artifact, Attempt, Generation
+from gateway.storage import ObjectNotFoundError, private_storage, public_storage
+
+PAGE = 1000
+
+
+def verify_money(*, now: datetime, organization_id: UUID | None = None) -> list[Finding]:
+    """Check every invariant of billing, and that it says what the gateway's rows say.
+
+    One read-only snapshot; takes no locks; memory grows with one organization's images.
+    """
+    with snapshot():
+        findings = verify_ledger(now=now, organization_id=organization_id)
+        findings += _check_captures(organization_id)
+        findings += _check_open_holds(organization_id)
+        if organization_id is None:
+            findings += _check_attempt_costs()
+    return findings
+
+
+def verify_objects(*, organization_id: UUID | None = None) -> Iterator[Finding]:
+    """Check that the stored bytes of every artifact are the ones delivered. Reads all of them."""
+    last: UUID | None = None
+    while page := _artifact_page(organization_id, last):
+        connection.close()
+        for artifact in page:
+            finding = _check_object(artifact)
+            if finding is not None:
+                yield finding
+        last = page[-1].id
+
+
+def _artifact_page(organization_id: UUID | None, last: UUID | None) -> list[Artifact]:
+    artifacts = Artifact.objects.filter(deleted_at__isnull=True)
+    if organization_id is not None:
+        artifacts = artifacts.filter(generation__organization_id=organization_id)
+    if last is not None:
+        artifacts = artifacts.filter(id__gt=last)
+    return list(artifacts.order_by("id")[:PAGE])
+
+
+def _check_object(artifact: Artifact) -> Finding | None:
+    storage = public_storage() if artifact.is_public else private_storage()
+    digest = hashlib.sha256()
+    try:
+        with storage.open_stream(artifact.key) as stream:
+            for chunk in stream:
+                digest.update(chunk)
+    except ObjectNotFoundError:
+        return _finding("objects", artifact, f"the object {artifact.key} is missing")
+    if digest.digest() != bytes(artifact.sha256):
+        return _finding("objects", artifact, f"the object {artifact.key} has other bytes")
+    return None
+
+
+def _check_captures(organization_id: UUID | None) -> Iterator[Finding]:
+    """Compare artifacts with capture lines, organization by organization, both ways."""
+    for owner in _owners(organization_id):
+        lines: dict[str, CaptureLine] = {}
+        for line in capture_lines(organization_id=owner):
+            if line.artifact_reference in lines:
+                yield Finding(
+                    check="artifacts",
+                    table="billing_posting",
+                    row_id=str(line.posting_id),
+                    message=f"artifact {line.artifact_reference} is charged a second time",
+                )
+            lines[line.artifact_reference] = line
+        yield from _match_artifacts(owner, lines)
+
+
+def _match_artifacts(owner: UUID, lines: dict[str, CaptureLine]) -> Iterator[Finding]:
+    artifacts = Artifact.objects.filter(
+        generation__organization_id=owner, generation__livemode=True
+    ).select_related("generation")
+    for artifact in artifacts.iterator(chunk_size=PAGE):
+        line = lines.pop(str(artifact.id), None)
+        if line is None:
+            yield _finding("artifacts", artifact, "delivered but never charged")
+        elif line.reference != str(artifact.generation_id):
+            yield _finding("artifacts", artifact, f"charged under hold {line.reference}")
+        elif line.amount_micros != artifact.generation.unit_micros:
+            yield _finding("artifacts", artifact, f"charged {line.amount_micros} micros")
+    for line in lines.values():
+        yield Finding(
+            check="artifacts",
+            table="billing_posting",
+            row_id=str(line.posting_id),
+            message=f"charges artifact {line.artifact_reference}, which does not exist",
+        )
+    yield from _check_charges(owner)
+
+
+def _check_charges(owner: UUID) -> Iterator[Finding]:
+    """Check that a generation says it charged what its images cost."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT generation.id, generation.charged_micros,
+                generation.unit_micros * count(artifact.id)
+            FROM gateway_generation AS generation
+            LEFT JOIN gateway_artifact AS artifact ON artifact.generation_id = generation.id
+            WHERE generation.organization_id = %s AND generation.livemode
+            GROUP BY generation.id
+            HAVING generation.charged_micros <> generation.unit_micros * count(artifact.id)
+            """,
+            [owner],
+        )
+        rows = cursor.fetchall()
+    for generation_id, charged, due in rows:
+        yield Finding(
+            check="charges",
+            table="gateway_generation",
+            row_id=str(generation_id),
+            message=f"says {charged} micros were charged; its images cost {due}",
+        )
+
+
+def _check_open_holds(organization_id: UUID | None) -> Iterator[Finding]:
+    """Check that a hold is open exactly while its generation is."""
+    holds = {UUID(hold.reference): hold for hold in open_holds(organization_id=organization_id)}
+    running = Generation.objects.filter(finished_at__isnull=True, livemode=True)
+    if organization_id is not None:
+        running = running.filter(organization_id=organization_id)
+    open_ids = set(running.values_list("id", flat=True))
+    for reference in holds.keys() - open_ids:
+        yield Finding(
+            check="holds",
+            table="billing_hold",
+            row_id=str(holds[reference].id),
+            message=f"is open, but generation {reference} has ended or does not exist",
+        )
+    for generation_id in open_ids - holds.keys():
+        yield Finding(
+            check="holds",
+            table="gateway_generation",
+            row_id=str(generation_id),
+            message="is open without an open hold",
+        )
+
+
+def _check_attempt_costs() -> Iterator[Finding]:
+    """Check that what each attempt cost is booked, and booked at that amount."""
+    last: UUID | None = None
+    while True:
+        attempts = Attempt.objects.filter(cost_micros__gt=0).order_by("id")
+        page = list((attempts.filter(id__gt=last) if last else attempts)[:PAGE])
+        if not page:
+            return
+        booked = booked_costs(references=[str(attempt.id) for attempt in page])
+        for attempt in page:
+            amount = booked.get(str(attempt.id))
+            if amount != attempt.cost_micros:
+                yield Finding(
+                    check="costs",
+                    table="gateway_attempt",
+                    row_id=str(attempt.id),
+                    message=f"cost {attempt.cost_micros} micros; booked: {amount}",
+                )
+        last = page[-1].id
+
+
+def _owners(organization_id: UUID | None) -> list[UUID]:
+    if organization_id is not None:
+        return [organization_id]
+    return list(
+        Generation.objects.order_by("organization_id")
+        .values_list("organization_id", flat=True)
+        .distinct()
+    )
+
+
+def _finding(check: str, artifact: Artifact, message: str) -> Finding:
+    return Finding(check=check, table="gateway_artifact", row_id=str(artifact.id), message=message)
