@@ -18,7 +18,7 @@ _PRECISION = 8
 _COMPONENTS = frozenset({1, 3, 4})
 _FIRST_MARKER = 0xC0
 # In coded data 0xFF is followed by a stuffed zero or a restart marker; all else ends the scan.
-_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+_END_OF_SCAN = re.compile(rb"\xff(?!\xff*[\x00\xd0-\xd7])")
 
 
 class _Walk:
