@@ -1,12 +1,14 @@
 """What each serving process does before its first request or task."""
 
-from gateway.services.processes import Kind, current_process
-from gateway.worker import worker
+from urllib.parse import urlsplit
 
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from gevent import monkey
 
 from config.settings import check_secrets
-
+from gateway.services.processes import Kind, current_process
+from gateway.worker import worker
 
 # Longer than the longest deadline of a model.
 DRAIN_S = 310.0
@@ -27,9 +29,24 @@ def require_patched() -> None:
             raise UnpatchedProcessError(f"gevent has not patched {module!r} in this process.")
 
 
+def require_foreign_upstreams() -> None:
+    """Check that no provider's base URL is this server itself, which would call itself for ever.
+
+    Raises:
+        ImproperlyConfigured: One is.
+    """
+    own = {_address(settings.PUBLIC_BASE_URL), (settings.HOST, settings.PORT)}
+    for provider, endpoint in settings.PROVIDER_ENDPOINTS.items():
+        if endpoint["base_url"] and _address(endpoint["base_url"]) in own:
+            raise ImproperlyConfigured(
+                f"The base URL of {provider}, {endpoint['base_url']}, is this server's own address."
+            )
+
+
 def start_web_process() -> None:
     """Prepare a web process."""
     check_secrets()
+    require_foreign_upstreams()
     require_patched()
     current_process(Kind.WEB).start()
 
@@ -42,6 +59,7 @@ def stop_web_process() -> None:
 def start_worker_process() -> None:
     """Prepare a worker process and begin to look for work."""
     check_secrets()
+    require_foreign_upstreams()
     require_patched()
     worker().start()
 
@@ -50,3 +68,11 @@ def end_worker_process() -> None:
     """Wait for the running jobs, then release the lease."""
     worker().wait_until_idle(DRAIN_S)
     worker().end()
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return "127.0.0.1" if host == "localhost" else host, parts.port or {"https": 443}.get(
+        parts.scheme, 80
+    )

@@ -12,12 +12,21 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from gevent.event import Event
 
+from core.clock import now
 from gateway.services.claims import claim_next, queue_lengths
+from gateway.services.endings import fail_generation
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import queues
 from gateway.services.runs import run_claim
+from gateway.types import Claim, Failure
 
 LOOK_EVERY_S = 2.0
+CRASHED = Failure(
+    code="internal_error",
+    category="internal",
+    message="The server had an error. You were not charged for it. Try again shortly.",
+    retryable=True,
+)
 # Tasks of the pool that stay free for wake messages and periodic work.
 RESERVED_TASKS = 16
 logger = logging.getLogger(__name__)
@@ -126,7 +135,19 @@ class Worker:
         except Exception:
             # The outermost edge: one broken job must not end the loop; the sweeper ends the job.
             logger.exception("worker.run_crashed generation=%s", claim.generation_id)
+            self._fail_crashed(claim)
         return True
+
+    def _fail_crashed(self, claim: Claim) -> None:
+        """End a job that broke this server; where even that fails, the sweeper ends it."""
+        try:
+            fail_generation(
+                generation_id=claim.generation_id, failure=CRASHED, claim=claim, now=now()
+            )
+        except DatabaseError as error:
+            logger.warning("worker.fail_failed error=%s", error)
+        finally:
+            connection.close()
 
     def _look_for_ever(self) -> None:
         """Look for queued work by itself, so that a dead broker delays and stops nothing."""

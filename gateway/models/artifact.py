@@ -10,7 +10,9 @@ class Artifact(models.Model):
     """One delivered image. Its URL is built from bucket and key when it is read, never stored."""
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
-    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="artifacts")
+    generation = models.ForeignKey(
+        Generation, on_delete=models.CASCADE, related_name="artifacts", db_index=False
+    )
     index = models.PositiveSmallIntegerField()
     is_public = models.BooleanField()
     key = models.CharField(max_length=200)

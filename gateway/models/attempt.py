@@ -18,7 +18,9 @@ class Attempt(models.Model):
         UNKNOWN = "unknown", "Unknown"
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
-    generation = models.ForeignKey(Generation, on_delete=models.CASCADE, related_name="attempts")
+    generation = models.ForeignKey(
+        Generation, on_delete=models.CASCADE, related_name="attempts", db_index=False
+    )
     number = models.PositiveSmallIntegerField()
     provider = models.CharField(max_length=20)
     upstream_model = models.CharField(max_length=150)
@@ -35,6 +37,13 @@ class Attempt(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        indexes = [
+            models.Index(
+                fields=["started_at"],
+                condition=models.Q(finished_at__isnull=True),
+                name="gateway_attempt_open",
+            )
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["generation", "number"], name="gateway_attempt_number_unique"

@@ -26,8 +26,8 @@ class Generation(models.Model):
         CANCELED = "canceled", "Canceled"
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
-    organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT)
-    api_key = models.ForeignKey("orgs.ApiKey", on_delete=models.PROTECT)
+    organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT, db_index=False)
+    api_key = models.ForeignKey("orgs.ApiKey", on_delete=models.PROTECT, db_index=False)
     livemode = models.BooleanField()
     is_sandboxed = models.BooleanField(default=False)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
@@ -50,7 +50,7 @@ class Generation(models.Model):
     plan = models.JSONField()
     route_index = models.PositiveSmallIntegerField(default=0)
     worker = models.ForeignKey(
-        Process, on_delete=models.SET_NULL, null=True, related_name="claimed"
+        Process, on_delete=models.SET_NULL, null=True, related_name="claimed", db_index=False
     )
     claim_token = models.UUIDField(null=True)
     recoveries = models.PositiveSmallIntegerField(default=0)
@@ -59,7 +59,7 @@ class Generation(models.Model):
     connection_opened_at = models.DateTimeField(null=True)
     connection_closed_at = models.DateTimeField(null=True)
     web_process = models.ForeignKey(
-        Process, on_delete=models.SET_NULL, null=True, related_name="serving"
+        Process, on_delete=models.SET_NULL, null=True, related_name="serving", db_index=False
     )
     answered_at = models.DateTimeField(null=True)
 

@@ -28,6 +28,7 @@ from gateway.storage import ImageStorage, private_storage, public_storage, reque
 from gateway.types import Failure, StoredImage
 
 HOLD_GRACE = timedelta(seconds=60)
+ENDED_GRACE = timedelta(seconds=30)
 BATCH = 200
 LOST = Failure(
     code="provider_unavailable",
@@ -55,6 +56,7 @@ def sweep(*, now: datetime) -> int:
         changed += recover_generation(generation=generation, now=now)
     for generation_id in _overdue(now):
         changed += expire_generation(generation_id=generation_id, now=now)
+    _end_abandoned_attempts(now)
     delete_stray_objects(now=now)
     _alert_overdue_holds(now)
     return changed
@@ -83,8 +85,9 @@ def recover_generation(*, generation: Generation, now: datetime) -> bool:
 def delete_stray_objects(*, now: datetime) -> int:
     """Delete objects of ended generations that no artifact names; return how many."""
     deleted = 0
-    settled = now - timedelta(seconds=30)
-    strays = Generation.objects.filter(has_stray_objects=True, finished_at__lt=settled)
+    strays = Generation.objects.select_related("organization").filter(
+        has_stray_objects=True, finished_at__lt=now - ENDED_GRACE
+    )
     for generation in strays.order_by("finished_at")[:BATCH]:
         kept = set(Artifact.objects.filter(generation=generation).values_list("key", flat=True))
         storage = _storage_of(generation)
@@ -195,6 +198,19 @@ def _requeue(generation: Generation, now: datetime) -> bool:
     if requeued:
         logger.info("recovery.requeued generation=%s", generation.id)
     return requeued
+
+
+def _end_abandoned_attempts(now: datetime) -> None:
+    """End attempts whose worker vanished and whose generation has ended without them.
+
+    Half a minute is left to a worker that is alive to say itself how its call ended.
+    """
+    abandoned = Attempt.objects.select_related("generation").filter(
+        finished_at__isnull=True,
+        generation__finished_at__lt=now - ENDED_GRACE,
+    )
+    for attempt in abandoned[:BATCH]:
+        _end_unknown(attempt, attempt.generation)
 
 
 def _end_unknown(

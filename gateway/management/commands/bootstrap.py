@@ -1,10 +1,13 @@
 """Bring a migrated database and empty storage to where requests can be served."""
 
+import os
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import connection
 
 from billing.selectors.fx import has_rate
 from billing.services.fx import set_rate
@@ -15,6 +18,7 @@ from gateway.management.base import ServiceCommand
 from gateway.storage import ensure_buckets, release_connections
 
 # Round figures for trying out, marked as such; real rates come by `set_fx_rate`.
+OTHER_PROCESSES = 2  # worker and sweeper
 SAMPLE_RATES = (("USD", "MXN", "20"), ("USD", "EUR", "0.92"))
 
 
@@ -22,6 +26,7 @@ class Command(ServiceCommand):
     help = "Publish the catalog's list prices and create the buckets. Safe to run at every start."
 
     def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
+        _check_connections()
         published = sync_list_prices(rows=[_row(price) for price in list_prices()], now=at)
         sampled = 0
         if settings.EMBEDDED:
@@ -40,6 +45,24 @@ class Command(ServiceCommand):
         ensure_buckets()
         fields: dict[str, object] = {"prices": published, "sample_rates": sampled}
         return f"Published {published} prices and {sampled} sample rates; buckets exist.", fields
+
+
+def _check_connections() -> None:
+    """Check that this host's pools fit into what Postgres allows.
+
+    Raises:
+        CommandError: They do not, so that requests would fail under load.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW max_connections")
+        allowed = int(cursor.fetchone()[0])
+    processes = int(os.environ.get("WEB_PROCESSES", "2")) + OTHER_PROCESSES
+    needed = processes * settings.DATABASE_POOL_SIZE
+    if needed > allowed:
+        raise CommandError(
+            f"{processes} processes with DATABASE_POOL_SIZE={settings.DATABASE_POOL_SIZE} may open"
+            f" {needed} connections; Postgres allows {allowed}. Lower one or raise the other."
+        )
 
 
 def _row(price: ListPrice) -> PriceRow:
