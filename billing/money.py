@@ -52,11 +52,23 @@ def unit_price_micros(list_amount: Decimal, *, markup: Decimal, rate: Decimal) -
     return round_half_up_micro(_EXACT.multiply(marked_up, rate))
 
 
-def image_list_amount(amount: Decimal, *, unit: str, pixels: int) -> Decimal:
-    """Return the exact list price of one image of `pixels` for a price per `unit`."""
-    if unit == "megapixel":
-        return _EXACT.divide(_EXACT.multiply(amount, Decimal(pixels)), Decimal(MICROS_PER_UNIT))
-    return amount
+def image_list_amount(
+    amount: Decimal,
+    *,
+    unit: str,
+    pixels: int,
+    base_amount: Decimal = Decimal(0),
+    base_pixels: int = 0,
+) -> Decimal:
+    """Return the exact list price of one image of `pixels` for a price per `unit`.
+
+    Per megapixel: `base_amount`, plus `amount` for each million pixels beyond `base_pixels`.
+    """
+    if unit != "megapixel":
+        return amount
+    further = Decimal(max(0, pixels - base_pixels))
+    by_area = _EXACT.divide(_EXACT.multiply(amount, further), Decimal(MICROS_PER_UNIT))
+    return _EXACT.add(base_amount, by_area)
 
 
 def to_decimal(micros: int) -> Decimal:

@@ -164,7 +164,10 @@ class TrialBalanceRow:
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """A price as a catalog publishes it; empty `route`, `size`, `quality` mean any."""
+    """A price as a catalog publishes it; empty `route`, `size`, `quality` mean any.
+
+    Per megapixel: `base_amount`, plus `amount` for each million pixels beyond `base_pixels`.
+    """
 
     kind: str
     model_key: str
@@ -177,6 +180,8 @@ class PriceRow:
     size: str = ""
     quality: str = ""
     price_book: str = "platform"
+    base_amount: Decimal = Decimal(0)
+    base_pixels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,8 @@ class PriceView:
     quality: str
     unit: str
     amount: Decimal
+    base_amount: Decimal
+    base_pixels: int
     currency: str
     source: str
     source_date: date

@@ -118,6 +118,8 @@ class Migration(migrations.Migration):
                 ('quality', models.CharField(blank=True, max_length=32)),
                 ('unit', models.CharField(choices=[('image', 'Image'), ('megapixel', 'Megapixel'), ('request', 'Request'), ('input_tokens_1m', 'Input Tokens 1M'), ('output_tokens_1m', 'Output Tokens 1M')], default='image', max_length=32)),
                 ('amount', models.DecimalField(decimal_places=10, max_digits=20)),
+                ('base_amount', models.DecimalField(decimal_places=10, default=Decimal('0'), max_digits=20)),
+                ('base_pixels', models.PositiveIntegerField(default=0)),
                 ('currency', models.CharField(max_length=3)),
                 ('source', models.CharField(max_length=255)),
                 ('source_date', models.DateField()),
@@ -126,7 +128,7 @@ class Migration(migrations.Migration):
                 ('created_by', models.CharField(blank=True, max_length=255)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('kind', 'model_key', 'price_book', 'route', 'size', 'quality', 'unit', 'currency', 'source', 'active_from'), name='billing_price_unique'), models.CheckConstraint(condition=models.Q(('kind__in', ['list', 'cost'])), name='billing_price_kind'), models.CheckConstraint(condition=models.Q(('unit__in', ['image', 'megapixel', 'request', 'input_tokens_1m', 'output_tokens_1m'])), name='billing_price_unit'), models.CheckConstraint(condition=models.Q(('amount__gt', Decimal('0')), models.Q(('amount', Decimal('0')), ('kind', 'cost')), _connector='OR'), name='billing_price_amount'), models.CheckConstraint(condition=models.Q(('kind', 'cost'), models.Q(('route', ''), ('unit__in', ('image', 'megapixel'))), _connector='OR'), name='billing_price_list_per_image')],
+                'constraints': [models.UniqueConstraint(fields=('kind', 'model_key', 'price_book', 'route', 'size', 'quality', 'unit', 'currency', 'source', 'active_from'), name='billing_price_unique'), models.CheckConstraint(condition=models.Q(('kind__in', ['list', 'cost'])), name='billing_price_kind'), models.CheckConstraint(condition=models.Q(('unit__in', ['image', 'megapixel', 'request', 'input_tokens_1m', 'output_tokens_1m'])), name='billing_price_unit'), models.CheckConstraint(condition=models.Q(('amount__gt', Decimal('0')), models.Q(('amount', Decimal('0')), ('kind', 'cost')), _connector='OR'), name='billing_price_amount'), models.CheckConstraint(condition=models.Q(models.Q(('base_amount', Decimal('0')), ('base_pixels', 0)), models.Q(('base_amount__gt', Decimal('0')), ('unit', 'megapixel')), _connector='OR'), name='billing_price_base'), models.CheckConstraint(condition=models.Q(('kind', 'cost'), models.Q(('route', ''), ('unit__in', ('image', 'megapixel'))), _connector='OR'), name='billing_price_list_per_image')],
             },
         ),
         migrations.CreateModel(

@@ -26,7 +26,8 @@ class PriceUnit(models.TextChoices):
 class PriceVersion(models.Model):
     """A price of a model at a size and quality (empty: any), from `active_from` on.
 
-    The newest version that is active wins. `route` is empty for list prices.
+    The newest version that is active wins. `route` is empty for list prices. Per megapixel, an
+    image costs `base_amount`, plus `amount` for each million pixels beyond `base_pixels`.
     """
 
     kind = models.CharField(max_length=4, choices=PriceKind)
@@ -37,6 +38,8 @@ class PriceVersion(models.Model):
     quality = models.CharField(max_length=32, blank=True)
     unit = models.CharField(max_length=32, choices=PriceUnit, default=PriceUnit.IMAGE)
     amount = models.DecimalField(max_digits=20, decimal_places=10)
+    base_amount = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
+    base_pixels = models.PositiveIntegerField(default=0)
     currency = models.CharField(max_length=3)
     source = models.CharField(max_length=255)
     source_date = models.DateField()
@@ -70,6 +73,11 @@ class PriceVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(amount__gt=Decimal(0)) | Q(kind="cost", amount=Decimal(0)),
                 name="billing_price_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(base_amount=Decimal(0), base_pixels=0)
+                | Q(unit="megapixel", base_amount__gt=Decimal(0)),
+                name="billing_price_base",
             ),
             models.CheckConstraint(
                 condition=Q(kind="cost") | Q(route="", unit__in=("image", "megapixel")),

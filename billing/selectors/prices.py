@@ -8,7 +8,7 @@ from billing.types import PriceView
 
 def active_prices(*, kind: str, now: datetime, price_book: str = "platform") -> list[PriceView]:
     """Return the newest active version of every price of a book, by model, size and quality."""
-    fields = ("model_key", "route", "size", "quality", "unit", "currency")
+    fields = ("model_key", "route", "size", "quality")
     versions = (
         PriceVersion.objects.filter(kind=kind, price_book=price_book, active_from__lte=now)
         .order_by(*fields, "-active_from", "-id")
@@ -25,6 +25,8 @@ def active_prices(*, kind: str, now: datetime, price_book: str = "platform") -> 
             quality=version.quality,
             unit=version.unit,
             amount=version.amount,
+            base_amount=version.base_amount,
+            base_pixels=version.base_pixels,
             currency=version.currency,
             source=version.source,
             source_date=version.source_date,

@@ -137,7 +137,13 @@ def _state_problems(hold: Hold, *, now: datetime) -> Iterator[tuple[str, str]]:
 def _price_problems(hold: Hold) -> Iterator[tuple[str, str]]:
     """Recompute the unit from the price version, markup and rate rows that the hold names."""
     version = hold.price_version
-    list_amount = image_list_amount(version.amount, unit=version.unit, pixels=hold.pixels)
+    list_amount = image_list_amount(
+        version.amount,
+        unit=version.unit,
+        pixels=hold.pixels,
+        base_amount=version.base_amount,
+        base_pixels=version.base_pixels,
+    )
     markup = Decimal(0) if hold.markup_version is None else hold.markup_version.rate
     rate = Decimal(1) if hold.fx_rate is None else hold.fx_rate.rate
     stored = (hold.list_amount, hold.list_currency, hold.markup, hold.rate)

@@ -63,14 +63,15 @@ def sync_list_prices(*, rows: Sequence[PriceRow], now: datetime) -> int:
         for currency in sorted({row.currency for row in rows}):
             open_platform_accounts(currency=currency)
         known = {
-            _key(version): version.amount
+            _key(version): (version.amount, version.base_amount, version.base_pixels)
             for version in PriceVersion.objects.filter(source__in={row.source for row in rows})
         }
         for version in versions:
-            amount = known.get(_key(version), version.amount)
-            if amount != version.amount:
+            terms = (version.amount, version.base_amount, version.base_pixels)
+            published = known.get(_key(version), terms)
+            if published != terms:
                 raise PriceConflictError(
-                    f"{version.source} published {amount} {version.currency} for"
+                    f"{version.source} published {published[0]} {version.currency} for"
                     f" '{version.model_key}' on {version.source_date}, not {version.amount}:"
                     " a changed price needs a new source date."
                 )
@@ -136,6 +137,8 @@ def _version(
     usable = row.amount.is_finite() and Decimal(0) <= row.amount < Decimal(10) ** 10
     if not usable or row.amount != round(row.amount, 10):
         raise InvalidAmountError("A price is a number with at most ten decimals.")
+    if (row.base_amount or row.base_pixels) and row.unit != PriceUnit.MEGAPIXEL:
+        raise InvalidAmountError("Only a price per megapixel has a base.")
     if row.amount == 0 and row.kind == PriceKind.LIST:
         raise InvalidAmountError("A list price must be more than zero.")
     return PriceVersion(
@@ -147,6 +150,8 @@ def _version(
         quality=row.quality,
         unit=row.unit,
         amount=row.amount,
+        base_amount=row.base_amount,
+        base_pixels=row.base_pixels,
         currency=row.currency,
         source=row.source,
         source_date=row.source_date,

@@ -15,10 +15,11 @@ from billing.services.prices import PLATFORM_BOOK
 from billing.types import UnitQuote
 
 _QUOTE: Final = """
-SELECT price.id, price.price_book, price.unit, price.amount, price.currency,
+SELECT price.id, price.price_book, price.unit, price.amount, price.base_amount,
+    price.base_pixels, price.currency,
     markup.id, coalesce(markup.rate, 0), fx.id, fx.rate, fx.source, fx.as_of
 FROM (
-    SELECT id, price_book, unit, amount, currency
+    SELECT id, price_book, unit, amount, base_amount, base_pixels, currency
     FROM billing_priceversion
     WHERE kind = 'list' AND model_key = %(model_key)s AND route = ''
         AND size IN (%(size)s, '') AND quality IN (%(quality)s, '')
@@ -53,6 +54,8 @@ class _Terms(NamedTuple):
     price_book: str
     price_unit: str
     amount: Decimal
+    base_amount: Decimal
+    base_pixels: int
     list_currency: str
     markup_id: int | None
     markup: Decimal
@@ -102,7 +105,13 @@ def quote_unit(
         }
     )
     rate = _rate(terms, currency=currency, now=now)
-    list_amount = image_list_amount(terms.amount, unit=terms.price_unit, pixels=pixels)
+    list_amount = image_list_amount(
+        terms.amount,
+        unit=terms.price_unit,
+        pixels=pixels,
+        base_amount=terms.base_amount,
+        base_pixels=terms.base_pixels,
+    )
     unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate)
     list_unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=Decimal(1))
     if unit_micros <= 0 or list_unit_micros <= 0:

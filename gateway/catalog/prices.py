@@ -48,6 +48,14 @@ class PriceRow(Protocol):
     def unit(self) -> str:
         """`image` or `megapixel`."""
 
+    @property
+    def base_amount(self) -> Decimal:
+        """For up to `base_pixels`, per megapixel."""
+
+    @property
+    def base_pixels(self) -> int:
+        """Pixels that `base_amount` pays for."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListPrice:
@@ -57,7 +65,8 @@ class ListPrice:
         key: `Model.key`.
         size: `WIDTHxHEIGHT`, or None for any.
         quality: A public quality, or None for any.
-        amount: USD per `unit`.
+        amount: USD per `unit`; per megapixel, for each million pixels beyond `base_pixels`.
+        base_amount: USD for up to `base_pixels`, on prices per megapixel.
         source_date: When the source was read.
     """
 
@@ -68,6 +77,8 @@ class ListPrice:
     unit: Unit
     source: str
     source_date: date = SOURCE_DATE
+    base_amount: Decimal = Decimal(0)
+    base_pixels: int = 0
 
 
 # One price at any size and quality.
@@ -153,7 +164,16 @@ def list_prices() -> tuple[ListPrice, ...]:
             ]
             if megapixel is not None:
                 rows.append(
-                    ListPrice(key, None, quality, Decimal(megapixel), "megapixel", OPENAI_PRICES)
+                    ListPrice(
+                        key,
+                        None,
+                        quality,
+                        Decimal(megapixel),
+                        "megapixel",
+                        OPENAI_PRICES,
+                        base_amount=Decimal(square),
+                        base_pixels=BASE_SIZE.pixels,
+                    )
                 )
     return tuple(rows)
 
@@ -171,27 +191,12 @@ def price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decim
         size: The pixels to deliver.
         quality: The resolved public quality, None if the model has no levels.
     """
-    images: dict[tuple[str | None, str | None], Decimal] = {}
-    areas: dict[str | None, Decimal] = {}
-    for row in rows:
-        if row.unit == "megapixel":
-            areas[row.quality] = row.amount
-        else:
-            images[row.size, row.quality] = row.amount
-    exact = _cell(images, str(size), quality)
-    if exact is not None:
-        return exact
-    rate = areas.get(quality, areas.get(None))
-    base = _cell(images, str(BASE_SIZE), quality)
-    if rate is None or base is None:
-        return None
-    return base + rate * max(0, size.pixels - BASE_SIZE.pixels) / MILLION
-
-
-def _cell(
-    cells: Mapping[tuple[str | None, str | None], Decimal], size: str, quality: str | None
-) -> Decimal | None:
-    for key in ((size, quality), (size, None), (None, quality), (None, None)):
-        if key in cells:
-            return cells[key]
+    cells = {(row.size or None, row.quality or None): row for row in rows}
+    for key in ((str(size), quality), (str(size), None), (None, quality), (None, None)):
+        row = cells.get(key)
+        if row is not None and row.unit == "megapixel":
+            further = max(0, size.pixels - row.base_pixels)
+            return row.base_amount + row.amount * further / MILLION
+        if row is not None:
+            return row.amount
     return None

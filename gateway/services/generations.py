@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TypedDict
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from gateway.types import Connection
 from orgs.services.api_keys import Caller
 
 IDEMPOTENCY_TTL = timedelta(hours=24)
+MILLION = Decimal(1_000_000)
 GENERATE_TASK = "gateway.generate"
 
 
@@ -79,14 +81,15 @@ def accept_generation(
         IdempotencyKeyReusedError: The key was used with another request.
     """
     _check_model_allowed(caller, request)
+    quote = _quote(caller, request, now)
     plan = plan_routes(
-        model=request.model,
+        request=request,
         livemode=caller.livemode,
         is_demo=caller.is_demo,
         allow_substitution=caller.allow_substitution,
+        sale_usd=quote.list_unit_micros / MILLION if quote.list_currency == "USD" else None,
         today=now.date(),
     )
-    quote = _quote(caller, request, now)
     created: _Created = {
         "submission": submission,
         "caller": caller,

@@ -1,23 +1,29 @@
 """Which upstream serves a request: real providers, or the sandbox for test keys and demos."""
 
+import logging
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from functools import cache
 from typing import TypedDict
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from gateway.catalog.check import may_serve
+from gateway.catalog.fit import can_serve, fit
 from gateway.catalog.registry import Catalog, catalog, routes_for
 from gateway.catalog.types import EndpointInfo, Model, Route
 from gateway.errors import ModelRetiredError, ProviderUnavailableError, TestKeysDisabledError
+from gateway.parameters.types import GenerationRequest
 from gateway.providers.base import Endpoint
 from gateway.providers.registry import PROVIDERS, adapter_for
 
 SANDBOX = "sandbox"
 SANDBOX_KEY = "sandbox"
 # Draws any size, so it stands in, in the sandbox alone, for a model without a usable route.
-STAND_IN_MODEL = "gpt-image-2"
+STAND_IN_MODEL = "gpt-image-2.5-flare"
+logger = logging.getLogger(__name__)
 
 
 class Step(TypedDict):
@@ -73,13 +79,17 @@ def sandbox_endpoints() -> dict[str, Endpoint]:
 
 def plan_routes(
     *,
-    model: Model,
+    request: GenerationRequest,
     livemode: bool,
     is_demo: bool,
     allow_substitution: bool,
+    sale_usd: Decimal | None,
     today: date,
 ) -> Plan:
-    """Choose the routes of a request.
+    """Choose the routes of a request that can draw it, and do not cost more than it sells for.
+
+    `sale_usd` is the list price with markup per image; None, for a price list in another currency,
+    checks no costs.
 
     A test key always goes to the sandbox; so does a demo organization where no route has a key and
     `LIENZO_SANDBOX` is `auto`.
@@ -89,15 +99,17 @@ def plan_routes(
         ModelRetiredError: Only a substitute could serve, and the organization forbids it.
         ProviderUnavailableError: No provider of the model is configured.
     """
+    model = request.model
     if not livemode:
         if not sandbox_endpoints():
             raise TestKeysDisabledError(
                 "Test keys are disabled: this server has no sandbox (SANDBOX_BASE_URL)."
             )
-        return _sandbox_plan(model, today)
+        return _sandbox_plan(request, today)
     endpoints = real_endpoints()
     routes = _routes(model, endpoints, today=today, allow_substitution=allow_substitution)
     if routes:
+        routes = _affordable(request, _able(request, routes), sale_usd)
         return Plan(
             tuple(_step(route, queue=route.provider) for route in routes), is_sandboxed=False
         )
@@ -108,7 +120,7 @@ def plan_routes(
             param="model",
         )
     if is_demo and settings.LIENZO_SANDBOX == "auto" and sandbox_endpoints():
-        return _sandbox_plan(model, today)
+        return _sandbox_plan(request, today)
     raise ProviderUnavailableError(
         f"No provider of {model.id} is configured on this server. Nothing was charged.",
         retry_after_s=60,
@@ -163,11 +175,49 @@ def _routes(
     return routes_for(model, today=today, endpoints=infos, allow_substitution=allow_substitution)
 
 
-def _sandbox_plan(model: Model, today: date) -> Plan:
+def _able(request: GenerationRequest, routes: list[Route]) -> list[Route]:
+    """Keep the routes that can draw the request; where none can, say what none of them has.
+
+    Raises:
+        UnsupportedValueError: No route reaches the size, or draws the background.
+    """
+    able = [route for route in routes if can_serve(request, route)]
+    if not able:
+        fit(request, routes[0], request.n)
+    return able or routes
+
+
+def _affordable(
+    request: GenerationRequest, routes: list[Route], sale_usd: Decimal | None
+) -> list[Route]:
+    """Keep the routes that cannot cost more than the image sells for.
+
+    Raises:
+        ProviderUnavailableError: All of them would be sold at a loss: a price must be corrected.
+    """
+    if sale_usd is None:
+        return routes
+    kept = [
+        route
+        for route in routes
+        if may_serve(request.model, route, request.size, request.quality, sale_usd=sale_usd)
+    ]
+    if not kept:
+        logger.error("routing.sold_at_a_loss model=%s size=%s", request.model.id, request.size)
+        raise ProviderUnavailableError(
+            f"{request.model.id} cannot be served at its present price. Nothing was charged.",
+            retry_after_s=60,
+        )
+    return kept
+
+
+def _sandbox_plan(request: GenerationRequest, today: date) -> Plan:
     endpoints = sandbox_endpoints()
+    model = request.model
     routes = _routes(model, endpoints, today=today, allow_substitution=True) or _routes(
         _stand_in(catalog()), endpoints, today=today, allow_substitution=True
     )
+    routes = _able(request, routes)
     return Plan(tuple(_step(route, queue=SANDBOX) for route in routes), is_sandboxed=True)
 
 

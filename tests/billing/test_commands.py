@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing.models import FxRate, PriceVersion
+from billing.models import FxRate
 
 
 def run(*arguments: str) -> dict[str, Any]:
@@ -44,14 +44,6 @@ def test_set_fx_rate_holds_for_the_next_quote(scene):
     assert scene.quote().rate == Decimal("21.5")
 
 
-def test_set_price_holds_for_the_next_quote(scene):
-    printed = run("set_price", scene.model_key, "0.08", "--size", "2x2")
-
-    assert PriceVersion.objects.get(id=printed["id"]).source == "operator"
-    assert scene.quote(size="2x2").list_amount == Decimal("0.08")
-    assert scene.quote(size="1x1").list_amount == Decimal("0.040")
-
-
 def test_without_json_a_sentence_is_printed(scene):
     out = StringIO()
 
@@ -69,9 +61,6 @@ def test_without_json_a_sentence_is_printed(scene):
         (["set_fx_rate", "USD", "MXN", "0"], "positive"),
         (["set_fx_rate", "USD", "USD", "1"], "different"),
         (["set_fx_rate", "USD", "QQQ", "1"], "ISO 4217"),
-        (["set_price", "a/b", "0"], "more than zero"),
-        (["set_price", "a/b", "NaN"], "not a price"),
-        (["set_price", "a/b", "1", "--currency", "QQQ"], "ISO 4217"),
     ],
 )
 def test_bad_input_is_a_clear_error(db, arguments, message):

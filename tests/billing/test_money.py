@@ -81,5 +81,18 @@ def test_a_megapixel_price_scales_with_the_pixels_exactly():
     assert image_list_amount(Decimal("0.04"), unit="image", pixels=1024 * 1024) == Decimal("0.04")
 
 
+@pytest.mark.parametrize(("pixels", "amount"), [(500_000, "0.053"), (2_048_576, "0.0704")])
+def test_a_megapixel_price_with_a_base_never_falls_below_it(pixels, amount):
+    listed = image_list_amount(
+        Decimal("0.0174"),
+        unit="megapixel",
+        pixels=pixels,
+        base_amount=Decimal("0.053"),
+        base_pixels=1_048_576,
+    )
+
+    assert listed == Decimal(amount)
+
+
 def test_to_decimal_is_exact():
     assert to_decimal(9_160_500) == Decimal("9.1605")

@@ -27,7 +27,7 @@ class Command(ServiceCommand):
 
     def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
         _check_connections()
-        published = sync_list_prices(rows=[_row(price) for price in list_prices()], now=at)
+        published = sync_list_prices(rows=[price_row(price) for price in list_prices()], now=at)
         sampled = 0
         if settings.EMBEDDED:
             for base, quote, rate in SAMPLE_RATES:
@@ -65,7 +65,8 @@ def _check_connections() -> None:
         )
 
 
-def _row(price: ListPrice) -> PriceRow:
+def price_row(price: ListPrice) -> PriceRow:
+    """Return a catalog price as the price book takes it."""
     return PriceRow(
         kind="list",
         model_key=price.key,
@@ -76,4 +77,6 @@ def _row(price: ListPrice) -> PriceRow:
         unit=price.unit,
         size=price.size or "",
         quality=price.quality or "",
+        base_amount=price.base_amount,
+        base_pixels=price.base_pixels,
     )

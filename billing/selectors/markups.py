@@ -1,0 +1,16 @@
+"""Reading markups."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from billing.models import Markup
+
+
+def default_markup(*, now: datetime) -> Decimal:
+    """Return the platform's markup in force, as a fraction: 0.05 is five percent."""
+    newest = (
+        Markup.objects.filter(organization__isnull=True, model_key="", active_from__lte=now)
+        .order_by("-active_from", "-id")
+        .first()
+    )
+    return Decimal(0) if newest is None else newest.rate
