@@ -1,0 +1,231 @@
+"""The whole product as real processes, for tests: one stack per pytest process, started on demand.
+
+A database of its own, two web processes, one worker, the sweeper, the sandbox (for test keys) and
+the tests' own upstream (for live keys), on the engines of `tests.services`. Nothing is ever
+flushed: each test opens an organization of its own and looks at nothing else.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID, uuid4
+
+import psycopg
+import requests
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+from pytest_django import DjangoDbBlocker
+
+from embedded.children import Child, Folders, Spec, stop_all
+from embedded.ports import listen
+from embedded.processes import ROOT, child_environment, preparations, process_table
+from gateway.models import Process
+from tests.upstream import FAL_KEY, OPENAI_KEY
+
+READY_S = 60.0
+STOP_S = 1.0
+WEB_PROCESSES = 2
+
+
+def wait_until(
+    probe: Callable[[], Any], what: str, *, timeout_s: float = 20.0, every_s: float = 0.03
+) -> Any:
+    """Poll until ``probe`` returns something true, and return it."""
+    deadline_s = time.monotonic() + timeout_s
+    while not (found := probe()):
+        assert time.monotonic() < deadline_s, f"waited {timeout_s:.0f} s in vain: {what}"
+        time.sleep(every_s)
+    return found
+
+
+class UpstreamControl:
+    """The rules and the log of the tests' own upstream."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def rule(self, contains: str, **rule: object) -> None:
+        """Make calls whose prompt contains a text behave; see `tests.upstream.Rule`."""
+        body = {"contains": contains, **rule}
+        requests.post(f"{self.url}/_rules", json=body, timeout=10).raise_for_status()
+
+    def release(self, contains: str) -> None:
+        """Let held calls go on."""
+        answer = requests.post(f"{self.url}/_release", params={"contains": contains}, timeout=10)
+        answer.raise_for_status()
+
+    def calls(self, contains: str) -> list[dict[str, Any]]:
+        """Return the generation calls whose prompt contains a text, in order."""
+        answer = requests.get(f"{self.url}/_calls", params={"contains": contains}, timeout=10)
+        return list(answer.json())
+
+    def wait_for_call(self, contains: str, *, count: int = 1) -> None:
+        """Wait until so many calls have arrived."""
+        wait_until(lambda: len(self.calls(contains)) >= count, f"{count} calls of {contains}")
+
+
+class Stack:
+    """The running product. `url` is its address, without ``/v1``."""
+
+    def __init__(self, folder: Path, blocker: DjangoDbBlocker, environ: Mapping[str, str]) -> None:
+        self._blocker = blocker
+        self._folders = Folders.under(folder)
+        self._sockets = {name: listen("127.0.0.1", 0) for name in ("web", "sandbox", "upstream")}
+        self._children: dict[str, Child] = {}
+        self.database_name = f"stack_{uuid4().hex}"
+        self.url = self._address("web")
+        self.sandbox_url = self._address("sandbox")
+        self.upstream = UpstreamControl(self._address("upstream"))
+        self._engine_url = environ["DATABASE_URL"]
+        self.environment = self._environment(folder, environ)
+        self._specs = self._make_specs()
+
+    def _address(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._port(name)}"
+
+    def _port(self, name: str) -> int:
+        return int(self._sockets[name].getsockname()[1])
+
+    def _environment(self, folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
+        values = {
+            "DATABASE_URL": urlunsplit(
+                urlsplit(environ["DATABASE_URL"])._replace(path=f"/{self.database_name}")
+            ),
+            # Apart from what other tests publish: messages of theirs would wake this worker.
+            "REDIS_URL": urlunsplit(urlsplit(environ["REDIS_URL"])._replace(path="/9")),
+            "LIENZO_VAR": str(folder),
+            "PORT": str(self._port("web")),
+            "PUBLIC_BASE_URL": self.url,
+            "S3_PUBLIC_BASE_URL": f"{self.url}/{environ['S3_BUCKET']}",
+            "SANDBOX_BASE_URL": self.sandbox_url,
+            "OPENAI_BASE_URL": f"{self.upstream.url}/openai/v1",
+            "OPENAI_API_KEY": OPENAI_KEY,
+            "FAL_BASE_URL": f"{self.upstream.url}/fal",
+            "FAL_API_KEY": FAL_KEY,
+            "FORBID_NETWORK_IN_TRANSACTION": "1",
+            "WEB_PROCESSES": str(WEB_PROCESSES),
+            "WORKER_POOL_SIZE": "400",
+        }
+        return child_environment(environ, values)
+
+    def _make_specs(self) -> dict[str, Spec]:
+        table = process_table(
+            self.environment, web_socket=self._sockets["web"].fileno(), sandbox_port=None
+        )
+        specs = {spec.name: spec for spec, _ in table if spec.name != "beat"}
+        for name, module in (("upstream", "tests.upstream"), ("sandbox", "sandbox")):
+            descriptor = self._sockets[name].fileno()
+            specs[name] = replace(
+                specs["worker"],
+                name=name,
+                argv=(sys.executable, "-m", module, "--fd", str(descriptor)),
+                pass_fds=(descriptor,),
+            )
+        return specs
+
+    def start(self) -> None:
+        """Create and migrate the database, start every process, wait until requests are served."""
+        with psycopg.connect(self._engine_url, autocommit=True) as session:
+            session.execute(f'CREATE DATABASE "{self.database_name}"')
+        for _, command in preparations():
+            subprocess.run(command, env=self.environment, cwd=ROOT, check=True)
+        for name in self._specs:
+            self._children[name] = Child(self._specs[name], self._folders)
+        self.wait_until_ready()
+
+    def stop(self) -> None:
+        """End every process and drop the database."""
+        started_s = time.monotonic()
+        stop_all(self._children.values(), hurry=lambda: time.monotonic() - started_s > STOP_S)
+        for server in self._sockets.values():
+            server.close()
+        with psycopg.connect(self._engine_url, autocommit=True) as session:
+            session.execute(f'DROP DATABASE "{self.database_name}" WITH (FORCE)')
+
+    def wait_until_ready(self) -> None:
+        """Wait until both web processes and the worker hold a lease, and the web answers."""
+        wait_until(self._is_ready, f"the stack is ready\n{self.log_tails()}", timeout_s=READY_S)
+
+    def _is_ready(self) -> bool:
+        with contextlib.suppress(requests.RequestException):
+            answer = requests.get(f"{self.url}/readyz", timeout=5)
+            wanted = {"web": WEB_PROCESSES, "worker": 1}
+            return answer.status_code == 200 and all(
+                len(self.process_ids(kind)) == count for kind, count in wanted.items()
+            )
+        return False
+
+    def process_ids(self, kind: str) -> dict[UUID, int]:
+        """Return the pid of each living web or worker process, by its row's id."""
+        with self.database():
+            rows = Process.objects.filter(kind=kind, ended_at__isnull=True)
+            pids = dict(rows.values_list("id", "pid"))
+        return {row: pid for row, pid in pids.items() if _is_alive(pid)}
+
+    def kill_web_process(self, process_id: UUID) -> None:
+        """Kill one of the web processes with SIGKILL; gunicorn starts another."""
+        os.kill(self.process_ids("web")[process_id], signal.SIGKILL)
+
+    def restart(self, name: str) -> None:
+        """Kill a process with all it spawned, by SIGKILL, and start it again on its socket."""
+        self.kill(name)
+        self.start_again(name)
+
+    def kill(self, name: str) -> None:
+        """Kill a process with all it spawned; its listening socket stays open."""
+        self._children.pop(name).finish()
+
+    def start_again(self, name: str) -> None:
+        """Start a killed process."""
+        self._children[name] = Child(self._specs[name], self._folders)
+        self.wait_until_ready()
+
+    def sandbox_calls(self, contains: str) -> int:
+        """Count the generation calls that the sandbox got for a prompt."""
+        answer = requests.get(f"{self.sandbox_url}/_log", params={"contains": contains}, timeout=10)
+        return int(answer.json()["count"])
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[None]:
+        """Let this process's models and services work on the stack's database, with commits."""
+        with self._blocker.unblock():
+            previous = connections["default"]
+            settings: dict[str, Any] = {**previous.settings_dict, "NAME": self.database_name}
+            # Django keeps pools by alias: this connection must not come from the other's.
+            options = settings["OPTIONS"].items()
+            settings["OPTIONS"] = {name: value for name, value in options if name != "pool"}
+            connections["default"] = DatabaseWrapper(settings, "default")
+            try:
+                yield
+            finally:
+                connections["default"].close()
+                connections["default"] = previous
+
+    def log_sizes(self) -> dict[str, int]:
+        """Return how long each log is, to show later what came after."""
+        return {path.name: path.stat().st_size for path in self._folders.logs.glob("*.log")}
+
+    def log_tails(self, since: Mapping[str, int] | None = None, *, limit: int = 6_000) -> str:
+        """Return the end of every log, of at most ``limit`` bytes each."""
+        parts = []
+        for path in sorted(self._folders.logs.glob("*.log")):
+            text = path.read_bytes()[(since or {}).get(path.name, 0) :][-limit:]
+            if text.strip():
+                parts.append(f"--- {path.name}\n{text.decode('utf-8', 'replace')}")
+        return "\n".join(parts)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
