@@ -169,6 +169,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "gateway.api.rendering.IgnoreAccept",
     "EXCEPTION_HANDLER": "gateway.api.errors.handle_exception",
+    # OPTIONS is answered 405 like any other method a path does not take.
+    "DEFAULT_METADATA_CLASS": None,
     "UNAUTHENTICATED_USER": None,
 }
 
