@@ -62,12 +62,17 @@ def save_upstream_id(*, attempt_id: UUID, upstream_id: str) -> None:
 
 
 def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
-    """Record how an attempt ended and post what it cost us. A second call changes nothing."""
+    """Record how an attempt ended and post what it cost us. A second call changes nothing.
+
+    Nor does one by a worker whose attempt was disowned: another one collects the job.
+    """
     cost = Decimal(0) if attempt.is_sandboxed else outcome.cost
 
     def work() -> None:
         with transaction.atomic():
-            ended = Attempt.objects.filter(id=attempt.id, finished_at__isnull=True).update(
+            ended = Attempt.objects.filter(
+                id=attempt.id, claim_token=attempt.claim_token, finished_at__isnull=True
+            ).update(
                 status=outcome.status,
                 upstream_request_id=outcome.upstream_request_id[:200],
                 error_code=outcome.error_code[:100],
@@ -85,6 +90,17 @@ def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
                 )
 
     retrying(work)
+
+
+def disown_attempts(generation_id: UUID) -> None:
+    """Take a generation's open attempts from their worker, which may be frozen and not dead.
+
+    Else it would, on waking, end the attempt whose upstream job its successor is to resume, and the
+    successor would submit, and pay for, a second one.
+    """
+    Attempt.objects.filter(generation_id=generation_id, finished_at__isnull=True).update(
+        claim_token=new_uuid()
+    )
 
 
 def open_attempt(generation_id: UUID) -> Attempt | None:

@@ -13,7 +13,7 @@ from billing.selectors.holds import open_holds
 from core.clock import now as clock_now
 from gateway.images import ImageRejected, inspect_image
 from gateway.models import Artifact, Attempt, Generation
-from gateway.services.attempts import Outcome, end_attempt, open_attempt
+from gateway.services.attempts import Outcome, disown_attempts, end_attempt, open_attempt
 from gateway.services.costing import presumed_loss
 from gateway.services.endings import (
     OPEN,
@@ -194,6 +194,7 @@ def _requeue(generation: Generation, now: datetime) -> bool:
             == 1
         )
         if requeued:
+            disown_attempts(generation.id)
             wake(generation.queue)
     if requeued:
         logger.info("recovery.requeued generation=%s", generation.id)
