@@ -1,0 +1,84 @@
+"""SIGSTOP: a process that is neither dead nor alive delays answers, and loses and doubles none."""
+
+import threading
+import time
+
+import pytest
+
+from tests.faults.audit import audit
+from tests.faults.clients import FAL, OPENAI, Call, Crowd, mixed_calls
+from tests.faults.stack import wait_for
+
+pytestmark = pytest.mark.xdist_group("supervisor")
+# The lease is 20 s: past it the sweeper takes the frozen worker's jobs away.
+PAST_THE_LEASE_S = 25
+PER_SECOND = 2
+
+
+def gated_calls(organization, mark):
+    return [
+        Call(organization, model=model, prompt=f"{mark} held {number} {model} <gate={mark}>")
+        for number in range(3)
+        for model in (OPENAI, FAL)
+    ]
+
+
+def freeze_worker_with_jobs(stack, organization, mark, *, seconds):
+    """Freeze the worker while it waits for the upstream, which answers meanwhile."""
+    crowd = Crowd(stack)
+    held = gated_calls(organization, mark)
+    for call in held:
+        crowd.send(call)
+    wait_for(lambda: len(stack.upstream.calls(mark)) == len(held), timeout_s=20, message="jobs run")
+    with stack.frozen("worker"):
+        stack.upstream.open_gate(mark)
+        calls = mixed_calls(organization, seconds * PER_SECOND, mark, delay_s=0.2)
+        crowd.send_all(calls, per_second=PER_SECOND)
+    audit(stack, organization, crowd.join())
+    return held
+
+
+def test_worker_frozen_past_its_lease_delivers_once(stack, organization):
+    held = freeze_worker_with_jobs(stack, organization, "lease", seconds=PAST_THE_LEASE_S)
+    for call in held:
+        made = len(stack.upstream.calls(call.prompt))
+        # OpenAI has no way to ask what became of a call; fal's job has an id.
+        assert made <= 2 if call.model == OPENAI else made == 1, call.prompt
+    statuses = stack.rows(
+        "SELECT t.status, count(*) FROM gateway_attempt t JOIN gateway_generation g"
+        " ON g.id = t.generation_id WHERE g.organization_id = %s AND t.provider = 'fal'"
+        " GROUP BY t.status",
+        organization.id,
+    )
+    assert {row["status"] for row in statuses} == {"succeeded"}
+
+
+def test_frozen_valkey_delays_answers_and_loses_none(stack, organization):
+    calls = freeze_under_load(stack, organization, "valkey", seconds=5, per_second=4)
+    assert [call.tries for call in calls if len(call.tries) > 1] == []
+
+
+def freeze_under_load(stack, organization, name, *, seconds, per_second=PER_SECOND):
+    """Freeze a process for `seconds`, with requests before, during and after; then audit."""
+    crowd = Crowd(stack)
+    count = int((seconds + 3) * per_second)
+    calls = mixed_calls(organization, count, f"frozen {name}", delay_s=1)
+    load = threading.Thread(target=crowd.send_all, args=(calls,), kwargs={"per_second": per_second})
+    load.start()
+    time.sleep(1.5)
+    with stack.frozen(name):
+        time.sleep(seconds)
+    load.join()
+    audit(stack, organization, crowd.join())
+    return calls
+
+
+@pytest.mark.big
+@pytest.mark.parametrize("name", ["valkey", "web", "worker", "seaweedfs", "postgres"])
+def test_process_frozen_for_40_s_loses_no_request(stack, organization, name):
+    freeze_under_load(stack, organization, name, seconds=40)
+
+
+@pytest.mark.big
+def test_worker_frozen_for_40_s_delivers_once(stack, organization):
+    freeze_worker_with_jobs(stack, organization, "long lease", seconds=40)
