@@ -28,6 +28,29 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedWork:
+    """A claimed generation as its row was at the claim: what a worker needs to run it.
+
+    Attributes:
+        parameters: In their canonical form.
+        plan: Routes, each with `queue`, `provider` and `upstream_model`.
+        recoveries: How often it was taken from a dead worker.
+        spent_micros: What its attempts so far have cost us, in USD.
+    """
+
+    claim: Claim
+    organization_id: UUID
+    is_public: bool
+    parameters: dict[str, object]
+    plan: list[dict[str, str]]
+    route_index: int
+    quoted_list_micros: int
+    deadline_at: datetime
+    recoveries: int
+    spent_micros: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a generation failed, as its row keeps it and as every replay answers it."""
 

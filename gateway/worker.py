@@ -122,20 +122,20 @@ class Worker:
         if worker_id is None:
             return False
         try:
-            claim = claim_next(queue=queue, worker_id=worker_id)
+            work = claim_next(queue=queue, worker_id=worker_id)
         except DatabaseError as error:
             logger.warning("worker.claim_failed queue=%s error=%s", queue, error)
             return False
         finally:
             connection.close()
-        if claim is None:
+        if work is None:
             return False
         try:
-            run_claim(claim)
+            run_claim(work)
         except Exception:
             # The outermost edge: one broken job must not end the loop; the sweeper ends the job.
-            logger.exception("worker.run_crashed generation=%s", claim.generation_id)
-            self._fail_crashed(claim)
+            logger.exception("worker.run_crashed generation=%s", work.claim.generation_id)
+            self._fail_crashed(work.claim)
         return True
 
     def _fail_crashed(self, claim: Claim) -> None:

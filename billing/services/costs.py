@@ -44,7 +44,7 @@ def post_attempt_cost(
         raise InvalidAmountError("A cost cannot be negative.")
     if amount_micros == 0:
         return None
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if currency != PLATFORM_CURRENCY:
             open_platform_accounts(currency=currency)
         return post_entry(

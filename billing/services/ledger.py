@@ -162,7 +162,8 @@ def post_entry(
     )
     balance_ids = [line.account.id for line in lines if line.account.organization_id is not None]
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
+        # A savepoint is worth its two round trips only where the statement can fail by overdraft.
+        with transaction.atomic(savepoint=bool(balance_ids)), connection.cursor() as cursor:
             if len(set(balance_ids)) > 1:
                 cursor.execute(
                     "SELECT 1 FROM billing_balance WHERE account_id = ANY(%s)"

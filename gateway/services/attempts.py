@@ -5,13 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from billing.money import round_half_up_micro
 from billing.services.costs import post_attempt_cost
 from billing.services.transactions import retrying
 from core.ids import new_uuid
-from gateway.models import Attempt, Generation
+from gateway.models import Attempt
 from gateway.services.routing import SANDBOX, Step
 from gateway.types import Claim
 
@@ -28,32 +28,72 @@ class Outcome:
     upstream_status: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """An attempt with its outcome, to be written in the transaction that settles its generation."""
+
+    attempt: Attempt
+    outcome: Outcome
+
+
+_START = """
+WITH ours AS (
+    SELECT id
+    FROM gateway_generation
+    WHERE id = %(generation_id)s AND status = 'running' AND claim_token = %(claim_token)s
+        AND deadline_at > %(now)s
+    FOR UPDATE
+)
+INSERT INTO gateway_attempt (
+    id, generation_id, number, provider, upstream_model, is_sandboxed, claim_token, started_at,
+    status, upstream_id, upstream_request_id, error_code, error_message, cost_micros
+)
+SELECT %(id)s::uuid, ours.id,
+    1 + (SELECT count(*) FROM gateway_attempt WHERE generation_id = ours.id),
+    %(provider)s, %(upstream_model)s, %(is_sandboxed)s::boolean, %(claim_token)s::uuid,
+    %(now)s::timestamptz, 'started', '', '', '', '', 0
+FROM ours
+RETURNING number
+"""
+_END = """
+UPDATE gateway_attempt
+SET status = %(status)s, upstream_request_id = %(upstream_request_id)s,
+    error_code = %(error_code)s, error_message = %(error_message)s,
+    upstream_status = %(upstream_status)s::integer, cost_micros = %(cost_micros)s,
+    finished_at = %(now)s
+WHERE id = %(id)s AND claim_token = %(claim_token)s AND finished_at IS NULL
+"""
+
+
 def start_attempt(*, claim: Claim, step: Step, now: datetime) -> Attempt | None:
     """Record an attempt that is about to be made; None when the claim was lost or time is up."""
-    with transaction.atomic():
-        ours = (
-            Generation.objects.select_for_update()
-            .filter(
-                id=claim.generation_id,
-                status=Generation.Status.RUNNING,
-                claim_token=claim.token,
-                deadline_at__gt=now,
-            )
-            .exists()
+    attempt = Attempt(
+        id=new_uuid(),
+        generation_id=claim.generation_id,
+        provider=step["provider"],
+        upstream_model=step["upstream_model"],
+        is_sandboxed=step["queue"] == SANDBOX,
+        claim_token=claim.token,
+        started_at=now,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _START,
+            {
+                "id": attempt.id,
+                "generation_id": attempt.generation_id,
+                "provider": attempt.provider,
+                "upstream_model": attempt.upstream_model,
+                "is_sandboxed": attempt.is_sandboxed,
+                "claim_token": attempt.claim_token,
+                "now": now,
+            },
         )
-        if not ours:
-            return None
-        number = Attempt.objects.filter(generation_id=claim.generation_id).count() + 1
-        return Attempt.objects.create(
-            id=new_uuid(),
-            generation_id=claim.generation_id,
-            number=number,
-            provider=step["provider"],
-            upstream_model=step["upstream_model"],
-            is_sandboxed=step["queue"] == SANDBOX,
-            claim_token=claim.token,
-            started_at=now,
-        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    attempt.number = row[0]
+    return attempt
 
 
 def save_upstream_id(*, attempt_id: UUID, upstream_id: str) -> None:
@@ -66,30 +106,32 @@ def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
 
     Nor does one by a worker whose attempt was disowned: another one collects the job.
     """
+    retrying(lambda: write_end(attempt=attempt, outcome=outcome, now=now))
+
+
+def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
+    """Do as `end_attempt`, once, joining the caller's transaction."""
     cost = Decimal(0) if attempt.is_sandboxed else outcome.cost
-
-    def work() -> None:
-        with transaction.atomic():
-            ended = Attempt.objects.filter(
-                id=attempt.id, claim_token=attempt.claim_token, finished_at__isnull=True
-            ).update(
-                status=outcome.status,
-                upstream_request_id=outcome.upstream_request_id[:200],
-                error_code=outcome.error_code[:100],
-                error_message=outcome.error_message[:500],
-                upstream_status=outcome.upstream_status,
-                cost_micros=round_half_up_micro(cost),
-                finished_at=now,
+    cost_micros = round_half_up_micro(cost)
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(
+            _END,
+            {
+                "id": attempt.id,
+                "claim_token": attempt.claim_token,
+                "status": outcome.status.value,
+                "upstream_request_id": outcome.upstream_request_id[:200],
+                "error_code": outcome.error_code[:100],
+                "error_message": outcome.error_message[:500],
+                "upstream_status": outcome.upstream_status,
+                "cost_micros": cost_micros,
+                "now": now,
+            },
+        )
+        if cursor.rowcount and cost_micros:
+            post_attempt_cost(
+                attempt_reference=str(attempt.id), provider=attempt.provider, amount=cost, now=now
             )
-            if ended and round_half_up_micro(cost):
-                post_attempt_cost(
-                    attempt_reference=str(attempt.id),
-                    provider=attempt.provider,
-                    amount=cost,
-                    now=now,
-                )
-
-    retrying(work)
 
 
 def disown_attempts(generation_id: UUID) -> None:

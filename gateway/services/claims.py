@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
+import orjson
+from django.db import connection
 from django.db.models import Count
 
 from core.ids import new_uuid
 from gateway.models import Generation
-from gateway.types import Claim
+from gateway.types import Claim, ClaimedWork
 
 # The organization with the fewest running jobs on this queue goes first, then the oldest job. The
 # lateral part reads and locks one row per waiting organization; rows another worker is about to
@@ -42,19 +43,43 @@ WITH running AS (
 UPDATE gateway_generation AS generation
 SET status = 'running', worker_id = %(worker)s, claim_token = %(token)s,
     started_at = coalesce(started_at, now())
-FROM next
+FROM next CROSS JOIN orgs_organization AS organization
 WHERE generation.id = next.id AND generation.status = 'queued'
-RETURNING generation.id
+    AND organization.id = generation.organization_id
+RETURNING generation.id, generation.organization_id, organization.image_policy = 'public',
+    generation.parameters, generation.plan, generation.route_index, generation.quoted_list_micros,
+    generation.deadline_at, generation.recoveries,
+    CASE WHEN generation.recoveries = 0 THEN 0 ELSE (
+        SELECT coalesce(sum(cost_micros), 0)::bigint
+        FROM gateway_attempt
+        WHERE generation_id = generation.id
+    ) END
+"""
+
+_HOLDS_CLAIM = """
+SELECT 1
+FROM gateway_generation
+WHERE id = %s AND status = 'running' AND worker_id = %s AND claim_token = %s
 """
 
 
-def claim_next(*, queue: str, worker_id: UUID) -> Claim | None:
+def claim_next(*, queue: str, worker_id: UUID) -> ClaimedWork | None:
     """Claim the next queued generation of a queue, or return None. One statement."""
     token = new_uuid()
-    with transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"queue": queue, "worker": worker_id, "token": token})
         row = cursor.fetchone()
-    return None if row is None else Claim(row[0], worker_id, token)
+    if row is None:
+        return None
+    generation_id, organization_id, is_public, parameters, plan, *rest = row
+    return ClaimedWork(
+        Claim(generation_id, worker_id, token),
+        organization_id,
+        is_public,
+        orjson.loads(parameters),
+        orjson.loads(plan),
+        *rest,
+    )
 
 
 def queue_lengths() -> dict[str, int]:
@@ -69,12 +94,9 @@ def queue_lengths() -> dict[str, int]:
 
 def holds_claim(claim: Claim) -> bool:
     """Return whether the claim still stands."""
-    return Generation.objects.filter(
-        id=claim.generation_id,
-        status=Generation.Status.RUNNING,
-        worker_id=claim.worker_id,
-        claim_token=claim.token,
-    ).exists()
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDS_CLAIM, [claim.generation_id, claim.worker_id, claim.token])
+        return cursor.fetchone() is not None
 
 
 def requeue(*, claim: Claim, route_index: int, queue: str, now: datetime) -> bool:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+import orjson
+from django.db import connection, transaction
 from django.db.models import Q
 
+from billing.errors import LedgerCorruptError
 from billing.services.holds import capture_hold, release_hold
 from billing.services.transactions import retrying
 from core.ids import new_uuid
 from core.queue import announce_done
 from gateway.models import Artifact, Attempt, Generation, IdempotencyKey
+from gateway.services.attempts import EndedAttempt, write_end
 from gateway.types import Claim, Failure, StoredImage
 
 OPEN = (Generation.Status.QUEUED, Generation.Status.RUNNING)
@@ -28,6 +31,54 @@ TIMEOUT = Failure(
     ),
     retryable=False,
 )
+
+_IMAGE_COLUMNS = (
+    "index",
+    "is_public",
+    "key",
+    "content_type",
+    "sha256",
+    "size_bytes",
+    "width",
+    "height",
+    "revised_prompt",
+    "seed",
+)
+# The compare-and-set comes first: it locks the row, and without it nothing is inserted.
+_SETTLE = """
+WITH ended AS (
+    UPDATE gateway_generation
+    SET status = 'succeeded', finished_at = %(now)s, served_by = %(served_by)s,
+        image_adjusted = %(image_adjusted)s, usage = %(usage)s::jsonb,
+        charged_micros = CASE WHEN livemode THEN unit_micros * %(count)s::integer ELSE 0 END,
+        dropped_parameters = dropped_parameters || coalesce((
+            SELECT jsonb_agg(name)
+            FROM jsonb_array_elements(%(dropped)s::jsonb) AS dropped (name)
+            WHERE NOT dropped_parameters @> name
+        ), '[]')
+    WHERE id = %(generation_id)s AND status = 'running'
+        AND (%(token)s::uuid IS NULL OR claim_token = %(token)s::uuid)
+    RETURNING id, livemode, charged_micros
+), artifact AS (
+    INSERT INTO gateway_artifact (
+        id, generation_id, index, is_public, key, content_type, sha256, size_bytes, width, height,
+        revised_prompt, seed, created_at
+    )
+    SELECT image.id, ended.id, image.index, image.is_public, image.key, image.content_type,
+        image.sha256, image.size_bytes, image.width, image.height, image.revised_prompt,
+        image.seed, %(now)s::timestamptz
+    FROM ended, unnest(
+        %(ids)s::uuid[], %(index)s::integer[], %(is_public)s::boolean[], %(key)s::text[],
+        %(content_type)s::text[], %(sha256)s::bytea[], %(size_bytes)s::bigint[],
+        %(width)s::integer[], %(height)s::integer[], %(revised_prompt)s::text[],
+        %(seed)s::bigint[]
+    ) AS image (
+        id, index, is_public, key, content_type, sha256, size_bytes, width, height,
+        revised_prompt, seed
+    )
+)
+SELECT livemode, charged_micros FROM ended
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +98,7 @@ def settle_generation(
     images: Sequence[StoredImage],
     delivery: Delivery,
     now: datetime,
+    ended: EndedAttempt | None = None,
 ) -> bool:
     """Record the stored images, capture their price and release the rest.
 
@@ -57,12 +109,20 @@ def settle_generation(
         images: At least one.
         delivery: What the answer will say.
         now: The instant of the capture.
+        ended: The attempt that made the images, which ends with the generation.
 
     Returns:
         False when the generation had ended or been given to another worker; nothing is written.
     """
     settled = retrying(
-        lambda: _settle(generation_id, claim, images, delivery, now),
+        lambda: _settle(
+            generation_id=generation_id,
+            claim=claim,
+            images=images,
+            delivery=delivery,
+            now=now,
+            ended=ended,
+        ),
         committed=lambda: True if _is_settled(generation_id, images) else None,
     )
     if settled:
@@ -99,40 +159,41 @@ def expire_generation(*, generation_id: UUID, now: datetime) -> bool:
 
 
 def _settle(
+    *,
     generation_id: UUID,
     claim: Claim | None,
     images: Sequence[StoredImage],
     delivery: Delivery,
     now: datetime,
+    ended: EndedAttempt | None,
 ) -> bool:
-    still_ours = Q(id=generation_id, status=Generation.Status.RUNNING)
-    if claim is not None:
-        still_ours &= Q(claim_token=claim.token)
-    with transaction.atomic(durable=True):
-        generation = Generation.objects.select_for_update().filter(still_ours).first()
-        if generation is None:
+    ids = [new_uuid() for _ in images]
+    params = {
+        "generation_id": generation_id,
+        "token": None if claim is None else claim.token,
+        "served_by": delivery.served_by,
+        "image_adjusted": delivery.image_adjusted,
+        "usage": None if delivery.usage is None else orjson.dumps(delivery.usage).decode(),
+        "dropped": orjson.dumps(list(delivery.dropped)).decode(),
+        "now": now,
+        "count": len(images),
+        "ids": ids,
+        **{name: [getattr(image, name) for image in images] for name in _IMAGE_COLUMNS},
+    }
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute(_SETTLE, params)
+        row = cursor.fetchone()
+        if row is None:
             return False
-        artifacts = Artifact.objects.bulk_create(
-            [_artifact(generation_id, image, now) for image in images]
-        )
-        charged = 0
-        if generation.livemode:
-            charged = capture_hold(
-                reference=str(generation_id),
-                artifact_references=[str(artifact.id) for artifact in artifacts],
-                now=now,
-            ).amount_micros
-        dropped = [*generation.dropped_parameters]
-        dropped += [name for name in delivery.dropped if name not in dropped]
-        Generation.objects.filter(id=generation_id).update(
-            status=Generation.Status.SUCCEEDED,
-            charged_micros=charged,
-            served_by=delivery.served_by,
-            image_adjusted=delivery.image_adjusted,
-            usage=delivery.usage,
-            dropped_parameters=dropped,
-            finished_at=now,
-        )
+        livemode, charged_micros = row
+        if ended is not None:
+            write_end(attempt=ended.attempt, outcome=ended.outcome, now=now)
+        if livemode:
+            captured = capture_hold(
+                reference=str(generation_id), artifact_references=list(map(str, ids)), now=now
+            )
+            if captured.amount_micros != charged_micros:
+                raise LedgerCorruptError(f"The hold of {generation_id} has another price.")
     return True
 
 
@@ -171,21 +232,3 @@ def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) ->
             generation_id=generation_id, status=Attempt.Status.STARTED, finished_at__isnull=True
         ).update(status=Attempt.Status.UNKNOWN)
     return True
-
-
-def _artifact(generation_id: UUID, image: StoredImage, now: datetime) -> Artifact:
-    return Artifact(
-        id=new_uuid(),
-        generation_id=generation_id,
-        index=image.index,
-        is_public=image.is_public,
-        key=image.key,
-        content_type=image.content_type,
-        sha256=image.sha256,
-        size_bytes=image.size_bytes,
-        width=image.width,
-        height=image.height,
-        revised_prompt=image.revised_prompt,
-        seed=image.seed,
-        created_at=now,
-    )

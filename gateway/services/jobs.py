@@ -40,6 +40,7 @@ class Run:
     deadline_at: datetime
     deadline: float
     permit: TransferPermit
+    recovered: bool
     spent_usd: Decimal = Decimal(0)
     tries: int = 0
     dropped: list[str] = field(default_factory=list)

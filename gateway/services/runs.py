@@ -6,8 +6,10 @@ connection back before the next wait.
 
 import logging
 import time
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+from typing import cast
 from uuid import UUID
 
 import gevent
@@ -25,6 +27,7 @@ from gateway.providers.errors import ContentRefused, ProviderError, ProviderTime
 from gateway.providers.registry import adapter_for
 from gateway.providers.transfer import TransferPermit, transfer_semaphore
 from gateway.services.attempts import (
+    EndedAttempt,
     Outcome,
     end_attempt,
     open_attempt,
@@ -41,7 +44,7 @@ from gateway.services.endings import (
 )
 from gateway.services.generations import wake
 from gateway.services.jobs import Job, Run, insist
-from gateway.services.routing import SANDBOX, endpoint_of, route_of
+from gateway.services.routing import SANDBOX, Step, endpoint_of, route_of
 from gateway.services.storing import store_images
 from gateway.services.verdicts import (
     Again,
@@ -53,55 +56,43 @@ from gateway.services.verdicts import (
     presumed_cost,
 )
 from gateway.storage import forbid_open_transaction
-from gateway.types import Claim, Failure, StoredImage
+from gateway.types import ClaimedWork, Failure, StoredImage
 
 MILLION = Decimal(1_000_000)
 VERSION = "0.1.0"
 logger = logging.getLogger(__name__)
 
 
-def run_claim(claim: Claim) -> None:
+def run_claim(work: ClaimedWork) -> None:
     """Carry a claimed generation to its end, or give it back for another queue's route.
 
     Never raises for what a provider, S3 or the database may do: what cannot be ended here is ended
     by the sweeper at the deadline.
     """
     with TransferPermit(transfer_semaphore(settings.TRANSFER_LIMIT)) as permit:
-        run = _load(claim, permit)
-        connection.close()
-        if run is None:
-            return
         try:
-            _run_routes(run)
+            _run_routes(_open_run(work, permit))
         except (InterfaceError, OperationalError) as error:
-            logger.warning("run.database_lost generation=%s error=%s", claim.generation_id, error)
+            generation_id = work.claim.generation_id
+            logger.warning("run.database_lost generation=%s error=%s", generation_id, error)
         finally:
             connection.close()
 
 
-def _load(claim: Claim, permit: TransferPermit) -> Run | None:
-    generation = (
-        Generation.objects.select_related("organization")
-        .filter(id=claim.generation_id, claim_token=claim.token)
-        .first()
-    )
-    if generation is None:
-        return None
-    spent = sum(
-        generation.attempts.values_list("cost_micros", flat=True) if generation.recoveries else ()
-    )
+def _open_run(work: ClaimedWork, permit: TransferPermit) -> Run:
     return Run(
-        claim=claim,
-        organization_id=generation.organization_id,
-        is_public=generation.organization.image_policy == "public",
-        request=from_canonical(generation.parameters),
-        plan=generation.plan,
-        route_index=generation.route_index,
-        budget_usd=generation.quoted_list_micros / MILLION,
-        deadline_at=generation.deadline_at,
-        deadline=time.monotonic() + (generation.deadline_at - now()).total_seconds(),
+        claim=work.claim,
+        organization_id=work.organization_id,
+        is_public=work.is_public,
+        request=from_canonical(work.parameters),
+        plan=[cast("Step", step) for step in work.plan],
+        route_index=work.route_index,
+        budget_usd=work.quoted_list_micros / MILLION,
+        deadline_at=work.deadline_at,
+        deadline=time.monotonic() + (work.deadline_at - now()).total_seconds(),
         permit=permit,
-        spent_usd=spent / MILLION,
+        recovered=work.recoveries > 0,
+        spent_usd=work.spent_micros / MILLION,
     )
 
 
@@ -167,7 +158,8 @@ def _prepare(run: Run) -> Job | Verdict | None:
                 param=error.param,
             )
         )
-    left_behind = open_attempt(run.claim.generation_id)
+    # Only a recovered job has an attempt that is not this run's own.
+    left_behind = open_attempt(run.claim.generation_id) if run.recovered else None
     if left_behind is not None and left_behind.upstream_id:
         connection.close()
         return Job(run, left_behind, route, fitted, resumed_id=left_behind.upstream_id)
@@ -211,6 +203,11 @@ def _settle(job: Job, result: ProviderResult, images: list[StoredImage], adjuste
     run = job.run
     sandboxed = run.step["queue"] == SANDBOX
     served_by = "sandbox" if sandboxed else (job.route.served_by if job.route.substitute else "")
+    outcome = Outcome(
+        status=Attempt.Status.SUCCEEDED,
+        cost=_actual_cost(job, result),
+        upstream_request_id=result.upstream_request_id or "",
+    )
     settled = insist(
         run,
         lambda: settle_generation(
@@ -223,24 +220,14 @@ def _settle(job: Job, result: ProviderResult, images: list[StoredImage], adjuste
                 usage=result.usage,
                 dropped=job.fitted.dropped,
             ),
+            ended=EndedAttempt(job.attempt, outcome),
             now=now(),
         ),
     )
-    status = Attempt.Status.SUCCEEDED if settled else Attempt.Status.LATE
     if not settled:
         Generation.objects.filter(id=run.claim.generation_id).update(has_stray_objects=True)
-    insist(
-        run,
-        lambda: end_attempt(
-            attempt=job.attempt,
-            outcome=Outcome(
-                status=status,
-                cost=_actual_cost(job, result),
-                upstream_request_id=result.upstream_request_id or "",
-            ),
-            now=now(),
-        ),
-    )
+        late = replace(outcome, status=Attempt.Status.LATE)
+        insist(run, lambda: end_attempt(attempt=job.attempt, outcome=late, now=now()))
     connection.close()
 
 
