@@ -1,0 +1,160 @@
+"""No organization sees another's data, on any URL: a new URL without a case here fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+import requests
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.gateway.api.expect import expect_error
+from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
+
+OPEN_TO_ALL = {"healthz", "readyz"}
+PUBLIC_BY_DESIGN = "generated-images/<path:path>"
+NEEDS_KEY = {
+    "v1/images/generations": "POST",
+    "v1/images/generations/<str:generation_id>": "GET",
+    "v1/models": "GET",
+    "v1/models/<path:model_id>": "GET",
+    "v1/balance": "GET",
+}
+
+
+def routes(resolver: URLResolver, prefix: str = "") -> list[str]:
+    found = []
+    for entry in resolver.url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            found += routes(entry, path)
+        else:
+            assert isinstance(entry, URLPattern)
+            found.append(path)
+    return found
+
+
+@dataclass
+class Pair:
+    """Two organizations; the first has one generation and its image."""
+
+    mine: Tenant
+    other: Tenant
+    prompt: str
+    answer: requests.Response
+
+    @property
+    def generation(self) -> str:
+        return self.answer.headers["X-Generation-Id"]
+
+    def path(self, route: str) -> str:
+        """Return the path of a route, filled in with the first organization's data."""
+        filled = route.replace("<str:generation_id>", self.generation)
+        return "/" + filled.replace("<path:model_id>", MODEL)
+
+
+@pytest.fixture
+def pair(open_tenant: Callable[..., Tenant]) -> Pair:
+    mine, other, prompt = open_tenant(), open_tenant(amount="3"), new_prompt("secret")
+    answer = mine.generate(prompt)
+    assert answer.status_code == 200, answer.text
+    return Pair(mine, other, prompt, answer)
+
+
+def test_every_url_has_its_case():
+    known = OPEN_TO_ALL | {PUBLIC_BY_DESIGN} | set(NEEDS_KEY)
+
+    assert set(routes(get_resolver())) == known
+
+
+@pytest.mark.parametrize("route", sorted(NEEDS_KEY))
+def test_url_is_closed_without_a_key(route, pair, stack):
+    for method in (NEEDS_KEY[route], "GET", "DELETE"):
+        url = f"{stack.url}{pair.path(route)}"
+        expect_error(requests.request(method, url, timeout=10), 401, "missing_api_key")
+
+
+@pytest.mark.parametrize("route", sorted(NEEDS_KEY))
+def test_answer_to_another_organization_tells_nothing(route, pair):
+    answer = pair.other.request(NEEDS_KEY[route], pair.path(route), json={})
+
+    told = answer.text + str(answer.headers)
+    assert pair.prompt not in told
+    assert pair.generation.removeprefix("req_") not in told
+    assert str(pair.mine.organization_id) not in told
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_foreign_generation_is_as_unknown_as_one_that_never_was(method, pair):
+    foreign = pair.other.request(method, f"{GENERATIONS}/{pair.generation}")
+    missing = pair.other.request(method, f"{GENERATIONS}/req_{'0' * 32}")
+
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.content == missing.content
+    varying = {"Date", "X-Request-Id"}
+    assert set(foreign.headers) == set(missing.headers)
+    assert [foreign.headers[name] for name in sorted(set(foreign.headers) - varying)] == [
+        missing.headers[name] for name in sorted(set(missing.headers) - varying)
+    ]
+    assert pair.mine.get(f"{GENERATIONS}/{pair.generation}").status_code == 200
+
+
+def test_foreign_generation_in_other_spellings_is_unknown(pair):
+    bare = pair.generation.removeprefix("req_")
+    for spelled in (bare, f"REQ_{bare}", f"req_{bare.upper()}", f"req_{bare}%20", f"{bare}/"):
+        expect_error(pair.other.get(f"{GENERATIONS}/{spelled}"), 404, "not_found")
+
+
+def test_balance_is_ones_own(pair):
+    assert pair.mine.balance() == ("9.958", "0.00")
+    assert pair.other.balance() == ("3.00", "0.00")
+
+
+def test_same_request_of_another_organization_is_its_own_image(pair, stack):
+    """Neither an idempotency key nor an undelivered answer crosses over."""
+    key = {"Idempotency-Key": "shared"}
+    prompt = new_prompt()
+    answers = [one.generate(prompt, headers=key) for one in (pair.mine, pair.other)]
+
+    assert len({answer.json()["data"][0]["url"] for answer in answers}) == 2
+    assert len(stack.upstream.calls(prompt)) == 2
+    assert pair.other.balance() == ("2.958", "0.00")
+
+
+def test_test_key_of_the_organization_reads_its_generations(pair):
+    """The boundary is the organization: its keys see what its keys made."""
+    tester = pair.mine.another_key(livemode=False)
+
+    assert tester.get(f"{GENERATIONS}/{pair.generation}").status_code == 200
+
+
+def test_image_is_public_to_whoever_has_its_url(pair):
+    url = pair.answer.json()["data"][0]["url"]
+
+    assert requests.get(url, timeout=10).status_code == 200
+    assert requests.head(url, timeout=10).status_code == 200
+
+
+def test_images_cannot_be_listed_or_guessed(pair, stack):
+    root = f"{stack.url}/generated-images"
+    organization = pair.mine.organization_id
+    request = pair.generation.removeprefix("req_")
+    guesses = [
+        "",
+        f"{organization}/",
+        f"{organization}/{request}/",
+        f"{organization}/{request}/0.png",
+        f"{pair.other.organization_id}/{request}/0.png",
+        f"?prefix={organization}/&list-type=2",
+    ]
+    for guess in guesses:
+        assert requests.get(f"{root}/{guess}", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
+def test_image_cannot_be_changed(method, pair):
+    url = pair.answer.json()["data"][0]["url"]
+    before = requests.get(url, timeout=10).content
+
+    assert requests.request(method, url, data=b"x", timeout=10).status_code == 405
+
+    assert requests.get(url, timeout=10).content == before
