@@ -1,6 +1,7 @@
 """Answering `POST /v1/images/generations`: accept, wait without holding anything, deliver."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import gevent
@@ -15,7 +16,7 @@ from gateway.api.delivery import ClientSocket, DeliveredBody, record_hang_up
 from gateway.api.middleware import request_uuid
 from gateway.errors import InvalidRequestError
 from gateway.parameters.generation import parse_generation
-from gateway.selectors import find_status, get_generation
+from gateway.selectors import get_generation
 from gateway.services.adoption import adopt_undelivered, attach_connection
 from gateway.services.endings import expire_generation
 from gateway.services.generations import (
@@ -26,14 +27,14 @@ from gateway.services.generations import (
 )
 from gateway.services.processes import Kind, current_process
 from gateway.services.waiting import waiting_room
-from gateway.types import Connection
+from gateway.types import Connection, GenerationView
 from orgs.services.api_keys import Caller, require_active
 
 MAX_KEY_LENGTH = 255
 # What worker and sweeper are given past the deadline before the request itself ends the job.
 GRACE_S = 0.5
-# A row that ended without an announcement is read again at this pace, the poll notwithstanding.
-RECHECK_S = 5.0
+# Each waiting request reads its own row at this pace, in case the common poll is stuck.
+RECHECK_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,16 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         if not accepted.created:
             room.move(event, accepted.generation_id)
         connection.close()
-        present = _wait(accepted.generation_id, event, client)
+        view = _wait(caller, accepted, event, client)
     finally:
         room.leave(event)
         client.unwatch()
-    return _answer(caller, post, accepted, client, present=present, replayed=replayed)
+    connection_id = post.submission.connection.id
+    if view is None:
+        # Nobody reads this; the job goes on, and a resend adopts it.
+        record_hang_up(accepted.generation_id, connection_id)
+        return HttpResponse(status=499)
+    return _answer(view, connection_id, client, replayed=replayed)
 
 
 def _read(request: HttpRequest) -> _Post:
@@ -118,51 +124,49 @@ def _accept(caller: Caller, post: _Post) -> tuple[Accepted, bool]:
     return found, True
 
 
-def _wait(generation_id: UUID, event: Event, client: ClientSocket) -> bool:
-    """Wait until the generation has ended; return False if the caller hung up first."""
+def _wait(
+    caller: Caller, accepted: Accepted, event: Event, client: ClientSocket
+) -> GenerationView | None:
+    """Wait until the generation has ended and return it; None if the caller hung up first.
+
+    One just created is not read before something happens: its event is older than its row.
+    """
     hung_up = Event()
     client.watch(hung_up)
+    deadline_at = accepted.deadline_at
     while True:
-        status = find_status(generation_id=generation_id)
-        connection.close()
-        if status is None or status[0]:
-            return True
-        remaining = (status[1] - now()).total_seconds() + GRACE_S
-        if remaining <= 0:
-            expire_generation(generation_id=generation_id, now=now())
-            connection.close()
-            continue
-        gevent.wait([event, hung_up], timeout=min(remaining, RECHECK_S), count=1)
-        if hung_up.is_set():
-            return False
+        if deadline_at is not None and not _wait_once(accepted, deadline_at, event, hung_up):
+            return None
         event.clear()
+        view = get_generation(
+            organization_id=caller.organization_id,
+            generation_id=accepted.generation_id,
+            with_attempts=False,
+        )
+        connection.close()
+        if view.is_terminal:
+            return view
+        deadline_at = view.deadline_at
+
+
+def _wait_once(accepted: Accepted, deadline_at: datetime, event: Event, hung_up: Event) -> bool:
+    """Wait for news, end the generation if its time is up; return False if the caller hung up."""
+    remaining = (deadline_at - now()).total_seconds() + GRACE_S
+    if remaining <= 0:
+        expire_generation(generation_id=accepted.generation_id, now=now())
+    else:
+        gevent.wait([event, hung_up], timeout=min(remaining, RECHECK_S), count=1)
+    return not hung_up.is_set()
 
 
 def _answer(
-    caller: Caller,
-    post: _Post,
-    accepted: Accepted,
-    client: ClientSocket,
-    *,
-    present: bool,
-    replayed: bool,
+    view: GenerationView, connection_id: UUID, client: ClientSocket, *, replayed: bool
 ) -> HttpResponseBase:
-    if not present:
-        # Nobody reads this; the job goes on, and a resend adopts it.
-        record_hang_up(accepted.generation_id, post.submission.connection.id)
-        return HttpResponse(status=499)
-    view = get_generation(
-        organization_id=caller.organization_id, generation_id=accepted.generation_id
-    )
-    connection.close()
     headers: dict[str, str] = headers_of(view)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     body = body_of(view)
     delivered = DeliveredBody(
-        body.chunks,
-        client=client,
-        generation_id=view.id,
-        connection_id=post.submission.connection.id,
+        body.chunks, client=client, generation_id=view.id, connection_id=connection_id
     )
     return as_streaming_response(body, delivered, headers)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection as database
 from django.db.models import Q
 
 from gateway.models import Generation
@@ -19,6 +20,13 @@ from orgs.services.api_keys import Caller
 
 ADOPTION_WINDOW = timedelta(minutes=15)
 RETRY_OF_RUNNING_AFTER = timedelta(seconds=20)
+# Asked by every request without an idempotency key, and nearly always empty.
+_UNDELIVERED = """
+SELECT id
+FROM gateway_generation
+WHERE api_key_id = %s AND fingerprint = %s AND answered_at IS NULL AND created_at > %s
+    AND status <> 'canceled'
+"""
 
 
 def adopt_undelivered(*, caller: Caller, submission: Submission, now: datetime) -> Accepted | None:
@@ -28,18 +36,14 @@ def adopt_undelivered(*, caller: Caller, submission: Submission, now: datetime) 
     is tolerated: a resend that arrives before this server has noticed the first connection's end,
     within milliseconds, finds no candidate.
     """
-    candidates = (
-        Generation.objects.select_related("web_process")
-        .filter(
-            api_key_id=caller.api_key_id,
-            fingerprint=submission.fingerprint,
-            answered_at__isnull=True,
-            created_at__gt=now - ADOPTION_WINDOW,
-        )
-        .exclude(status=Generation.Status.CANCELED)
-        .order_by("created_at", "id")
-    )
-    for candidate in candidates:
+    with database.cursor() as cursor:
+        since = now - ADOPTION_WINDOW
+        cursor.execute(_UNDELIVERED, [caller.api_key_id, submission.fingerprint, since])
+        ids = [row[0] for row in cursor]
+    if not ids:
+        return None
+    candidates = Generation.objects.select_related("web_process").filter(id__in=ids)
+    for candidate in candidates.order_by("created_at", "id"):
         if _is_adoptable(candidate, submission.connection, now) and _take_over(
             candidate, submission.connection, now
         ):
@@ -63,9 +67,12 @@ def close_connection(*, generation_id: UUID, connection_id: UUID, now: datetime)
 
 def mark_answered(*, generation_ids: Sequence[UUID], now: datetime) -> None:
     """Record that a caller has received the answer, image or error."""
-    Generation.objects.filter(id__in=generation_ids, answered_at__isnull=True).update(
-        answered_at=now
-    )
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE gateway_generation SET answered_at = %s"
+            " WHERE id = ANY(%s) AND answered_at IS NULL",
+            [now, list(generation_ids)],
+        )
 
 
 def _is_adoptable(candidate: Generation, connection: Connection, now: datetime) -> bool:

@@ -59,10 +59,15 @@ class _Created(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The generation that will answer, and whether this request created it."""
+    """The generation that will answer, and whether this request created it.
+
+    Attributes:
+        deadline_at: Known where this request created it just now.
+    """
 
     generation_id: UUID
     created: bool
+    deadline_at: datetime | None = None
 
 
 def accept_generation(
@@ -184,7 +189,7 @@ def _create(
                 now=now,
             )
         wake(plan.steps[0]["queue"])
-    return Accepted(submission.generation_id, created=True)
+    return Accepted(submission.generation_id, created=True, deadline_at=deadline_at)
 
 
 def wake(queue: str) -> None:
