@@ -1,7 +1,9 @@
 """Reading request bodies: size first, then JSON, then a fingerprint."""
 
 import hashlib
+import re
 
+import gevent
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
@@ -9,6 +11,8 @@ from django.http import HttpRequest
 from gateway.errors import InvalidJSONError, RequestTooLargeError
 
 CHUNK_BYTES = 64 * 1024
+BODY_TIMEOUT_S = 30
+LENGTH = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -21,18 +25,21 @@ def read_body(request: HttpRequest) -> bytes:
     """
     limit: int = settings.REQUEST_BODY_MAX_BYTES
     declared = request.META.get("CONTENT_LENGTH") or ""
-    if declared.isdigit():
+    if LENGTH.fullmatch(declared):
         if int(declared) > limit:
             raise _too_large(limit)
-        body = request.META["wsgi.input"].read(int(declared))
+        body = _read(request, int(declared))
         if len(body) < int(declared):
             raise InvalidJSONError("The request body ended early.")
-        return bytes(body)
-    if request.META.get("HTTP_TRANSFER_ENCODING", "").lower() != "chunked":
+        return body
+    coding = request.META.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    if not coding:
         return b""
+    if coding != "chunked":
+        raise InvalidJSONError("Send the body with a Content-Length, or chunked and not coded.")
     chunks: list[bytes] = []
     total = 0
-    while chunk := request.META["wsgi.input"].read(CHUNK_BYTES):
+    while chunk := _read(request, CHUNK_BYTES):
         total += len(chunk)
         if total > limit:
             raise _too_large(limit)
@@ -54,12 +61,19 @@ def parse_json(body: bytes) -> object:
         ) from error
 
 
-def fingerprint(*, method: str, path: str, value: object, prefer: str) -> bytes:
-    """Return the SHA-256 of method, route and canonical input: nulls removed, keys sorted."""
-    canonical = orjson.dumps(
-        [method, path.rstrip("/"), prefer.strip().lower(), _without_nulls(value)],
-        option=orjson.OPT_SORT_KEYS,
-    )
+def fingerprint(*, method: str, path: str, value: object, prefer: str, livemode: bool) -> bytes:
+    """Return the SHA-256 of method, route, mode and canonical input: nulls removed, keys sorted.
+
+    Raises:
+        InvalidJSONError: The input is nested deeper than orjson writes; it reads a little deeper.
+    """
+    try:
+        canonical = orjson.dumps(
+            [method, path.rstrip("/"), prefer.strip().lower(), livemode, _without_nulls(value)],
+            option=orjson.OPT_SORT_KEYS,
+        )
+    except orjson.JSONEncodeError as error:
+        raise InvalidJSONError("The request body is nested too deeply.") from error
     return hashlib.sha256(canonical).digest()
 
 
@@ -67,6 +81,23 @@ def _without_nulls(value: object) -> object:
     if isinstance(value, dict):
         return {key: item for key, item in value.items() if item is not None}
     return value
+
+
+def _read(request: HttpRequest, size: int) -> bytes:
+    """Read up to `size` bytes, within the time a body may take.
+
+    Raises:
+        InvalidJSONError: The body is malformed, was cut, or did not arrive in time.
+    """
+    try:
+        with gevent.Timeout(BODY_TIMEOUT_S):
+            return bytes(request.META["wsgi.input"].read(size))
+    except gevent.Timeout as error:
+        raise InvalidJSONError(
+            f"The request body did not arrive within {BODY_TIMEOUT_S} seconds."
+        ) from error
+    except (OSError, ValueError, NoMoreData, ChunkError) as error:
+        raise InvalidJSONError("The request body is malformed or was cut.") from error
 
 
 def _too_large(limit: int) -> RequestTooLargeError:

@@ -50,7 +50,7 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 
     No database connection is held while it waits and while it answers.
     """
-    post = _read(request)
+    post = _read(request, livemode=caller.livemode)
     client = ClientSocket(request)
     # Before the generation can exist, hence before it can end.
     room = waiting_room()
@@ -72,7 +72,7 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     return _answer(view, connection_id, client, replayed=replayed)
 
 
-def _read(request: HttpRequest) -> _Post:
+def _read(request: HttpRequest, *, livemode: bool) -> _Post:
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
         raise InvalidRequestError(
@@ -90,16 +90,22 @@ def _read(request: HttpRequest) -> _Post:
                 path=request.path,
                 value=body,
                 prefer=request.META.get("HTTP_PREFER", ""),
+                livemode=livemode,
             ),
             connection=Connection(
                 id=uuid,
                 web_process_id=current_process(Kind.WEB).id,
-                is_sdk_retry=retry_count.isdigit() and int(retry_count) > 0,
+                is_sdk_retry=_is_positive(retry_count),
             ),
             idempotency_key=key,
             client_request_id=request.META.get("HTTP_X_CLIENT_REQUEST_ID", ""),
         ),
     )
+
+
+def _is_positive(text: str) -> bool:
+    """Return whether a header is a whole number above zero; of any length, so not by `int`."""
+    return text.isascii() and text.isdigit() and text.strip("0") != ""
 
 
 def _accept(caller: Caller, post: _Post) -> tuple[Accepted, bool]:
