@@ -109,6 +109,7 @@ def test_wrong_value_is_refused(changes, status, code, param, tenant):
         b"[" * 200_000 + b"]" * 200_000,
         b'{"prompt": "a cat", "x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
         b'{"a":' * 150_000 + b"1" + b"}" * 150_000,
+        b'{"model": "dall-e-3", "prompt": "a cat", "x": ' + b"[" * 500 + b"]" * 500 + b"}",
         b"model=dall-e-3&prompt=a+cat",
     ],
     ids=lambda data: repr(data[:24]),
@@ -203,3 +204,11 @@ def test_idempotency_key_of_wrong_length_is_refused(key, tenant):
 
     expect_error(answer, 400, "invalid_value", "Idempotency-Key")
     expect_nothing_written(tenant)
+
+
+@pytest.mark.parametrize("value", [10**30, -(10**30), 1e308, 0.1, "\0", [[[[{"a": None}]]]], ""])
+def test_unknown_parameter_may_hold_anything(value, tenant):
+    answer = tenant.generate(new_prompt(), whatever=value)
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["X-Dropped-Params"] == "whatever"

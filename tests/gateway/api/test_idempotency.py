@@ -164,3 +164,19 @@ def test_request_cut_off_is_answered_to_its_key(tenant, stack):
     assert answer.headers["Idempotent-Replayed"] == "true"
     assert len(stack.upstream.calls(prompt)) == 1
     wait_until(lambda: tenant.balance() == ("9.958", "0.00"), "one image is paid")
+
+
+def test_sample_of_a_test_key_never_answers_a_live_request(tenant, stack):
+    tester, prompt = tenant.another_key(livemode=False), new_prompt()
+    assert tester.generate(prompt, headers=KEY).headers["X-Served-By"] == "sandbox"
+
+    expect_error(tenant.generate(prompt, headers=KEY), 409, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.5", "\xb2", "9" * 5_000])
+def test_odd_retry_counts_are_no_error(value, tenant):
+    answer = tenant.generate(
+        new_prompt(), headers={"x-stainless-retry-count": value.encode("latin-1")}
+    )
+
+    assert answer.status_code == 200, answer.text
