@@ -24,7 +24,7 @@ def redis_client() -> redis.Redis:
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         retry_on_timeout=False,
-        health_check_interval=0,
+        health_check_interval=10,
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.db import connection
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -32,6 +33,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         moment = now()
         caller = authenticate_key(text=header[len(SCHEME) :].strip(), now=moment)
         touch_last_used(caller=caller, now=moment)
+        # The body may take its time to arrive; nothing is held meanwhile.
+        connection.close()
         return None, caller
 
 

@@ -7,6 +7,7 @@ import gevent
 import orjson
 from django.conf import settings
 from django.http import HttpRequest
+from gunicorn.http.errors import ParseException
 
 from gateway.errors import InvalidJSONError, RequestTooLargeError
 
@@ -96,7 +97,7 @@ def _read(request: HttpRequest, size: int) -> bytes:
         raise InvalidJSONError(
             f"The request body did not arrive within {BODY_TIMEOUT_S} seconds."
         ) from error
-    except (OSError, ValueError, NoMoreData, ChunkError) as error:
+    except (OSError, ValueError, ParseException) as error:
         raise InvalidJSONError("The request body is malformed or was cut.") from error
 
 

@@ -1,7 +1,7 @@
 """What every request gets: an id, a client address, and protection from loops."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 from uuid import UUID
 
@@ -13,6 +13,8 @@ from core.ids import new_uuid, request_id
 from gateway.api.errors import answer_to, as_response
 from gateway.errors import LoopDetectedError
 
+Address = IPv4Address | IPv6Address
+LOOPBACK = IPv4Address("127.0.0.1")
 HOP_META = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
 
 
@@ -51,19 +53,32 @@ def request_uuid(request: HttpRequest) -> UUID:
 
 
 def client_address(request: HttpRequest) -> str:
-    """Return the caller's address; `X-Forwarded-For` counts only from trusted proxies."""
-    address = str(request.META.get("REMOTE_ADDR") or "127.0.0.1")
-    for forwarded in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
-        candidate = forwarded.strip()
-        if not candidate or not _is_trusted(address):
+    """Return the caller's address; `X-Forwarded-For` counts only from trusted proxies.
+
+    Hops are read from the nearest on; one that is no address ends the walk at the last good one.
+    """
+    address = _parse_address(str(request.META.get("REMOTE_ADDR") or "")) or LOOPBACK
+    for hop in reversed(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")):
+        candidate = _parse_address(hop)
+        if candidate is None or not _is_trusted(address):
             break
         address = candidate
-    return address
+    return str(address)
 
 
-def _is_trusted(address: str) -> bool:
+def _parse_address(text: str) -> Address | None:
+    """Read `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]` or `[::1]:80`; None if it is none of them."""
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
     try:
-        parsed = ip_address(address)
+        address = ip_address(bare)
     except ValueError:
-        return False
-    return any(parsed in network for network in settings.TRUSTED_PROXY_CIDRS)
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_trusted(address: Address) -> bool:
+    return any(address in network for network in settings.TRUSTED_PROXY_CIDRS)

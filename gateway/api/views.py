@@ -13,10 +13,11 @@ from core.clock import now
 from core.ids import parse_request_id
 from gateway.api.answers import generation_resource, headers_of, lifecycle_headers
 from gateway.api.authentication import caller_of, django_request
+from gateway.api.errors import answer_to, as_response
 from gateway.api.generating import generate
 from gateway.api.models import model_resource
 from gateway.catalog.registry import catalog
-from gateway.errors import ModelNotFoundError, NotFoundError
+from gateway.errors import MethodNotAllowedError, ModelNotFoundError, NotFoundError
 from gateway.selectors import get_generation
 
 POLL_AFTER_S = 2
@@ -87,7 +88,17 @@ class BalanceView(APIView):
         )
 
 
-class HealthView(View):
+class ProbeView(View):
+    """A view without a key, which answers errors in the envelope all the same."""
+
+    def http_method_not_allowed(
+        self, request: HttpRequest, *_args: object, **_kwargs: object
+    ) -> HttpResponse:
+        """Answer a method the path does not take."""
+        return as_response(answer_to(MethodNotAllowedError("This path does not take this method.")))
+
+
+class HealthView(ProbeView):
     """`GET /healthz`: this process answers."""
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -95,7 +106,7 @@ class HealthView(View):
         return JsonResponse({"status": "ok"})
 
 
-class ReadinessView(View):
+class ReadinessView(ProbeView):
     """`GET /readyz`: the money path works."""
 
     def get(self, request: HttpRequest) -> HttpResponse:

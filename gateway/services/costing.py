@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from gateway.catalog.types import Route
+from gateway.errors import ModelNotFoundError, ProviderUnavailableError
 from gateway.models import Generation
 from gateway.parameters.canonical import from_canonical
 from gateway.parameters.types import GenerationRequest
 from gateway.services.routing import SANDBOX, route_of
+
+MILLION = Decimal(1_000_000)
 
 
 def full_cost(*, request: GenerationRequest, route: Route, images: int) -> Decimal:
@@ -36,10 +39,16 @@ def reported_cost(
 
 
 def presumed_loss(generation: Generation) -> Decimal:
-    """Return what a call of unknown outcome is presumed to have cost: its full price."""
+    """Return what a call of unknown outcome is presumed to have cost: its full price.
+
+    Where the catalog has lost the route since, the quote is the best guess.
+    """
     step = generation.plan[generation.route_index]
     if step["queue"] == SANDBOX:
         return Decimal(0)
-    request = from_canonical(generation.parameters)
-    route = route_of(model=request.model, step=step)
+    try:
+        request = from_canonical(generation.parameters)
+        route = route_of(model=request.model, step=step)
+    except (ModelNotFoundError, ProviderUnavailableError):
+        return generation.quoted_list_micros / MILLION
     return full_cost(request=request, route=route, images=min(request.n, route.max_n_per_call))

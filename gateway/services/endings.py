@@ -5,7 +5,7 @@ so of a worker, the sweeper and a waiting request only one ends it; with the gen
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -32,18 +32,6 @@ TIMEOUT = Failure(
     retryable=False,
 )
 
-_IMAGE_COLUMNS = (
-    "index",
-    "is_public",
-    "key",
-    "content_type",
-    "sha256",
-    "size_bytes",
-    "width",
-    "height",
-    "revised_prompt",
-    "seed",
-)
 # The compare-and-set comes first: it locks the row, and without it nothing is inserted.
 _SETTLE = """
 WITH ended AS (
@@ -56,7 +44,7 @@ WITH ended AS (
             FROM jsonb_array_elements(%(dropped)s::jsonb) AS dropped (name)
             WHERE NOT dropped_parameters @> name
         ), '[]')
-    WHERE id = %(generation_id)s AND status = 'running'
+    WHERE id = %(generation_id)s AND status = 'running' AND deadline_at > clock_timestamp()
         AND (%(token)s::uuid IS NULL OR claim_token = %(token)s::uuid)
     RETURNING id, livemode, charged_micros
 ), artifact AS (
@@ -65,16 +53,11 @@ WITH ended AS (
         revised_prompt, seed, created_at
     )
     SELECT image.id, ended.id, image.index, image.is_public, image.key, image.content_type,
-        image.sha256, image.size_bytes, image.width, image.height, image.revised_prompt,
-        image.seed, %(now)s::timestamptz
-    FROM ended, unnest(
-        %(ids)s::uuid[], %(index)s::integer[], %(is_public)s::boolean[], %(key)s::text[],
-        %(content_type)s::text[], %(sha256)s::bytea[], %(size_bytes)s::bigint[],
-        %(width)s::integer[], %(height)s::integer[], %(revised_prompt)s::text[],
-        %(seed)s::bigint[]
-    ) AS image (
-        id, index, is_public, key, content_type, sha256, size_bytes, width, height,
-        revised_prompt, seed
+        decode(image.sha256, 'hex'), image.size_bytes, image.width, image.height,
+        image.revised_prompt, image.seed, %(now)s::timestamptz
+    FROM ended, jsonb_to_recordset(%(images)s::jsonb) AS image (
+        id uuid, index integer, is_public boolean, key text, content_type text, sha256 text,
+        size_bytes bigint, width integer, height integer, revised_prompt text, seed bigint
     )
 )
 SELECT livemode, charged_micros FROM ended
@@ -168,6 +151,10 @@ def _settle(
     ended: EndedAttempt | None,
 ) -> bool:
     ids = [new_uuid() for _ in images]
+    rows = [
+        {**asdict(image), "id": key, "sha256": image.sha256.hex()}
+        for key, image in zip(ids, images, strict=True)
+    ]
     params = {
         "generation_id": generation_id,
         "token": None if claim is None else claim.token,
@@ -177,8 +164,7 @@ def _settle(
         "dropped": orjson.dumps(list(delivery.dropped)).decode(),
         "now": now,
         "count": len(images),
-        "ids": ids,
-        **{name: [getattr(image, name) for image in images] for name in _IMAGE_COLUMNS},
+        "images": orjson.dumps(rows).decode(),
     }
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_SETTLE, params)

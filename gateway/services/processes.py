@@ -125,7 +125,11 @@ def end_dead_neighbors() -> int:
 
 
 def end_expired_leases() -> int:
-    """End every lease that was not renewed in time; return how many."""
+    """End every lease that was not renewed in time; return how many.
+
+    The caller has looked at leases without a gap for `LEASE_S`: after an outage of the database
+    nobody could renew, and everyone is given a lease's time to do so.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE gateway_process SET ended_at = now() WHERE ended_at IS NULL"

@@ -2,7 +2,9 @@
 
 import hashlib
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +25,7 @@ from gateway.services.endings import (
     settle_generation,
 )
 from gateway.services.generations import wake
-from gateway.services.processes import end_dead_neighbors, end_expired_leases
+from gateway.services.processes import LEASE_S, end_dead_neighbors, end_expired_leases
 from gateway.storage import ImageStorage, private_storage, public_storage, request_prefix
 from gateway.types import Failure, StoredImage
 
@@ -43,21 +45,34 @@ LOST = Failure(
 logger = logging.getLogger(__name__)
 
 
-def sweep(*, now: datetime) -> int:
+def sweep(*, now: datetime, watched_for_s: float) -> int:
     """Do one round: end dead leases, recover their jobs, expire overdue ones, tidy S3.
+
+    Args:
+        now: The instant of the round.
+        watched_for_s: For how long rounds have succeeded without a gap; leases run out only for
+            a sweeper that has watched for a lease's time.
 
     Returns:
         How many generations were changed.
     """
-    end_expired_leases()
+    if watched_for_s >= LEASE_S:
+        end_expired_leases()
     end_dead_neighbors()
     changed = 0
-    for generation in _orphans():
-        changed += recover_generation(generation=generation, now=now)
+    # Money first, and it needs no S3: what is overdue is ended before anything is recovered.
     for generation_id in _overdue(now):
-        changed += expire_generation(generation_id=generation_id, now=now)
-    _end_abandoned_attempts(now)
-    delete_stray_objects(now=now)
+        changed += _isolated(
+            partial(expire_generation, generation_id=generation_id, now=now), generation_id
+        )
+    for generation in _orphans():
+        changed += _isolated(
+            partial(recover_generation, generation=generation, now=now), generation.id
+        )
+    for attempt in _abandoned_attempts(now):
+        _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
+    for generation in _strays(now):
+        _isolated(partial(delete_stray_objects, generation), generation.id)
     _alert_overdue_holds(now)
     return changed
 
@@ -69,6 +84,8 @@ def recover_generation(*, generation: Generation, now: datetime) -> bool:
     id is known; where an attempt's outcome is unknown, allow one new call if more than half the
     time is left, else fail and release; without an attempt, queue it again.
     """
+    if generation.deadline_at <= now:
+        return expire_generation(generation_id=generation.id, now=now)
     images = _stored_images(generation)
     if images:
         return _settle_from_objects(generation, images)
@@ -82,23 +99,43 @@ def recover_generation(*, generation: Generation, now: datetime) -> bool:
     return fail_generation(generation_id=generation.id, failure=LOST, claim=None, now=now)
 
 
-def delete_stray_objects(*, now: datetime) -> int:
-    """Delete objects of ended generations that no artifact names; return how many."""
-    deleted = 0
-    strays = Generation.objects.select_related("organization").filter(
-        has_stray_objects=True, finished_at__lt=now - ENDED_GRACE
-    )
-    for generation in strays.order_by("finished_at")[:BATCH]:
-        kept = set(Artifact.objects.filter(generation=generation).values_list("key", flat=True))
-        storage = _storage_of(generation)
+def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
+    """Do one item's work; what breaks it is logged and holds up no other item.
+
+    A row that another transaction keeps locked is left for the next round after a second.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+        return bool(work())
+    except Exception:
+        # The outermost edge of one item.
+        logger.exception("sweeper.item_failed generation=%s", generation_id)
+        return False
+    finally:
         connection.close()
-        prefix = request_prefix(generation.organization_id, generation.id)
-        for found in list(storage.list_prefix(prefix)):
-            if found.key not in kept:
-                storage.delete(found.key)
-                deleted += 1
-        Generation.objects.filter(id=generation.id).update(has_stray_objects=False)
-    return deleted
+
+
+def delete_stray_objects(generation: Generation) -> int:
+    """Delete objects of an ended generation that no artifact names; return how many."""
+    kept = set(Artifact.objects.filter(generation=generation).values_list("key", flat=True))
+    storage = _storage_of(generation)
+    connection.close()
+    prefix = request_prefix(generation.organization_id, generation.id)
+    strays = [found.key for found in storage.list_prefix(prefix) if found.key not in kept]
+    for key in strays:
+        storage.delete(key)
+    Generation.objects.filter(id=generation.id).update(has_stray_objects=False)
+    return len(strays)
+
+
+def _strays(now: datetime) -> list[Generation]:
+    """Return ended generations that may have left objects; a late worker is given a moment."""
+    return list(
+        Generation.objects.select_related("organization")
+        .filter(has_stray_objects=True, finished_at__lt=now - ENDED_GRACE)
+        .order_by("finished_at")[:BATCH]
+    )
 
 
 def _orphans() -> list[Generation]:
@@ -201,17 +238,16 @@ def _requeue(generation: Generation, now: datetime) -> bool:
     return requeued
 
 
-def _end_abandoned_attempts(now: datetime) -> None:
-    """End attempts whose worker vanished and whose generation has ended without them.
+def _abandoned_attempts(now: datetime) -> list[Attempt]:
+    """Return attempts whose worker vanished and whose generation has ended without them.
 
     Half a minute is left to a worker that is alive to say itself how its call ended.
     """
-    abandoned = Attempt.objects.select_related("generation").filter(
-        finished_at__isnull=True,
-        generation__finished_at__lt=now - ENDED_GRACE,
+    return list(
+        Attempt.objects.select_related("generation").filter(
+            finished_at__isnull=True, generation__finished_at__lt=now - ENDED_GRACE
+        )[:BATCH]
     )
-    for attempt in abandoned[:BATCH]:
-        _end_unknown(attempt, attempt.generation)
 
 
 def _end_unknown(

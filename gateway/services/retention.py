@@ -1,13 +1,16 @@
 """Forgetting what need not be kept."""
 
+import logging
 from datetime import datetime
+from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from gateway.models import Generation, IdempotencyKey
-from gateway.storage import private_storage, public_storage, request_prefix
+from gateway.storage import StorageError, private_storage, public_storage, request_prefix
 
 BATCH = 500
+logger = logging.getLogger(__name__)
 
 
 def prune_idempotency_keys(*, before: datetime) -> int:
@@ -19,18 +22,35 @@ def prune_idempotency_keys(*, before: datetime) -> int:
 def delete_expired_test_generations(*, before: datetime) -> int:
     """Delete ended generations of test keys and their images; return how many.
 
-    Objects go first: a crash in between leaves rows that the next run finds again.
+    Objects go first: a crash in between leaves rows that the next run finds again, and so does an
+    object that cannot be deleted now.
     """
-    expired = list(
-        Generation.objects.select_related("organization").filter(
-            livemode=False, finished_at__lt=before
-        )[:BATCH]
+    deleted = 0
+    last: UUID | None = None
+    while expired := _expired_test_generations(before, last):
+        last = expired[-1].id
+        connection.close()
+        emptied = [generation.id for generation in expired if _delete_objects(generation)]
+        Generation.objects.filter(id__in=emptied).delete()
+        deleted += len(emptied)
+    return deleted
+
+
+def _expired_test_generations(before: datetime, after: UUID | None) -> list[Generation]:
+    rows = Generation.objects.select_related("organization").filter(
+        livemode=False, finished_at__lt=before
     )
-    connection.close()
-    for generation in expired:
-        public = generation.organization.image_policy == "public"
-        storage = public_storage() if public else private_storage()
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    return list(rows.order_by("id")[:BATCH])
+
+
+def _delete_objects(generation: Generation) -> bool:
+    public = generation.organization.image_policy == "public"
+    storage = public_storage() if public else private_storage()
+    try:
         storage.delete_prefix(request_prefix(generation.organization_id, generation.id))
-    with transaction.atomic():
-        Generation.objects.filter(id__in=[generation.id for generation in expired]).delete()
-    return len(expired)
+    except StorageError as error:
+        logger.warning("retention.delete_failed generation=%s error=%s", generation.id, error)
+        return False
+    return True

@@ -35,7 +35,7 @@ from gateway.services.attempts import (
     start_attempt,
 )
 from gateway.services.claims import holds_claim, requeue
-from gateway.services.costing import reported_cost
+from gateway.services.costing import full_cost, reported_cost
 from gateway.services.endings import (
     Delivery,
     expire_generation,
@@ -110,11 +110,23 @@ def _run_routes(run: Run) -> None:
                 _fail(run, failure)
                 return
             case NextRoute(otherwise=failure):
-                if run.route_index + 1 >= len(run.plan):
+                if not _next_is_affordable(run):
                     _fail(run, failure)
                     return
                 if not _take_next_route(run):
                     return
+
+
+def _next_is_affordable(run: Run) -> bool:
+    """Return whether there is a next route whose call keeps the presumed costs in the quote."""
+    if run.route_index + 1 >= len(run.plan):
+        return False
+    if not run.spent_usd:
+        return True
+    route = route_of(model=run.request.model, step=run.plan[run.route_index + 1])
+    images = min(run.request.n, route.max_n_per_call)
+    cost = full_cost(request=run.request, route=route, images=images)
+    return run.spent_usd + cost <= run.budget_usd
 
 
 def _take_next_route(run: Run) -> bool:

@@ -18,6 +18,8 @@ from gateway.storage import StorageError
 # Any fixed number: "lienzo swee" in ASCII, cut to 63 bits.
 ADVISORY_LOCK = 0x6C69656E7A6F2073
 ROUND_EVERY_S = 2.0
+# A longer pause means that this process or the database stood still.
+LARGEST_GAP_S = 10.0
 logger = logging.getLogger(__name__)
 
 
@@ -64,6 +66,8 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         leadership = Leadership()
+        self.watching_since = time.monotonic()
+        self.last_success = self.watching_since
         while not stopping:
             self.round(leadership)
             if options["once"]:
@@ -74,7 +78,11 @@ class Command(BaseCommand):
         """Sweep once, if no other sweeper is at it; an outage is logged and waited out."""
         try:
             if leadership.is_held():
-                sweep(now=now())
+                moment = time.monotonic()
+                if moment - self.last_success > LARGEST_GAP_S:
+                    self.watching_since = moment
+                sweep(now=now(), watched_for_s=moment - self.watching_since)
+                self.last_success = time.monotonic()
         except (DatabaseError, StorageError) as error:
             logger.warning("sweeper.round_failed error=%s", error)
         finally:
