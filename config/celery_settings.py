@@ -21,6 +21,8 @@ broker_connection_max_retries = None
 broker_pool_limit = 8
 task_publish_retry = False
 task_ignore_result = True
+# Else each task, being a greenlet of its own, would build a result backend that nobody reads.
+result_backend_thread_safe = True
 task_acks_late = False
 task_serializer = "json"
 accept_content = ["json"]

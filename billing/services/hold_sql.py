@@ -64,6 +64,14 @@ HOLD_COLUMNS: Final = (
     "digest",
 )
 
+LOCK: Final = f"""
+SELECT {", ".join(HOLD_COLUMNS)}
+FROM billing_hold
+WHERE reference = %s
+FOR UPDATE
+"""  # noqa: S608 - made of constants
+"""Take a hold, whatever its status."""
+
 _CASTS: Final = {
     "id": "uuid",
     "organization_id": "uuid",

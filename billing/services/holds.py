@@ -19,7 +19,7 @@ from billing.models import AccountCode, Direction, EntryKind, Hold, HoldStatus
 from billing.selectors.shortfalls import balance_shortfall, budget_shortfall
 from billing.services.accounts import account
 from billing.services.budgets import open_budgets
-from billing.services.hold_sql import AUTHORIZE, CAPTURE, HOLD_COLUMNS, RELEASE, TERMS
+from billing.services.hold_sql import AUTHORIZE, CAPTURE, HOLD_COLUMNS, LOCK, RELEASE, TERMS
 from billing.services.ledger import prepare_entry
 from billing.types import AuthorizedHold, Captured, Line, UnitQuote
 from core.ids import new_uuid
@@ -227,9 +227,12 @@ def _shortfall(hold: Hold, budgets: _Budgets, *, key_reserved: int, org_reserved
 
 
 def _lock_open_hold(reference: str) -> Hold:
-    hold = Hold.objects.select_for_update().filter(reference=reference).first()
-    if hold is None:
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [reference])
+        row = cursor.fetchone()
+    if row is None:
         raise HoldNotFoundError(f"There is no hold for '{reference}'.")
+    hold = Hold(**dict(zip(HOLD_COLUMNS, row, strict=True)))
     if hold.status != HoldStatus.AUTHORIZED:
         raise HoldClosedError(f"The hold for '{reference}' has been {hold.status} already.")
     return hold

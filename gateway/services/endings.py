@@ -20,6 +20,7 @@ from core.ids import new_uuid
 from core.queue import announce_done
 from gateway.models import Artifact, Attempt, Generation, IdempotencyKey
 from gateway.services.attempts import EndedAttempt, write_end
+from gateway.storage import release_connections
 from gateway.types import Claim, Failure, StoredImage
 
 OPEN = (Generation.Status.QUEUED, Generation.Status.RUNNING)
@@ -109,6 +110,7 @@ def settle_generation(
         committed=lambda: True if _is_settled(generation_id, images) else None,
     )
     if settled:
+        release_connections()
         announce_done(generation_id)
     return settled
 
@@ -128,6 +130,7 @@ def fail_generation(
         committed=lambda: None,
     )
     if failed:
+        release_connections()
         announce_done(generation_id)
     return failed
 
@@ -137,6 +140,7 @@ def expire_generation(*, generation_id: UUID, now: datetime) -> bool:
     overdue = Q(id=generation_id, status__in=OPEN, deadline_at__lte=now)
     expired = retrying(lambda: _end(overdue, generation_id, TIMEOUT, now), committed=lambda: None)
     if expired:
+        release_connections()
         announce_done(generation_id)
     return expired
 
