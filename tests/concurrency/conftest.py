@@ -4,7 +4,7 @@ from tests.faults.stack import Organization, Stack, shared_stack
 
 
 @pytest.fixture(scope="session")
-def stack():
+def machine():
     """The product under its own supervisor, shared by the tests that need one."""
     shared = shared_stack()
     yield shared
@@ -12,6 +12,6 @@ def stack():
 
 
 @pytest.fixture
-def organization(stack: Stack) -> Organization:
+def organization(machine: Stack) -> Organization:
     """An organization of the test's own, with ample credit."""
-    return stack.organization()
+    return machine.organization()

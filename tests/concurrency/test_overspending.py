@@ -18,15 +18,15 @@ FIRST, MORE = 40, 20
 REMAINDER = Decimal("0.0019")
 
 
-def test_race_with_a_top_up_accepts_exactly_what_the_money_buys(stack):
-    (organization,) = stack.organizations(str(UNIT * FIRST + REMAINDER))
-    crowd = Crowd(stack)
+def test_race_with_a_top_up_accepts_exactly_what_the_money_buys(machine):
+    (organization,) = machine.organizations(str(UNIT * FIRST + REMAINDER))
+    crowd = Crowd(machine)
     together = threading.Barrier(REQUESTS - AFTER_TOP_UP + 1)
     for number in range(REQUESTS - AFTER_TOP_UP):
         prompt = f"race {number} <delay=0.1>"
         crowd.send(_Together(organization, FAL, prompt, retries=False, together=together))
     together.wait()
-    stack.command("manage.py", "top_up", organization.id, str(UNIT * MORE))
+    machine.command("manage.py", "top_up", organization.id, str(UNIT * MORE))
     for number in range(AFTER_TOP_UP):
         crowd.send(Call(organization, FAL, f"race late {number} <delay=0.1>", retries=False))
     calls = crowd.join()
@@ -35,15 +35,15 @@ def test_race_with_a_top_up_accepts_exactly_what_the_money_buys(stack):
     assert len(accepted) == FIRST + MORE
     assert len(refused) == REQUESTS - FIRST - MORE
     assert {call.code for call in refused} == {"insufficient_balance"}
-    assert balance_of(stack, organization) == {"posted": int(REMAINDER * 1_000_000), "held": 0}
-    rows = stack.rows(
+    assert balance_of(machine, organization) == {"posted": int(REMAINDER * 1_000_000), "held": 0}
+    rows = machine.rows(
         "SELECT count(*), count(DISTINCT web_process_id) AS processes FROM gateway_generation"
         " WHERE organization_id = %s",
         organization.id,
     )[0]
     assert rows == {"count": FIRST + MORE, "processes": 2}
-    assert len(stack.upstream.calls("race ")) == FIRST + MORE
-    verify_ledger(stack, organization)
+    assert len(machine.upstream.calls("race ")) == FIRST + MORE
+    verify_ledger(machine, organization)
 
 
 class _Together(Call):
@@ -51,12 +51,12 @@ class _Together(Call):
         super().__init__(*arguments, **options)
         self._together = together
 
-    def run(self, stack):
+    def run(self, machine):
         self._together.wait()
-        super().run(stack)
+        super().run(machine)
 
 
-def test_the_same_race_overspends_without_the_guard(stack):
+def test_the_same_race_overspends_without_the_guard(machine):
     """The control: a check followed by a write lets more through than there is money for."""
     table = f"scratch_{uuid.uuid4().hex}"
     threads = 20
@@ -64,7 +64,7 @@ def test_the_same_race_overspends_without_the_guard(stack):
 
     def spend(_):
         accepted = 0
-        with stack.connect() as session:
+        with machine.connect() as session:
             together.wait()
             for _ in range(REQUESTS // threads):
                 (row,) = session.execute(f"SELECT available FROM {table}").fetchall()
@@ -73,7 +73,7 @@ def test_the_same_race_overspends_without_the_guard(stack):
                     accepted += 1
         return accepted
 
-    with stack.connect() as session:
+    with machine.connect() as session:
         session.execute(f"CREATE UNLOGGED TABLE {table} AS SELECT {FIRST} AS available")
         try:
             with ThreadPoolExecutor(threads) as pool:

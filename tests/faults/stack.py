@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # The provider queues share what is left of the pool after 16 reserved tasks: 20 slots each.
 SLOTS = 20
 POOL_SIZE = 16 + 3 * SLOTS
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 MILLION = 1_000_000
 T = TypeVar("T")
 

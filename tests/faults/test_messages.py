@@ -14,12 +14,12 @@ pytestmark = pytest.mark.xdist_group("supervisor")
 OWN_LOOK_S = 6
 
 
-def test_doubled_wake_messages_run_each_generation_once(stack, organization):
-    crowd = Crowd(stack)
+def test_doubled_wake_messages_run_each_generation_once(machine, organization):
+    crowd = Crowd(machine)
     for number in range(12):
         model = (OPENAI, FAL)[number % 2]
         crowd.send(Call(organization, model=model, prompt=f"doubled {number} <delay=0.5>"))
-    with Celery(broker=stack.services()["REDIS_URL"]) as sender:
+    with Celery(broker=machine.services()["REDIS_URL"]) as sender:
         for _ in range(50):
             for queue in ("openai", "fal"):
                 sender.send_task(
@@ -29,24 +29,24 @@ def test_doubled_wake_messages_run_each_generation_once(stack, organization):
                     ignore_result=True,
                 )
     calls = crowd.join()
-    audit(stack, organization, calls)
-    assert [len(stack.upstream.calls(call.prompt)) for call in calls] == [1] * len(calls)
+    audit(machine, organization, calls)
+    assert [len(machine.upstream.calls(call.prompt)) for call in calls] == [1] * len(calls)
 
 
-def test_lost_wake_messages_are_made_up_for_by_the_workers_own_look(stack, organization):
-    crowd = Crowd(stack)
-    with stack.frozen("valkey"):
+def test_lost_wake_messages_are_made_up_for_by_the_workers_own_look(machine, organization):
+    crowd = Crowd(machine)
+    with machine.frozen("valkey"):
         for number in range(4):
             model = (OPENAI, FAL)[number % 2]
             crowd.send(Call(organization, model=model, prompt=f"lost {number} <delay=0>"))
         wait_for(
-            lambda: len(stack.upstream.calls("lost ")) == 4, timeout_s=15, message="all are found"
+            lambda: len(machine.upstream.calls("lost ")) == 4, timeout_s=15, message="all are found"
         )
         started_s = time.monotonic()
         calls = crowd.join(OWN_LOOK_S + 10)
         answered_s = time.monotonic() - started_s
-    audit(stack, organization, calls)
-    waited = stack.rows(
+    audit(machine, organization, calls)
+    waited = machine.rows(
         "SELECT max(extract(epoch FROM started_at - created_at)) AS s FROM gateway_generation"
         " WHERE organization_id = %s",
         organization.id,

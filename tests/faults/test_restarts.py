@@ -9,19 +9,19 @@ from tests.faults.stack import wait_for
 pytestmark = pytest.mark.xdist_group("supervisor")
 
 
-def test_jobs_in_flight_survive_a_stop_and_a_start(stack, organization):
-    crowd = Crowd(stack)
+def test_jobs_in_flight_survive_a_stop_and_a_start(machine, organization):
+    crowd = Crowd(machine)
     for number in range(6):
         model = (OPENAI, FAL)[number % 2]
         key = f"restart-{number}" if number > 2 else None
         prompt = f"restart {number} <gate=restart>"
         crowd.send(Call(organization, model=model, prompt=prompt, idempotency_key=key))
-    wait_for(lambda: len(stack.upstream.calls("restart ")) == 6, timeout_s=15, message="all run")
-    stack.stop()
-    stack.upstream.open_gate("restart")
-    stack.start()
+    wait_for(lambda: len(machine.upstream.calls("restart ")) == 6, timeout_s=15, message="all run")
+    machine.stop()
+    machine.upstream.open_gate("restart")
+    machine.start()
     calls = crowd.join()
-    audit(stack, organization, calls)
+    audit(machine, organization, calls)
     for call in calls:
-        made = len(stack.upstream.calls(call.prompt))
+        made = len(machine.upstream.calls(call.prompt))
         assert made <= 2 if call.model == OPENAI else made == 1, call.prompt
