@@ -152,7 +152,12 @@ class Stack:
 
     def wait_until_ready(self) -> None:
         """Wait until both web processes and the worker hold a lease, and the web answers."""
-        wait_until(self._is_ready, f"the stack is ready\n{self.log_tails()}", timeout_s=READY_S)
+        deadline_s = time.monotonic() + READY_S
+        while not self._is_ready():
+            ended = [name for name, one in self._children.items() if one.exit_code() is not None]
+            late = time.monotonic() > deadline_s
+            assert not (ended or late), f"ended: {ended}, late: {late}\n{self.log_tails()}"
+            time.sleep(0.05)
 
     def _is_ready(self) -> bool:
         with contextlib.suppress(requests.RequestException):
