@@ -155,8 +155,8 @@ class Stack:
         deadline_s = time.monotonic() + READY_S
         while not self._is_ready():
             ended = [name for name, one in self._children.items() if one.exit_code() is not None]
-            late = time.monotonic() > deadline_s
-            assert not (ended or late), f"ended: {ended}, late: {late}\n{self.log_tails()}"
+            assert not ended, f"ended: {ended}\n{self.log_tails()}"
+            assert time.monotonic() < deadline_s, f"not ready in time\n{self.log_tails()}"
             time.sleep(0.05)
 
     def _is_ready(self) -> bool:
