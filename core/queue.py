@@ -11,7 +11,7 @@ from uuid import UUID
 
 import redis
 from celery import current_app
-from django.db import transaction
+from gevent.lock import BoundedSemaphore
 from kombu.exceptions import OperationalError
 
 from core.redis import CoolOff, redis_client
@@ -26,6 +26,11 @@ def _publish_cool_off() -> CoolOff:
 
 
 @cache
+def _publishing() -> BoundedSemaphore:
+    return BoundedSemaphore(1)
+
+
+@cache
 def _announce_cool_off() -> CoolOff:
     return CoolOff()
 
@@ -33,22 +38,20 @@ def _announce_cool_off() -> CoolOff:
 def send_task(name: str, queue: str, arguments: Mapping[str, str] | None = None) -> bool:
     """Publish a task by name at once; return whether the broker took it."""
     cool_off = _publish_cool_off()
-    if cool_off.is_open():
-        return False
-    try:
-        current_app.send_task(
-            name, kwargs=dict(arguments or {}), queue=queue, retry=False, ignore_result=True
-        )
-    except (OperationalError, redis.RedisError, OSError) as error:
-        cool_off.trip()
-        logger.warning("queue.publish_failed queue=%s error=%s", queue, error)
-        return False
+    # One at a time: while the broker is frozen one caller waits for its time-out, the others then
+    # find the cool-off.
+    with _publishing():
+        if cool_off.is_open():
+            return False
+        try:
+            current_app.send_task(
+                name, kwargs=dict(arguments or {}), queue=queue, retry=False, ignore_result=True
+            )
+        except (OperationalError, redis.RedisError, OSError) as error:
+            cool_off.trip()
+            logger.warning("queue.publish_failed queue=%s error=%s", queue, error)
+            return False
     return True
-
-
-def send_task_on_commit(name: str, queue: str, arguments: Mapping[str, str] | None = None) -> None:
-    """Publish a task by name once the current transaction has committed."""
-    transaction.on_commit(lambda: send_task(name, queue, arguments) and None, robust=True)
 
 
 def announce_done(generation_id: UUID) -> None:

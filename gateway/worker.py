@@ -6,6 +6,7 @@ together are fewer than the pool, so that one hanging provider cannot starve the
 
 import logging
 from functools import cache
+from uuid import UUID
 
 import gevent
 from django.conf import settings
@@ -13,12 +14,13 @@ from django.db import DatabaseError, connection
 from gevent.event import Event
 
 from core.clock import now
-from gateway.services.claims import claim_next, queue_lengths
+from core.ids import new_uuid
+from gateway.services.claims import claim_next, give_back_unknown, queue_lengths
 from gateway.services.endings import fail_generation
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import queues
 from gateway.services.runs import run_claim
-from gateway.types import Claim, Failure
+from gateway.types import Claim, ClaimedWork, Failure
 
 LOOK_EVERY_S = 2.0
 CRASHED = Failure(
@@ -78,6 +80,8 @@ class Worker:
         self._process = process
         self._slots = slots
         self._missed: set[str] = set()
+        self._tokens: set[UUID] = set()
+        self._claim_unknown = False
         self._looker: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
@@ -118,25 +122,34 @@ class Worker:
 
     def _run_one(self, queue: str) -> bool:
         """Claim and run one generation; return whether there was one."""
+        token = new_uuid()
+        self._tokens.add(token)
+        try:
+            work = self._claim(queue, token)
+            if work is None:
+                return False
+            try:
+                run_claim(work)
+            except Exception:
+                # The outermost edge: one broken job must not end the loop.
+                logger.exception("worker.run_crashed generation=%s", work.claim.generation_id)
+                self._fail_crashed(work.claim)
+            return True
+        finally:
+            self._tokens.discard(token)
+
+    def _claim(self, queue: str, token: UUID) -> ClaimedWork | None:
         worker_id = self._process.id
         if worker_id is None:
-            return False
+            return None
         try:
-            work = claim_next(queue=queue, worker_id=worker_id)
+            return claim_next(queue=queue, worker_id=worker_id, token=token)
         except DatabaseError as error:
             logger.warning("worker.claim_failed queue=%s error=%s", queue, error)
-            return False
+            self._claim_unknown = True
+            return None
         finally:
             connection.close()
-        if work is None:
-            return False
-        try:
-            run_claim(work)
-        except Exception:
-            # The outermost edge: one broken job must not end the loop; the sweeper ends the job.
-            logger.exception("worker.run_crashed generation=%s", work.claim.generation_id)
-            self._fail_crashed(work.claim)
-        return True
 
     def _fail_crashed(self, claim: Claim) -> None:
         """End a job that broke this server; where even that fails, the sweeper ends it."""
@@ -149,11 +162,18 @@ class Worker:
         finally:
             connection.close()
 
+    def _give_back_unknown(self) -> None:
+        """Queue again what was claimed while the database went away, and nobody here knows of."""
+        if self._claim_unknown and self._process.id is not None:
+            give_back_unknown(worker_id=self._process.id, known=self._tokens)
+            self._claim_unknown = False
+
     def _look_for_ever(self) -> None:
         """Look for queued work by itself, so that a dead broker delays and stops nothing."""
         while True:
             gevent.sleep(LOOK_EVERY_S)
             try:
+                self._give_back_unknown()
                 waiting = queue_lengths()
             except DatabaseError as error:
                 logger.warning("worker.look_failed error=%s", error)

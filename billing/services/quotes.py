@@ -1,5 +1,6 @@
 """Quote the price of one image."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -14,15 +15,15 @@ from billing.services.fx import UNDATED_SOURCES
 from billing.services.prices import PLATFORM_BOOK
 from billing.types import UnitQuote
 
-_QUOTE: Final = """
+_TERMS: Final = """
 SELECT price.id, price.price_book, price.unit, price.amount, price.base_amount,
-    price.base_pixels, price.currency,
-    markup.id, coalesce(markup.rate, 0), fx.id, fx.rate, fx.source, fx.as_of
+    price.base_pixels, price.currency, markup.id AS markup_id,
+    coalesce(markup.rate, 0) AS markup_rate, fx.id AS fx_id, fx.rate AS fx_rate, fx.source, fx.as_of
 FROM (
     SELECT id, price_book, unit, amount, base_amount, base_pixels, currency
     FROM billing_priceversion
-    WHERE kind = 'list' AND model_key = %(model_key)s AND route = ''
-        AND size IN (%(size)s, '') AND quality IN (%(quality)s, '')
+    WHERE kind = 'list' AND model_key = cell.model_key AND route = ''
+        AND size IN (cell.size, '') AND quality IN (cell.quality, '')
         AND active_from <= %(now)s
         AND (price_book = %(platform)s OR currency = %(currency)s)
     ORDER BY price_book <> %(platform)s DESC, size <> '' DESC, quality <> '' DESC,
@@ -33,7 +34,7 @@ LEFT JOIN LATERAL (
     SELECT id, rate
     FROM billing_markup
     WHERE (organization_id = %(organization_id)s OR organization_id IS NULL)
-        AND model_key IN (%(model_key)s, '') AND active_from <= %(now)s
+        AND model_key IN (cell.model_key, '') AND active_from <= %(now)s
     ORDER BY organization_id IS NOT NULL DESC, model_key <> '' DESC, active_from DESC, id DESC
     LIMIT 1
 ) AS markup ON price.price_book = %(platform)s
@@ -45,8 +46,26 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) AS fx ON price.currency <> %(currency)s
 """
+_CELLS: Final = """
+unnest(%(model_keys)s::text[], %(sizes)s::text[], %(qualities)s::text[])
+WITH ORDINALITY AS cell (model_key, size, quality, number)
+"""
+_QUOTE: Final = f"""
+SELECT terms.*
+FROM {_CELLS} LEFT JOIN LATERAL ({_TERMS}) AS terms ON true
+ORDER BY cell.number
+"""  # noqa: S608 - constants of this module
 """Everything a price is made of, in one statement: the hot path quotes without a cache, so that
 a changed price, markup or rate holds for the very next request."""
+
+
+class Cell(NamedTuple):
+    """What is priced: a model at a resolved size and quality, with its width x height."""
+
+    model_key: str
+    size: str
+    quality: str
+    pixels: int
 
 
 class _Terms(NamedTuple):
@@ -82,9 +101,9 @@ def quote_unit(
 
     Args:
         organization_id: Whose markup applies.
-        currency: The wallet's.
-        model_key: What the prices are kept under.
-        size: Resolved size, such as `1024x1024`.
+        currency: Of the wallet.
+        model_key: The catalog's key, one for the bare and the namespaced id.
+        size: Resolved size.
         quality: Resolved quality, or empty.
         pixels: Width x height, for prices per megapixel.
         now: The instant the price is asked for.
@@ -93,29 +112,42 @@ def quote_unit(
         ModelNotPricedError: No price is active, or it rounds to nothing.
         FxRateStaleError: The rate is missing or, unless manual or sample, beyond `FX_MAX_AGE_DAYS`.
     """
-    terms = _read_terms(
-        {
-            "organization_id": organization_id,
-            "currency": currency,
-            "model_key": model_key,
-            "size": size,
-            "quality": quality,
-            "now": now,
-            "platform": PLATFORM_BOOK,
-        }
-    )
+    cell = Cell(model_key, size, quality, pixels)
+    [terms] = _read_terms([cell], organization_id=organization_id, currency=currency, now=now)
+    return _quote(cell, terms, currency=currency, now=now)
+
+
+def quote_cells(
+    *, organization_id: UUID, currency: str, cells: Sequence[Cell], now: datetime
+) -> list[UnitQuote | None]:
+    """Price many cells in one statement, as `quote_unit` does; None where it would raise."""
+    rows = _read_terms(cells, organization_id=organization_id, currency=currency, now=now)
+    quotes: list[UnitQuote | None] = []
+    for cell, terms in zip(cells, rows, strict=True):
+        try:
+            quotes.append(_quote(cell, terms, currency=currency, now=now))
+        except (ModelNotPricedError, FxRateStaleError):
+            quotes.append(None)
+    return quotes
+
+
+def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) -> UnitQuote:
+    if terms is None:
+        raise ModelNotPricedError(
+            f"The model '{cell.model_key}' has no price at this size and quality yet."
+        )
     rate = _rate(terms, currency=currency, now=now)
     list_amount = image_list_amount(
         terms.amount,
         unit=terms.price_unit,
-        pixels=pixels,
+        pixels=cell.pixels,
         base_amount=terms.base_amount,
         base_pixels=terms.base_pixels,
     )
     unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate)
     list_unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=Decimal(1))
     if unit_micros <= 0 or list_unit_micros <= 0:
-        raise ModelNotPricedError(f"The price of '{model_key}' is less than can be charged.")
+        raise ModelNotPricedError(f"The price of '{cell.model_key}' is less than can be charged.")
     return UnitQuote(
         unit_micros=unit_micros,
         currency=currency,
@@ -123,7 +155,7 @@ def quote_unit(
         price_version_id=terms.price_version_id,
         price_book=terms.price_book,
         price_unit=terms.price_unit,
-        pixels=pixels,
+        pixels=cell.pixels,
         list_amount=list_amount,
         list_currency=terms.list_currency,
         markup=terms.markup,
@@ -133,15 +165,22 @@ def quote_unit(
     )
 
 
-def _read_terms(params: dict[str, Any]) -> _Terms:
+def _read_terms(
+    cells: Sequence[Cell], *, organization_id: UUID, currency: str, now: datetime
+) -> list[_Terms | None]:
+    params: dict[str, Any] = {
+        "organization_id": organization_id,
+        "currency": currency,
+        "model_keys": [cell.model_key for cell in cells],
+        "sizes": [cell.size for cell in cells],
+        "qualities": [cell.quality for cell in cells],
+        "now": now,
+        "platform": PLATFORM_BOOK,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_QUOTE, params)
-        row = cursor.fetchone()
-    if row is None:
-        raise ModelNotPricedError(
-            f"The model '{params['model_key']}' has no price at this size and quality yet."
-        )
-    return _Terms(*row)
+        rows = cursor.fetchall()
+    return [None if row[0] is None else _Terms(*row) for row in rows]
 
 
 def _rate(terms: _Terms, *, currency: str, now: datetime) -> Decimal:

@@ -17,6 +17,8 @@ from core.clock import now
 from gateway.services.adoption import close_connection, mark_answered
 
 FLUSH_EVERY_S = 0.05
+HANG_UP_TRIES = 600
+HANG_UP_PAUSE_S = 0.5
 READABLE = 1  # libev's EV_READ
 logger = logging.getLogger(__name__)
 
@@ -169,9 +171,28 @@ class DeliveredBody:
 
 def record_hang_up(generation_id: UUID, connection_id: UUID) -> None:
     """Note that the caller has gone without an answer, so that a resend may adopt it."""
+    if not _try_to_record(generation_id, connection_id):
+        record_hang_up_eventually(generation_id, connection_id)
+
+
+def record_hang_up_eventually(generation_id: UUID, connection_id: UUID) -> None:
+    """Do as `record_hang_up` in the background, through an outage of the database."""
+    gevent.spawn(_record_for_ever, generation_id, connection_id)
+
+
+def _record_for_ever(generation_id: UUID, connection_id: UUID) -> None:
+    for _ in range(HANG_UP_TRIES):
+        if _try_to_record(generation_id, connection_id):
+            return
+        gevent.sleep(HANG_UP_PAUSE_S)
+
+
+def _try_to_record(generation_id: UUID, connection_id: UUID) -> bool:
     try:
         close_connection(generation_id=generation_id, connection_id=connection_id, now=now())
     except DatabaseError as error:
         logger.warning("delivery.hang_up_failed generation=%s error=%s", generation_id, error)
+        return False
     finally:
         connection.close()
+    return True

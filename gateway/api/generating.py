@@ -1,18 +1,28 @@
 """Answering `POST /v1/images/generations`: accept, wait without holding anything, deliver."""
 
+import logging
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import gevent
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from gevent.event import Event
 
 from core.clock import now
+from core.errors import Category
+from core.ids import request_id
 from gateway.api.answers import as_streaming_response, body_of, headers_of
 from gateway.api.bodies import fingerprint, parse_json, read_body
-from gateway.api.delivery import ClientSocket, DeliveredBody, record_hang_up
+from gateway.api.delivery import (
+    ClientSocket,
+    DeliveredBody,
+    record_hang_up,
+    record_hang_up_eventually,
+)
+from gateway.api.errors import SHAPES, as_response, envelope
 from gateway.api.middleware import request_uuid
 from gateway.errors import InvalidRequestError
 from gateway.parameters.generation import parse_generation
@@ -35,6 +45,10 @@ MAX_KEY_LENGTH = 255
 GRACE_S = 0.5
 # Each waiting request reads its own row at this pace, in case the common poll is stuck.
 RECHECK_S = 30.0
+# Past the longest deadline of a model.
+LONGEST_WAIT_S = 360.0
+OUTAGE_PAUSE_S = 0.5
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +69,24 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     # Before the generation can exist, hence before it can end.
     room = waiting_room()
     event = room.enter(post.submission.generation_id)
+    connection_id = post.submission.connection.id
+    generation_id = post.submission.generation_id
     try:
         accepted, replayed = _accept(caller, post)
+        generation_id = accepted.generation_id
         if not accepted.created:
-            room.move(event, accepted.generation_id)
+            room.move(event, generation_id)
         connection.close()
-        view = _wait(caller, accepted, event, client)
+        view = _wait(caller, accepted, connection_id, event, client)
+    except DatabaseError as error:
+        logger.warning("generating.database_lost generation=%s error=%s", generation_id, error)
+        view, replayed = None, False
     finally:
+        connection.close()
         room.leave(event)
         client.unwatch()
-    connection_id = post.submission.connection.id
     if view is None:
-        # Nobody reads this; the job goes on, and a resend adopts it.
-        record_hang_up(accepted.generation_id, connection_id)
-        return HttpResponse(status=499)
+        return _unknown(generation_id, connection_id)
     return _answer(view, connection_id, client, replayed=replayed)
 
 
@@ -131,38 +149,77 @@ def _accept(caller: Caller, post: _Post) -> tuple[Accepted, bool]:
 
 
 def _wait(
-    caller: Caller, accepted: Accepted, event: Event, client: ClientSocket
+    caller: Caller, accepted: Accepted, connection_id: UUID, event: Event, client: ClientSocket
 ) -> GenerationView | None:
-    """Wait until the generation has ended and return it; None if the caller hung up first.
+    """Wait until the generation has ended and return it; None if the database stays away.
 
-    One just created is not read before something happens: its event is older than its row.
+    One just created is not read before something happens: its event is older than its row. A
+    caller who hangs up is noted, so that a resend may adopt the job, and still waited for: one who
+    only closed its sending side gets its answer.
     """
     hung_up = Event()
     client.watch(hung_up)
+    signals = [event, hung_up]
     deadline_at = accepted.deadline_at
-    while True:
-        if deadline_at is not None and not _wait_once(accepted, deadline_at, event, hung_up):
-            return None
+    give_up_at = time.monotonic() + LONGEST_WAIT_S
+    while time.monotonic() < give_up_at:
+        if deadline_at is not None:
+            remaining = (deadline_at - now()).total_seconds() + GRACE_S
+            gevent.wait(signals, timeout=max(0.0, min(remaining, RECHECK_S)), count=1)
+        if hung_up.is_set():
+            hung_up.clear()
+            signals = [event]
+            record_hang_up(accepted.generation_id, connection_id)
+            continue
         event.clear()
-        view = get_generation(
+        view = _look(caller, accepted.generation_id, deadline_at)
+        if view is None:
+            gevent.sleep(OUTAGE_PAUSE_S)
+        elif view.is_terminal:
+            return view
+        else:
+            deadline_at = view.deadline_at
+    return None
+
+
+def _look(
+    caller: Caller, generation_id: UUID, deadline_at: datetime | None
+) -> GenerationView | None:
+    """End the generation if its time is up, and read it; None if the database is away."""
+    moment = now()
+    try:
+        if deadline_at is not None and deadline_at <= moment:
+            expire_generation(generation_id=generation_id, now=moment)
+        return get_generation(
             organization_id=caller.organization_id,
-            generation_id=accepted.generation_id,
+            generation_id=generation_id,
             with_attempts=False,
         )
+    except DatabaseError as error:
+        logger.warning("generating.look_failed generation=%s error=%s", generation_id, error)
+        return None
+    finally:
         connection.close()
-        if view.is_terminal:
-            return view
-        deadline_at = view.deadline_at
 
 
-def _wait_once(accepted: Accepted, deadline_at: datetime, event: Event, hung_up: Event) -> bool:
-    """Wait for news, end the generation if its time is up; return False if the caller hung up."""
-    remaining = (deadline_at - now()).total_seconds() + GRACE_S
-    if remaining <= 0:
-        expire_generation(generation_id=accepted.generation_id, now=now())
-    else:
-        gevent.wait([event, hung_up], timeout=min(remaining, RECHECK_S), count=1)
-    return not hung_up.is_set()
+def _unknown(generation_id: UUID, connection_id: UUID) -> HttpResponse:
+    """Say that the outcome is not known, and see to it that a resend can adopt the job."""
+    record_hang_up_eventually(generation_id, connection_id)
+    public_id = request_id(generation_id)
+    response = as_response(
+        envelope(
+            SHAPES[Category.INTERNAL],
+            message=(
+                "The server lost its database, and does not know whether this request was"
+                f" accepted. See GET /v1/images/generations/{public_id}; sending the same request"
+                " again does not pay twice."
+            ),
+            code="internal_error",
+            retryable=True,
+        )
+    )
+    response.headers["X-Generation-Id"] = public_id
+    return response
 
 
 def _answer(

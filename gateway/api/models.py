@@ -1,11 +1,11 @@
-"""A model as `GET /v1/models` shows it."""
+"""Models as `GET /v1/models` shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from billing.errors import FxRateStaleError, ModelNotPricedError
 from billing.money import format_amount
-from billing.services.quotes import quote_unit
-from gateway.catalog.sizes import Size
+from billing.services.quotes import Cell, quote_cells
+from billing.types import UnitQuote
 from gateway.catalog.types import Model
 from gateway.services.routing import is_available
 from orgs.services.api_keys import Caller
@@ -14,8 +14,32 @@ from orgs.services.api_keys import Caller
 CREATED = 1_700_000_000
 
 
-def model_resource(model: Model, caller: Caller, now: datetime) -> dict[str, object]:
-    """Return OpenAI's model object with capabilities, lifecycle and the caller's prices."""
+def model_resources(
+    models: Sequence[Model], caller: Caller, now: datetime
+) -> list[dict[str, object]]:
+    """Return OpenAI's model objects with capabilities, lifecycle and the caller's prices.
+
+    One query, however many models.
+    """
+    cells = [cell for model in models for cell in _cells(model)]
+    quotes = dict(
+        zip(
+            cells,
+            quote_cells(
+                organization_id=caller.organization_id,
+                currency=caller.currency,
+                cells=cells,
+                now=now,
+            ),
+            strict=True,
+        )
+    )
+    return [_resource(model, caller, quotes, now) for model in models]
+
+
+def _resource(
+    model: Model, caller: Caller, quotes: dict[Cell, UnitQuote | None], now: datetime
+) -> dict[str, object]:
     retires_on = model.retires_on
     return {
         "id": model.id,
@@ -42,36 +66,22 @@ def model_resource(model: Model, caller: Caller, now: datetime) -> dict[str, obj
         "max_prompt_length": model.prompt_limit,
         "expected_latency": {"p50_s": model.p50_s, "p95_s": model.p95_s},
         "deadline_s": model.deadline_s,
-        "prices": _prices(model, caller, now),
+        "prices": [
+            {
+                "size": cell.size,
+                "quality": cell.quality or None,
+                "amount": format_amount(quote.unit_micros, quote.currency),
+                "currency": quote.currency,
+            }
+            for cell in _cells(model)
+            if (quote := quotes[cell]) is not None
+        ],
     }
 
 
-def _prices(model: Model, caller: Caller, now: datetime) -> list[dict[str, object]]:
-    prices = []
-    for size in model.sizes.listed:
-        for quality in model.qualities or ("",):
-            price = _price(model, size, quality, caller, now)
-            if price is not None:
-                prices.append({"size": str(size), "quality": quality or None, **price})
-    return prices
-
-
-def _price(
-    model: Model, size: Size, quality: str, caller: Caller, now: datetime
-) -> dict[str, object] | None:
-    try:
-        quote = quote_unit(
-            organization_id=caller.organization_id,
-            currency=caller.currency,
-            model_key=model.key,
-            size=str(size),
-            quality=quality,
-            pixels=size.pixels,
-            now=now,
-        )
-    except (ModelNotPricedError, FxRateStaleError):
-        return None
-    return {
-        "amount": format_amount(quote.unit_micros, quote.currency),
-        "currency": quote.currency,
-    }
+def _cells(model: Model) -> list[Cell]:
+    return [
+        Cell(model.key, str(size), quality, size.pixels)
+        for size in model.sizes.listed
+        for quality in model.qualities or ("",)
+    ]

@@ -15,7 +15,7 @@ from gateway.api.answers import generation_resource, headers_of, lifecycle_heade
 from gateway.api.authentication import caller_of, django_request
 from gateway.api.errors import answer_to, as_response
 from gateway.api.generating import generate
-from gateway.api.models import model_resource
+from gateway.api.models import model_resources
 from gateway.catalog.registry import catalog
 from gateway.errors import MethodNotAllowedError, ModelNotFoundError, NotFoundError
 from gateway.selectors import get_generation
@@ -54,8 +54,7 @@ class ModelsView(APIView):
     def get(self, request: Request) -> Response:
         """List every model with its capabilities and prices."""
         caller = caller_of(request, scope="images:read")
-        moment = now()
-        resources = [model_resource(model, caller, moment) for model in catalog().models()]
+        resources = model_resources(catalog().models(), caller, now())
         return Response({"object": "list", "data": resources})
 
 
@@ -68,7 +67,8 @@ class ModelView(APIView):
         model = catalog().find(model_id)
         if model is None:
             raise ModelNotFoundError(f"The model '{model_id}' does not exist.", param="model")
-        return Response(model_resource(model, caller, now()), headers=lifecycle_headers(model.id))
+        [resource] = model_resources([model], caller, now())
+        return Response(resource, headers=lifecycle_headers(model.id))
 
 
 class BalanceView(APIView):

@@ -53,6 +53,7 @@ SELECT %(id)s::uuid, ours.id,
     %(provider)s, %(upstream_model)s, %(is_sandboxed)s::boolean, %(claim_token)s::uuid,
     %(now)s::timestamptz, 'started', '', '', '', '', 0
 FROM ours
+ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at
 RETURNING number
 """
 _END = """
@@ -65,10 +66,13 @@ WHERE id = %(id)s AND claim_token = %(claim_token)s AND finished_at IS NULL
 """
 
 
-def start_attempt(*, claim: Claim, step: Step, now: datetime) -> Attempt | None:
-    """Record an attempt that is about to be made; None when the claim was lost or time is up."""
+def start_attempt(*, claim: Claim, step: Step, attempt_id: UUID, now: datetime) -> Attempt | None:
+    """Record an attempt that is about to be made; None when the claim was lost or time is up.
+
+    May be repeated with the same id when its outcome is not known.
+    """
     attempt = Attempt(
-        id=new_uuid(),
+        id=attempt_id,
         generation_id=claim.generation_id,
         provider=step["provider"],
         upstream_model=step["upstream_model"],

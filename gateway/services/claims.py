@@ -1,15 +1,20 @@
 """Claiming queued generations, fairly between organizations, by compare-and-set."""
 
+import time
+from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import orjson
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, F
 
-from core.ids import new_uuid
 from gateway.models import Generation
 from gateway.types import Claim, ClaimedWork
+
+CLAIM_TRIES = 3
+CLAIM_PAUSE_S = 0.005
 
 # The organization with the fewest running jobs on this queue goes first, then the oldest job. The
 # lateral part reads and locks one row per waiting organization; rows another worker is about to
@@ -56,6 +61,12 @@ RETURNING generation.id, generation.organization_id, organization.image_policy =
     ) END
 """
 
+_ANY_QUEUED = """
+SELECT 1 FROM gateway_generation
+WHERE status = 'queued' AND queue = %s AND deadline_at > now()
+LIMIT 1
+"""
+
 _HOLDS_CLAIM = """
 SELECT 1
 FROM gateway_generation
@@ -63,14 +74,26 @@ WHERE id = %s AND status = 'running' AND worker_id = %s AND claim_token = %s
 """
 
 
-def claim_next(*, queue: str, worker_id: UUID) -> ClaimedWork | None:
-    """Claim the next queued generation of a queue, or return None. One statement."""
-    token = new_uuid()
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"queue": queue, "worker": worker_id, "token": token})
-        row = cursor.fetchone()
-    if row is None:
-        return None
+def claim_next(*, queue: str, worker_id: UUID, token: UUID) -> ClaimedWork | None:
+    """Claim the next queued generation of a queue under a new token, or return None.
+
+    One statement, repeated while others hold the rows it looked at: a claimer briefly locks one
+    row of every waiting organization.
+    """
+    for _ in range(CLAIM_TRIES):
+        with connection.cursor() as cursor:
+            cursor.execute(_CLAIM, {"queue": queue, "worker": worker_id, "token": token})
+            row = cursor.fetchone()
+            if row is not None:
+                return _claimed(row, worker_id, token)
+            cursor.execute(_ANY_QUEUED, [queue])
+            if cursor.fetchone() is None:
+                return None
+        time.sleep(CLAIM_PAUSE_S)
+    return None
+
+
+def _claimed(row: tuple[Any, ...], worker_id: UUID, token: UUID) -> ClaimedWork:
     generation_id, organization_id, is_public, parameters, plan, *rest = row
     return ClaimedWork(
         Claim(generation_id, worker_id, token),
@@ -79,6 +102,20 @@ def claim_next(*, queue: str, worker_id: UUID) -> ClaimedWork | None:
         orjson.loads(parameters),
         orjson.loads(plan),
         *rest,
+    )
+
+
+def give_back_unknown(*, worker_id: UUID, known: Collection[UUID]) -> int:
+    """Queue again what this worker claimed without ever learning it; return how many.
+
+    The answer of a claim is lost when the database goes away at that very moment. Nothing was
+    called for such a job: it has no attempt under its token.
+    """
+    return (
+        Generation.objects.filter(worker_id=worker_id, status=Generation.Status.RUNNING)
+        .exclude(claim_token__in=known)
+        .exclude(attempts__claim_token=F("claim_token"))
+        .update(status=Generation.Status.QUEUED, worker_id=None, claim_token=None)
     )
 
 

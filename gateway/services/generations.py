@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypedDict
+from functools import partial
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -13,7 +13,7 @@ from billing.services.holds import authorize_hold
 from billing.services.quotes import quote_unit
 from billing.services.transactions import retrying
 from billing.types import UnitQuote
-from core.queue import send_task_on_commit
+from core.queue import send_task
 from gateway.errors import (
     ConcurrencyExceededError,
     IdempotencyKeyReusedError,
@@ -24,6 +24,7 @@ from gateway.models import Generation, IdempotencyKey
 from gateway.parameters.canonical import to_canonical
 from gateway.parameters.types import GenerationRequest
 from gateway.services.routing import Plan, plan_routes
+from gateway.storage import release_connections
 from gateway.types import Connection
 from orgs.services.api_keys import Caller
 
@@ -46,15 +47,6 @@ class Submission:
     connection: Connection
     idempotency_key: str | None = None
     client_request_id: str = ""
-
-
-class _Created(TypedDict):
-    submission: Submission
-    caller: Caller
-    request: GenerationRequest
-    plan: Plan
-    quote: UnitQuote
-    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +87,18 @@ def accept_generation(
         sale_usd=quote.list_unit_micros / MILLION if quote.list_currency == "USD" else None,
         today=now.date(),
     )
-    created: _Created = {
-        "submission": submission,
-        "caller": caller,
-        "request": request,
-        "plan": plan,
-        "quote": quote,
-        "now": now,
-    }
-    accepted = retrying(lambda: _create(**created), committed=lambda: _already_created(submission))
+    create = partial(
+        _create,
+        submission=submission,
+        caller=caller,
+        request=request,
+        plan=plan,
+        quote=quote,
+        now=now,
+    )
+    accepted = retrying(create, committed=lambda: _already_created(submission))
     if accepted is not None:
+        wake(plan.steps[0]["queue"])
         return accepted
     attached = find_by_idempotency_key(
         organization_id=caller.organization_id, submission=submission, now=now
@@ -188,13 +182,13 @@ def _create(
                 deadline_at=deadline_at,
                 now=now,
             )
-        wake(plan.steps[0]["queue"])
     return Accepted(submission.generation_id, created=True, deadline_at=deadline_at)
 
 
 def wake(queue: str) -> None:
-    """Tell the workers of a queue that there is work, once the transaction has committed."""
-    send_task_on_commit(GENERATE_TASK, f"generate.{queue}", {"queue": queue})
+    """Tell the workers of a queue that there is committed work; holds no connection meanwhile."""
+    release_connections()
+    send_task(GENERATE_TASK, f"generate.{queue}", {"queue": queue})
 
 
 def _already_created(submission: Submission) -> Accepted | None:

@@ -232,8 +232,8 @@ def _requeue(generation: Generation, now: datetime) -> bool:
         )
         if requeued:
             disown_attempts(generation.id)
-            wake(generation.queue)
     if requeued:
+        wake(generation.queue)
         logger.info("recovery.requeued generation=%s", generation.id)
     return requeued
 

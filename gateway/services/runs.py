@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from core.clock import now
 from core.http.client import shared_client
+from core.ids import new_uuid
 from gateway.catalog.fit import fit
 from gateway.errors import InvalidRequestError
 from gateway.models import Attempt, Generation
@@ -136,7 +137,13 @@ def _take_next_route(run: Run) -> bool:
     run.tries = 0
     if run.step["queue"] == here:
         return True
-    if requeue(claim=run.claim, route_index=run.route_index, queue=run.step["queue"], now=now()):
+    given_back = insist(
+        run,
+        lambda: requeue(
+            claim=run.claim, route_index=run.route_index, queue=run.step["queue"], now=now()
+        ),
+    )
+    if given_back:
         wake(run.step["queue"])
     connection.close()
     return False
@@ -171,11 +178,17 @@ def _prepare(run: Run) -> Job | Verdict | None:
             )
         )
     # Only a recovered job has an attempt that is not this run's own.
-    left_behind = open_attempt(run.claim.generation_id) if run.recovered else None
+    left_behind = (
+        insist(run, partial(open_attempt, run.claim.generation_id)) if run.recovered else None
+    )
     if left_behind is not None and left_behind.upstream_id:
         connection.close()
         return Job(run, left_behind, route, fitted, resumed_id=left_behind.upstream_id)
-    attempt = start_attempt(claim=run.claim, step=run.step, now=now())
+    attempt_id = new_uuid()
+    attempt = insist(
+        run,
+        lambda: start_attempt(claim=run.claim, step=run.step, attempt_id=attempt_id, now=now()),
+    )
     connection.close()
     if attempt is None:
         _expire_if_due(run)
@@ -197,7 +210,7 @@ def _call(job: Job) -> ProviderResult:
         ),
         deadline=run.deadline,
         permit=run.permit,
-        on_submitted=partial(_submitted, job.attempt.id),
+        on_submitted=partial(_submitted, run, job.attempt.id),
         max_image_bytes=settings.IMAGE_MAX_BYTES,
         expected_s=run.request.model.p50_s,
     )
@@ -206,8 +219,8 @@ def _call(job: Job) -> ProviderResult:
     return adapter.generate(call)
 
 
-def _submitted(attempt_id: UUID, upstream_id: str) -> None:
-    save_upstream_id(attempt_id=attempt_id, upstream_id=upstream_id)
+def _submitted(run: Run, attempt_id: UUID, upstream_id: str) -> None:
+    insist(run, partial(save_upstream_id, attempt_id=attempt_id, upstream_id=upstream_id))
     connection.close()
 
 
@@ -237,7 +250,8 @@ def _settle(job: Job, result: ProviderResult, images: list[StoredImage], adjuste
         ),
     )
     if not settled:
-        Generation.objects.filter(id=run.claim.generation_id).update(has_stray_objects=True)
+        stray = Generation.objects.filter(id=run.claim.generation_id)
+        insist(run, partial(stray.update, has_stray_objects=True))
         late = replace(outcome, status=Attempt.Status.LATE)
         insist(run, lambda: end_attempt(attempt=job.attempt, outcome=late, now=now()))
     connection.close()
@@ -293,7 +307,7 @@ def _after_failure(job: Job, error: ProviderError) -> Verdict | None:
 
 
 def _still_ours(run: Run) -> bool:
-    ours = holds_claim(run.claim)
+    ours = insist(run, partial(holds_claim, run.claim))
     connection.close()
     return ours
 

@@ -115,7 +115,7 @@ def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredI
 def _require_time(run: Run) -> None:
     """Refuse to store for a generation that has ended or was given to another worker."""
     overdue = run.remaining_s <= 0
-    if overdue or not holds_claim(run.claim):
+    if overdue or not insist(run, partial(holds_claim, run.claim)):
         connection.close()
         raise ProviderTimedOut(
             "The images came after the deadline, or after the claim was lost.", processed=True
