@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
-worker_class = "gevent"
+worker_class = "config.gunicorn_worker.EnvelopeWorker"
 workers = int(os.environ.get("WEB_PROCESSES", "2"))
 worker_connections = 10_000
 if "GUNICORN_CMD_ARGS" not in os.environ:
