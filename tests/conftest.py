@@ -12,15 +12,16 @@ from tests.tenants import Tenant
 _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Run all tests of the stack in one xdist worker, so that only one stack exists.
 
-    First, because pytest-xdist's own hook reads the groups.
+    A wrapper, to come before pytest-xdist's own hook, which reads the groups.
     """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("stack"))
+    return (yield)
 
 
 @pytest.fixture(scope="session")
