@@ -37,8 +37,7 @@ def exchange(url: str, request: bytes) -> tuple[int, dict[str, str], bytes]:
             "invalid_value",
         ),
         (
-            b"POST /v1/images/generations HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n"
-            b"Content-Length: 2\r\n\r\n{}",
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
             400,
             "invalid_value",
         ),
