@@ -81,7 +81,8 @@ _options.setdefault(
 DATABASE_PREPARED_STATEMENTS = env.flag("DATABASE_PREPARED_STATEMENTS", default=True)
 _options["server_side_binding"] = DATABASE_PREPARED_STATEMENTS
 _options["prepare_threshold"] = 3 if DATABASE_PREPARED_STATEMENTS else None
-_options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 20, "max_idle": 60}
+# A burst waits its turn for a connection: 2,000 requests at once take two cores half a minute.
+_options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 60, "max_idle": 60}
 DATABASES = {
     "default": {
         **_database,
@@ -188,6 +189,8 @@ LOGGING = {
         "django.request": {"level": "ERROR"},
         "botocore": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
+        # It tells of every idle connection above the pool's size that it closes.
+        "urllib3.connectionpool": {"level": "ERROR"},
     },
 }
 

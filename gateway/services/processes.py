@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from core.ids import new_uuid
+from core.postgres.connections import use_own_connection
 from gateway.models import Process
 
 HEARTBEAT_S = 5.0
@@ -68,6 +69,7 @@ class CurrentProcess:
         end_dead_neighbors()
 
     def _renew_for_ever(self) -> None:
+        use_own_connection()
         while True:
             gevent.sleep(HEARTBEAT_S)
             try:
@@ -79,7 +81,6 @@ class CurrentProcess:
                     self._register()
             except DatabaseError as error:
                 logger.warning("process.heartbeat_failed error=%s", error)
-            finally:
                 connection.close()
 
 

@@ -15,6 +15,7 @@ import redis
 from django.db import DatabaseError, connection
 from gevent.event import Event
 
+from core.postgres.connections import use_own_connection
 from core.queue import DONE_CHANNEL
 from core.redis import redis_client
 from gateway.models import Generation
@@ -85,6 +86,7 @@ class WaitingRoom:
                 logger.warning("waiting.message_malformed")
 
     def _poll_for_ever(self) -> None:
+        use_own_connection()
         while True:
             gevent.sleep(POLL_EVERY_S)
             if not self._waiting:
@@ -97,9 +99,8 @@ class WaitingRoom:
                 )
             except DatabaseError as error:
                 logger.warning("waiting.poll_failed error=%s", error)
-                continue
-            finally:
                 connection.close()
+                continue
             for generation_id in ended:
                 self.wake(generation_id)
 

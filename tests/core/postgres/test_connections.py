@@ -1,0 +1,65 @@
+"""The pooled backend: dead connections are replaced, and urgent greenlets have their own."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from core.postgres.connections import use_own_connection
+
+
+@pytest.fixture(autouse=True)
+def _database(django_db_setup, django_db_blocker):
+    # Nothing is written, so there is nothing to roll back or flush.
+    with django_db_blocker.unblock():
+        connection.close()
+        yield
+        connection.close()
+
+
+def _backend():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+def _in_thread(work):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(work()))
+    thread.start()
+    thread.join(10)
+    return found[0]
+
+
+def test_connection_is_used_again():
+    first = _backend()
+    connection.close()
+    assert _backend() == first
+
+
+def test_connection_that_the_server_ended_is_replaced():
+    first = _backend()
+    connection.close()
+
+    def end_it():
+        use_own_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [first])
+        connection.close()
+
+    _in_thread(end_it)
+    assert _backend() != first
+
+
+def test_own_connection_is_not_the_pools():
+    pooled = _backend()
+    connection.close()
+
+    def own():
+        use_own_connection()
+        found = _backend()
+        connection.close()
+        return found
+
+    assert _in_thread(own) != pooled
+    assert _backend() == pooled
