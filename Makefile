@@ -36,7 +36,7 @@ check: $(VENV)/dev.stamp ## Lint, types, import contracts, migrations, catalog
 	@$(VENV)/bin/mypy .
 	@PYTHONPATH=. $(VENV)/bin/lint-imports
 	@$(PY) manage.py check
-	@$(PY) manage.py makemigrations --check --dry-run
+	@DATABASE_POOL_SIZE=0 $(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py check_catalog
 
 bench: $(VENV)/dev.stamp ## Measure added latency, throughput, CPU and memory

@@ -62,7 +62,7 @@ TIME_ZONE = "UTC"
 
 # PostgreSQL. Connections come from a pool per process and go back to it before any wait.
 DATABASE_URL = env.text("DATABASE_URL", "postgres://lienzo@127.0.0.1:5432/lienzo")
-DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10, minimum=1)
+DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10)
 _database = parse_database_url(DATABASE_URL)
 _options = _database["OPTIONS"]
 assert isinstance(_options, dict)  # noqa: S101
@@ -82,7 +82,13 @@ DATABASE_PREPARED_STATEMENTS = env.flag("DATABASE_PREPARED_STATEMENTS", default=
 _options["server_side_binding"] = DATABASE_PREPARED_STATEMENTS
 _options["prepare_threshold"] = 3 if DATABASE_PREPARED_STATEMENTS else None
 # A burst waits its turn for a connection: 2,000 requests at once take two cores half a minute.
-_options["pool"] = {"min_size": 1, "max_size": DATABASE_POOL_SIZE, "timeout": 60, "max_idle": 60}
+if DATABASE_POOL_SIZE:
+    _options["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL_SIZE,
+        "timeout": 60,
+        "max_idle": 60,
+    }
 DATABASES = {
     "default": {
         **_database,

@@ -1,8 +1,9 @@
 """What a generation looks like on the wire, in OpenAI's shapes."""
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from email.utils import format_datetime
 
 import orjson
 import pybase64
@@ -119,10 +120,10 @@ def lifecycle_headers(model_id: str) -> dict[str, str]:
     model = catalog().find(model_id)
     if model is None or model.retires_on is None:
         return {}
-    retires = time.gmtime(time.mktime(model.retires_on.timetuple()))
+    retires = datetime.combine(model.retires_on, time.min, tzinfo=UTC)
     return {
-        "Deprecation": f"@{int(time.mktime(model.retires_on.timetuple()))}",
-        "Sunset": time.strftime("%a, %d %b %Y %H:%M:%S GMT", retires),
+        "Deprecation": f"@{int(retires.timestamp())}",
+        "Sunset": format_datetime(retires, usegmt=True),
     }
 
 

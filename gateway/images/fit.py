@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from types import MappingProxyType
+from typing import Any
 
 from gevent import get_hub
 from PIL import Image, ImageOps
@@ -101,7 +102,22 @@ def fit_image_offloaded(
 ) -> tuple[bytes, ImageInfo, bool]:
     """Do what `fit_image` does in the hub's threadpool, so that other greenlets go on."""
     options = {"width": width, "height": height, "format": format, "compression": compression}
-    return get_hub().threadpool.apply(fit_image, (data, info), options)
+    result = get_hub().threadpool.apply(_fit_or_rejection, (data, info), options)
+    if isinstance(result, ImageRejected):
+        raise result
+    return result
+
+
+def _fit_or_rejection(
+    data: bytes,
+    info: ImageInfo,
+    **options: Any,  # noqa: ANN401 - as `fit_image`'s
+) -> tuple[bytes, ImageInfo, bool] | ImageRejected:
+    """Return a refusal instead of raising it: the threadpool prints whatever is raised in it."""
+    try:
+        return fit_image(data, info, **options)
+    except ImageRejected as rejected:
+        return rejected
 
 
 def _orientation(data: bytes, info: ImageInfo) -> int:

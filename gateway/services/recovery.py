@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 
 from billing.selectors.holds import open_holds
@@ -108,6 +108,9 @@ def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '1s'")
         return bool(work())
+    except OperationalError as error:
+        logger.warning("sweeper.item_postponed generation=%s error=%s", generation_id, error)
+        return False
     except Exception:
         # The outermost edge of one item.
         logger.exception("sweeper.item_failed generation=%s", generation_id)
