@@ -57,3 +57,10 @@ class InvalidInputError(AppError):
 
     code = "invalid_value"
     category = Category.INVALID_REQUEST
+
+
+class OrganizationNotFoundError(AppError):
+    """There is no such organization."""
+
+    code = "organization_not_found"
+    category = Category.NOT_FOUND

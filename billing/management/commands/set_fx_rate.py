@@ -5,14 +5,15 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from billing.management.base import MoneyCommand, read_decimal
+from billing.management.base import read_decimal
 from billing.services.fx import set_rate
+from core.commands import ServiceCommand
 
 
-class Command(MoneyCommand):
+class Command(ServiceCommand):
     help = "Set how many units of QUOTE one unit of BASE is worth; manual rates never go stale."
 
-    def add_money_arguments(self, parser: CommandParser) -> None:
+    def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("base", help="like USD")
         parser.add_argument("quote", help="like MXN")
         parser.add_argument("rate", help="like 20")

@@ -6,19 +6,20 @@ from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from billing.management.base import MoneyCommand, find_organization
+from billing.management.base import find_organization
 from billing.money import format_amount, parse_amount
 from billing.selectors.balances import get_balance
 from billing.services.topups import top_up
 from billing.services.transactions import retrying
 from billing.types import EntryView
+from core.commands import ServiceCommand
 from core.ids import new_uuid
 
 
-class Command(MoneyCommand):
+class Command(ServiceCommand):
     help = "Credit an organization's wallet, in the wallet's currency."
 
-    def add_money_arguments(self, parser: CommandParser) -> None:
+    def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("org_id")
         parser.add_argument("amount", help="decimal number in the wallet's currency, like 10.00")
         parser.add_argument("--idempotency-key", help="repeating a top-up under one key books once")

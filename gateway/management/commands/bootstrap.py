@@ -13,8 +13,8 @@ from billing.selectors.fx import has_rate
 from billing.services.fx import set_rate
 from billing.services.prices import sync_list_prices
 from billing.types import PriceRow
+from core.commands import ServiceCommand
 from gateway.catalog.prices import ListPrice, list_prices
-from gateway.management.base import ServiceCommand
 from gateway.storage import ensure_buckets, release_connections
 
 # Round figures for trying out, marked as such; real rates come by `set_fx_rate`.

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from billing.management.base import find_organization
 from billing.money import parse_amount
-from gateway.management.base import ServiceCommand
+from core.commands import ServiceCommand
 from gateway.services.onboarding import KeyTerms, describe, open_api_key
 from orgs.errors import InvalidInputError
 

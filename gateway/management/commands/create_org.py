@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandParser
 
-from gateway.management.base import ServiceCommand
+from core.commands import ServiceCommand
 from gateway.services.onboarding import open_organization
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import CommandParser
 
-from gateway.management.base import ServiceCommand
+from core.commands import ServiceCommand
 from orgs.services.api_keys import revoke_api_key
 
 

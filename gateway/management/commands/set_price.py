@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from billing.management.base import read_decimal
-from gateway.management.base import ServiceCommand
+from core.commands import ServiceCommand
 from gateway.services.pricing import NewPrice, change_price
 
 

@@ -1,4 +1,4 @@
-"""What the gateway's commands share."""
+"""What management commands share."""
 
 import json
 from datetime import datetime
