@@ -8,9 +8,12 @@ has closed the connection or said anything unexpected, and only then the server.
 from typing import Any
 
 import psycopg
+from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 from gevent.monkey import get_original
 from psycopg_pool import ConnectionPool
+
+from core.postgres.waits import GreenConnection
 
 _TRIES = 100
 _READABLE = 1  # POLLIN; errors and hang-ups are always reported
@@ -18,6 +21,12 @@ _READABLE = 1  # POLLIN; errors and hang-ups are always reported
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """Takes connections out of the pool that have not been closed from the other side."""
+
+    def __init__(self, settings_dict: dict[str, Any], alias: str = DEFAULT_DB_ALIAS) -> None:
+        super().__init__(settings_dict, alias)
+        pool = settings_dict["OPTIONS"].get("pool")
+        if isinstance(pool, dict):
+            pool.setdefault("connection_class", GreenConnection)
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:  # noqa: ANN401 - as Django's
         """Return a connection, from the pool if there is one.
