@@ -23,6 +23,15 @@ def gated_calls(organization, mark):
     ]
 
 
+def saved_job_ids(machine, organization):
+    [row] = machine.rows(
+        "SELECT count(*) FROM gateway_attempt t JOIN gateway_generation g"
+        " ON g.id = t.generation_id WHERE g.organization_id = %s AND t.upstream_id <> ''",
+        organization.id,
+    )
+    return row["count"]
+
+
 def freeze_worker_with_jobs(machine, organization, mark, *, seconds):
     """Freeze the worker while it waits for the upstream, which answers meanwhile."""
     crowd = Crowd(machine)
@@ -31,6 +40,10 @@ def freeze_worker_with_jobs(machine, organization, mark, *, seconds):
         crowd.send(call)
     wait_for(
         lambda: len(machine.upstream.calls(mark)) == len(held), timeout_s=20, message="jobs run"
+    )
+    fal_jobs = sum(call.model == FAL for call in held)
+    wait_for(
+        lambda: saved_job_ids(machine, organization) == fal_jobs, timeout_s=20, message="ids saved"
     )
     with machine.frozen("worker"):
         machine.upstream.open_gate(mark)
