@@ -7,6 +7,16 @@ stands.
 # ruff: noqa: N818 - the names say what happened; "Error" would add nothing
 
 from collections.abc import Mapping
+from typing import TypedDict, Unpack
+
+
+class Facts(TypedDict, total=False):
+    """What is known of a failed call; the attributes of `ProviderError` of the same names."""
+
+    upstream_status: int | None
+    upstream_code: str | None
+    upstream_request_id: str | None
+    processed: bool
 
 
 class ProviderError(Exception):
@@ -22,44 +32,21 @@ class ProviderError(Exception):
             is ruled out.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        upstream_status: int | None = None,
-        upstream_code: str | None = None,
-        upstream_request_id: str | None = None,
-        processed: bool = False,
-    ) -> None:
+    def __init__(self, message: str, **facts: Unpack[Facts]) -> None:
         text = message[:500]
         super().__init__(text)
         self.message = text
-        self.upstream_status = upstream_status
-        self.upstream_code = upstream_code
-        self.upstream_request_id = upstream_request_id
-        self.processed = processed
+        self.upstream_status = facts.get("upstream_status")
+        self.upstream_code = facts.get("upstream_code")
+        self.upstream_request_id = facts.get("upstream_request_id")
+        self.processed = facts.get("processed", False)
 
 
 class ProviderRejected(ProviderError):
     """The upstream found a parameter wrong; `param` is its name in the upstream's protocol."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        param: str | None = None,
-        upstream_status: int | None = None,
-        upstream_code: str | None = None,
-        upstream_request_id: str | None = None,
-        processed: bool = False,
-    ) -> None:
-        super().__init__(
-            message,
-            upstream_status=upstream_status,
-            upstream_code=upstream_code,
-            upstream_request_id=upstream_request_id,
-            processed=processed,
-        )
+    def __init__(self, message: str, *, param: str | None = None, **facts: Unpack[Facts]) -> None:
+        super().__init__(message, **facts)
         self.param = param
 
 
@@ -77,18 +64,10 @@ class ContentRefused(ProviderError):
         *,
         code: str,
         details: Mapping[str, object] | None = None,
-        upstream_status: int | None = None,
-        upstream_code: str | None = None,
-        upstream_request_id: str | None = None,
-        processed: bool = False,
+        **facts: Unpack[Facts],
     ) -> None:
-        super().__init__(
-            message,
-            upstream_status=upstream_status,
-            upstream_code=upstream_code or code,
-            upstream_request_id=upstream_request_id,
-            processed=processed,
-        )
+        super().__init__(message, **facts)
+        self.upstream_code = self.upstream_code or code
         self.code = code
         self.details: Mapping[str, object] = details or {}
 
@@ -97,22 +76,9 @@ class RetryableError(ProviderError):
     """A failure that time may heal; `retry_after_s` is the upstream's own advice in seconds."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        retry_after_s: float | None = None,
-        upstream_status: int | None = None,
-        upstream_code: str | None = None,
-        upstream_request_id: str | None = None,
-        processed: bool = False,
+        self, message: str, *, retry_after_s: float | None = None, **facts: Unpack[Facts]
     ) -> None:
-        super().__init__(
-            message,
-            upstream_status=upstream_status,
-            upstream_code=upstream_code,
-            upstream_request_id=upstream_request_id,
-            processed=processed,
-        )
+        super().__init__(message, **facts)
         self.retry_after_s = retry_after_s
 
 
