@@ -147,6 +147,10 @@ PROVIDER_ENDPOINTS = {
     }
     for provider, prefix in PROVIDER_PREFIXES.items()
 }
+# What an adapter may be told beside address and key; empty values are left to the adapter.
+PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
+    "azure_openai": {"api_version": env.text("AZURE_OPENAI_API_VERSION")},
+}
 SANDBOX_BASE_URL = env.text("SANDBOX_BASE_URL").rstrip("/")
 LIENZO_SANDBOX = env.choice("LIENZO_SANDBOX", "auto" if EMBEDDED else "off", ("auto", "off"))
 ALLOW_PRIVATE_UPSTREAMS = env.flag("ALLOW_PRIVATE_UPSTREAMS")

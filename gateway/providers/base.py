@@ -70,6 +70,8 @@ class Endpoint:
             other place.
         official: The host is one of the provider's own (`registry.official_hosts`).
         headers: Sent with every call to `base_url`, never with a download.
+        options: Further settings of the provider, e.g. `{"api_version": "2025-04-01-preview"}`;
+            what an adapter does not find here has its own default.
     """
 
     provider: str
@@ -77,6 +79,7 @@ class Endpoint:
     api_key: str = field(repr=False)
     official: bool
     headers: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,7 @@ def real_endpoints() -> dict[str, Endpoint]:
             base_url=base_url,
             api_key=given["api_key"],
             official=urlsplit(base_url).hostname in adapter.official_hosts,
+            options=settings.PROVIDER_OPTIONS.get(provider, {}),
         )
     return endpoints
 
