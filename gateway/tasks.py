@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from core.clock import now
-from gateway.services.generations import IDEMPOTENCY_TTL
+from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import delete_expired_test_generations, prune_idempotency_keys
 from gateway.worker import worker
 

@@ -15,11 +15,11 @@ from gevent.event import Event
 
 from core.clock import now
 from core.ids import new_uuid
-from gateway.services.claims import claim_next, give_back_unknown, queue_lengths
-from gateway.services.endings import fail_generation
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import queues
-from gateway.services.runs import run_claim
+from gateway.services.runs.claims import claim_next, give_back_unknown, queue_lengths
+from gateway.services.runs.endings import fail_generation
+from gateway.services.runs.runner import run_claim
 from gateway.types import Claim, ClaimedWork, Failure
 
 LOOK_EVERY_S = 2.0

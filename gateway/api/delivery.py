@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from gevent.event import Event
 
 from core.clock import now
-from gateway.services.adoption import close_connection, mark_answered
+from gateway.services.requests.adoption import close_connection, mark_answered
 
 FLUSH_EVERY_S = 0.05
 HANG_UP_TRIES = 600

@@ -27,16 +27,16 @@ from gateway.api.middleware import request_uuid
 from gateway.errors import InvalidRequestError
 from gateway.parameters.generation import parse_generation
 from gateway.selectors import get_generation
-from gateway.services.adoption import adopt_undelivered, attach_connection
-from gateway.services.endings import expire_generation
-from gateway.services.generations import (
+from gateway.services.processes import Kind, current_process
+from gateway.services.requests.adoption import adopt_undelivered, attach_connection
+from gateway.services.requests.generations import (
     Accepted,
     Submission,
     accept_generation,
     find_by_idempotency_key,
 )
-from gateway.services.processes import Kind, current_process
-from gateway.services.waiting import waiting_room
+from gateway.services.requests.waiting import waiting_room
+from gateway.services.runs.endings import expire_generation
 from gateway.types import Connection, GenerationView
 from orgs.services.api_keys import Caller, require_active
 

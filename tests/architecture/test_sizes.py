@@ -12,7 +12,6 @@ FOLDER_MODULES = 15
 
 LARGE_FOLDERS = {
     "embedded": "one program of small modules: an engine each, and what starts and watches them",
-    "gateway/services": "one module for each step of a generation's life",
 }
 
 

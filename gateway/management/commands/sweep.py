@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from core.clock import now
-from gateway.services.recovery import sweep
+from gateway.services.runs.recovery import sweep
 from gateway.storage import StorageError
 
 # Any fixed number: "lienzo swee" in ASCII, cut to 63 bits.

@@ -1,0 +1,277 @@
+"""Accepting a generation: quote, authorize and enqueue in one transaction, or attach to one."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.money import format_amount, parse_amount
+from billing.services.holds import authorize_hold
+from billing.services.quotes import quote_unit
+from billing.services.transactions import retrying
+from billing.types import UnitQuote
+from core.queue import send_task
+from gateway.errors import (
+    ConcurrencyExceededError,
+    IdempotencyKeyReusedError,
+    MaxCostExceededError,
+    ModelNotAllowedError,
+)
+from gateway.models import Generation, IdempotencyKey
+from gateway.parameters.canonical import to_canonical
+from gateway.parameters.types import GenerationRequest
+from gateway.services.routing import Plan, plan_routes
+from gateway.storage import release_connections
+from gateway.types import Connection
+from orgs.services.api_keys import Caller
+
+IDEMPOTENCY_TTL = timedelta(hours=24)
+MILLION = Decimal(1_000_000)
+GENERATE_TASK = "gateway.generate"
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What identifies a request beside its parameters.
+
+    Attributes:
+        generation_id: The request's own UUID, which becomes the generation's if one is created.
+        fingerprint: SHA-256 of method, route and canonical input, 32 bytes.
+    """
+
+    generation_id: UUID
+    fingerprint: bytes
+    connection: Connection
+    idempotency_key: str | None = None
+    client_request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The generation that will answer, and whether this request created it.
+
+    Attributes:
+        deadline_at: Known where this request created it just now.
+    """
+
+    generation_id: UUID
+    created: bool
+    deadline_at: datetime | None = None
+
+
+def accept_generation(
+    *, caller: Caller, request: GenerationRequest, submission: Submission, now: datetime
+) -> Accepted:
+    """Create a generation with its hold, or attach to the one its `Idempotency-Key` stands for.
+
+    One durable transaction: idempotency row, generation, hold, budgets, balance, in this order.
+    Nothing is written when it raises. A worker is woken after the commit.
+
+    Raises:
+        ModelNotAllowedError: The key may not use the model.
+        ModelNotPricedError, FxRateStaleError, MaxCostExceededError: No price, or too high a one.
+        InsufficientBalanceError, BudgetExceededError: The money does not suffice.
+        ConcurrencyExceededError: Too many jobs in flight.
+        IdempotencyKeyReusedError: The key was used with another request.
+    """
+    _check_model_allowed(caller, request)
+    quote = _quote(caller, request, now)
+    plan = plan_routes(
+        request=request,
+        livemode=caller.livemode,
+        is_demo=caller.is_demo,
+        allow_substitution=caller.allow_substitution,
+        sale_usd=quote.list_unit_micros / MILLION if quote.list_currency == "USD" else None,
+        today=now.date(),
+    )
+    create = partial(
+        _create,
+        submission=submission,
+        caller=caller,
+        request=request,
+        plan=plan,
+        quote=quote,
+        now=now,
+    )
+    accepted = retrying(create, committed=lambda: _already_created(submission))
+    if accepted is not None:
+        wake(plan.steps[0]["queue"])
+        return accepted
+    attached = find_by_idempotency_key(
+        organization_id=caller.organization_id, submission=submission, now=now
+    )
+    if attached is None:
+        # The row that was in the way has just been forgotten by a failure: this request is new.
+        return accept_generation(caller=caller, request=request, submission=submission, now=now)
+    return attached
+
+
+def find_by_idempotency_key(
+    *, organization_id: UUID, submission: Submission, now: datetime
+) -> Accepted | None:
+    """Return the generation a key stands for, or None if the key is free.
+
+    Raises:
+        IdempotencyKeyReusedError: The key was used with another request.
+    """
+    row = IdempotencyKey.objects.filter(
+        organization_id=organization_id,
+        key=submission.idempotency_key,
+        created_at__gt=now - IDEMPOTENCY_TTL,
+    ).first()
+    if row is None:
+        return None
+    if bytes(row.fingerprint) != submission.fingerprint:
+        raise IdempotencyKeyReusedError(
+            "This Idempotency-Key was used before with another request. Use a new key for a new"
+            " request."
+        )
+    return Accepted(row.generation_id, created=False)
+
+
+def _create(
+    *,
+    submission: Submission,
+    caller: Caller,
+    request: GenerationRequest,
+    plan: Plan,
+    quote: UnitQuote,
+    now: datetime,
+) -> Accepted | None:
+    with transaction.atomic(durable=True):
+        if not _claim_idempotency_key(caller.organization_id, submission, now):
+            return None
+        _check_concurrency(caller)
+        deadline_at = now + timedelta(seconds=request.model.deadline_s)
+        amount = quote.unit_micros * request.n
+        Generation.objects.create(
+            id=submission.generation_id,
+            organization_id=caller.organization_id,
+            api_key_id=caller.api_key_id,
+            livemode=caller.livemode,
+            is_sandboxed=plan.is_sandboxed,
+            model=request.model.id,
+            requested_model=request.requested_model,
+            parameters=to_canonical(request),
+            user=(request.user or "")[:512],
+            client_request_id=submission.client_request_id[:512],
+            dropped_parameters=list(request.dropped),
+            fingerprint=submission.fingerprint,
+            currency=caller.currency,
+            unit_micros=quote.unit_micros,
+            quoted_micros=amount,
+            quoted_list_micros=quote.list_unit_micros * request.n,
+            queue=plan.steps[0]["queue"],
+            plan=list(plan.steps),
+            connection_id=submission.connection.id,
+            connection_opened_at=now,
+            web_process_id=submission.connection.web_process_id,
+            created_at=now,
+            deadline_at=deadline_at,
+        )
+        if caller.livemode:
+            authorize_hold(
+                organization_id=caller.organization_id,
+                api_key_id=caller.api_key_id,
+                reference=str(submission.generation_id),
+                quote=quote,
+                count=request.n,
+                deadline_at=deadline_at,
+                now=now,
+            )
+    return Accepted(submission.generation_id, created=True, deadline_at=deadline_at)
+
+
+def wake(queue: str) -> None:
+    """Tell the workers of a queue that there is committed work; holds no connection meanwhile."""
+    release_connections()
+    send_task(GENERATE_TASK, f"generate.{queue}", {"queue": queue})
+
+
+def _already_created(submission: Submission) -> Accepted | None:
+    if Generation.objects.filter(id=submission.generation_id).exists():
+        return Accepted(submission.generation_id, created=True)
+    return None
+
+
+def _claim_idempotency_key(organization_id: UUID, submission: Submission, now: datetime) -> bool:
+    """Insert the row, or take over an expired one; waits for a transaction that holds the key."""
+    if submission.idempotency_key is None:
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO gateway_idempotencykey AS held
+                (organization_id, key, fingerprint, generation_id, created_at)
+            VALUES (%s, %s, %s, %s, %s)
+            ON CONFLICT (organization_id, key) DO UPDATE
+            SET fingerprint = excluded.fingerprint, generation_id = excluded.generation_id,
+                created_at = excluded.created_at
+            WHERE held.created_at <= %s
+            """,
+            [
+                organization_id,
+                submission.idempotency_key,
+                submission.fingerprint,
+                submission.generation_id,
+                now,
+                now - IDEMPOTENCY_TTL,
+            ],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def _check_model_allowed(caller: Caller, request: GenerationRequest) -> None:
+    if caller.models_allowed and not (
+        {request.model.id, request.requested_model, request.model.key} & caller.models_allowed
+    ):
+        raise ModelNotAllowedError(
+            f"This API key may not use the model {request.requested_model}.", param="model"
+        )
+
+
+def _quote(caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:
+    quote = quote_unit(
+        organization_id=caller.organization_id,
+        currency=caller.currency,
+        model_key=request.model.key,
+        size=str(request.size),
+        quality=request.quality or "",
+        pixels=request.size.pixels,
+        now=now,
+    )
+    if request.max_cost is not None:
+        amount = quote.unit_micros * request.n
+        if amount > parse_amount(str(request.max_cost), caller.currency):
+            raise MaxCostExceededError(
+                f"The request costs {format_amount(amount, caller.currency)} {caller.currency},"
+                f" more than max_cost {request.max_cost}. Nothing was charged.",
+                param="max_cost",
+            )
+    return quote
+
+
+def _check_concurrency(caller: Caller) -> None:
+    """Count jobs in flight, one counting transaction at a time per organization."""
+    limits = (
+        ("organization_id", caller.organization_id, caller.organization_max_concurrent),
+        ("api_key_id", caller.api_key_id, caller.key_max_concurrent),
+    )
+    for column, value, limit in limits:
+        if limit is None:
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [str(value)])
+        running = Generation.objects.filter(
+            **{column: value}, status__in=[Generation.Status.QUEUED, Generation.Status.RUNNING]
+        ).count()
+        if running >= limit:
+            owner = "organization" if column == "organization_id" else "API key"
+            raise ConcurrencyExceededError(
+                f"The {owner} has {running} generations in flight; its limit is {limit}."
+                " Retry when one has ended.",
+                retry_after_s=1,
+            )

@@ -1,0 +1,160 @@
+"""Attempts: each call to a provider is recorded before it is made, and with what it cost us."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.money import round_half_up_micro
+from billing.services.costs import post_attempt_cost
+from billing.services.transactions import retrying
+from core.ids import new_uuid
+from gateway.models import Attempt
+from gateway.services.routing import SANDBOX, Step
+from gateway.types import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. `cost` is in USD."""
+
+    status: Attempt.Status
+    cost: Decimal = Decimal(0)
+    upstream_request_id: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    upstream_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedAttempt:
+    """An attempt with its outcome, to be written in the transaction that settles its generation."""
+
+    attempt: Attempt
+    outcome: Outcome
+
+
+_START = """
+WITH ours AS (
+    SELECT id
+    FROM gateway_generation
+    WHERE id = %(generation_id)s AND status = 'running' AND claim_token = %(claim_token)s
+        AND deadline_at > %(now)s
+    FOR UPDATE
+)
+INSERT INTO gateway_attempt (
+    id, generation_id, number, provider, upstream_model, is_sandboxed, claim_token, started_at,
+    status, upstream_id, upstream_request_id, error_code, error_message, cost_micros
+)
+SELECT %(id)s::uuid, ours.id,
+    1 + (SELECT count(*) FROM gateway_attempt WHERE generation_id = ours.id),
+    %(provider)s, %(upstream_model)s, %(is_sandboxed)s::boolean, %(claim_token)s::uuid,
+    %(now)s::timestamptz, 'started', '', '', '', '', 0
+FROM ours
+ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at
+RETURNING number
+"""
+_END = """
+UPDATE gateway_attempt
+SET status = %(status)s, upstream_request_id = %(upstream_request_id)s,
+    error_code = %(error_code)s, error_message = %(error_message)s,
+    upstream_status = %(upstream_status)s::integer, cost_micros = %(cost_micros)s,
+    finished_at = %(now)s
+WHERE id = %(id)s AND claim_token = %(claim_token)s AND finished_at IS NULL
+"""
+
+
+def start_attempt(*, claim: Claim, step: Step, attempt_id: UUID, now: datetime) -> Attempt | None:
+    """Record an attempt that is about to be made; None when the claim was lost or time is up.
+
+    May be repeated with the same id when its outcome is not known.
+    """
+    attempt = Attempt(
+        id=attempt_id,
+        generation_id=claim.generation_id,
+        provider=step["provider"],
+        upstream_model=step["upstream_model"],
+        is_sandboxed=step["queue"] == SANDBOX,
+        claim_token=claim.token,
+        started_at=now,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _START,
+            {
+                "id": attempt.id,
+                "generation_id": attempt.generation_id,
+                "provider": attempt.provider,
+                "upstream_model": attempt.upstream_model,
+                "is_sandboxed": attempt.is_sandboxed,
+                "claim_token": attempt.claim_token,
+                "now": now,
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    attempt.number = row[0]
+    return attempt
+
+
+def save_upstream_id(*, attempt_id: UUID, upstream_id: str) -> None:
+    """Keep the upstream's job id, by which the job is found again after a crash."""
+    Attempt.objects.filter(id=attempt_id).update(upstream_id=upstream_id[:200])
+
+
+def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
+    """Record how an attempt ended and post what it cost us. A second call changes nothing.
+
+    Nor does one by a worker whose attempt was disowned: another one collects the job.
+    """
+    retrying(lambda: write_end(attempt=attempt, outcome=outcome, now=now))
+
+
+def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
+    """Do as `end_attempt`, once, joining the caller's transaction."""
+    cost = Decimal(0) if attempt.is_sandboxed else outcome.cost
+    cost_micros = round_half_up_micro(cost)
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(
+            _END,
+            {
+                "id": attempt.id,
+                "claim_token": attempt.claim_token,
+                "status": outcome.status.value,
+                "upstream_request_id": outcome.upstream_request_id[:200],
+                "error_code": outcome.error_code[:100],
+                "error_message": outcome.error_message[:500],
+                "upstream_status": outcome.upstream_status,
+                "cost_micros": cost_micros,
+                "now": now,
+            },
+        )
+        if cursor.rowcount and cost_micros:
+            post_attempt_cost(
+                attempt_reference=str(attempt.id), provider=attempt.provider, amount=cost, now=now
+            )
+
+
+def disown_attempts(generation_id: UUID) -> None:
+    """Take a generation's open attempts from their worker, which may be frozen and not dead.
+
+    Else it would, on waking, end the attempt whose upstream job its successor is to resume, and the
+    successor would submit, and pay for, a second one.
+    """
+    Attempt.objects.filter(generation_id=generation_id, finished_at__isnull=True).update(
+        claim_token=new_uuid()
+    )
+
+
+def open_attempt(generation_id: UUID) -> Attempt | None:
+    """Return the attempt a dead worker left behind, if its outcome is unknown."""
+    return (
+        Attempt.objects.filter(
+            generation_id=generation_id, status=Attempt.Status.STARTED, finished_at__isnull=True
+        )
+        .order_by("-number")
+        .first()
+    )

@@ -1,0 +1,273 @@
+"""Recovering what dead processes left behind. Run by one sweeper at a time."""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
+from django.db.models import F, Q
+
+from billing.selectors.holds import open_holds
+from core.clock import now as clock_now
+from gateway.images import ImageRejected, inspect_image
+from gateway.models import Artifact, Attempt, Generation
+from gateway.services.costing import presumed_loss
+from gateway.services.processes import LEASE_S, end_dead_neighbors, end_expired_leases
+from gateway.services.requests.generations import wake
+from gateway.services.runs.attempts import Outcome, disown_attempts, end_attempt, open_attempt
+from gateway.services.runs.endings import (
+    OPEN,
+    Delivery,
+    expire_generation,
+    fail_generation,
+    settle_generation,
+)
+from gateway.storage import ImageStorage, private_storage, public_storage, request_prefix
+from gateway.types import Failure, StoredImage
+
+HOLD_GRACE = timedelta(seconds=60)
+ENDED_GRACE = timedelta(seconds=30)
+BATCH = 200
+LOST = Failure(
+    code="provider_unavailable",
+    category="unavailable",
+    message=(
+        "The server was interrupted while the provider worked, and it is not known whether the"
+        " provider finished. You were not charged. Try again."
+    ),
+    retryable=True,
+    retry_after_s=1,
+)
+logger = logging.getLogger(__name__)
+
+
+def sweep(*, now: datetime, watched_for_s: float) -> int:
+    """Do one round: end dead leases, recover their jobs, expire overdue ones, tidy S3.
+
+    Args:
+        now: The instant of the round.
+        watched_for_s: For how long rounds have succeeded without a gap; leases run out only for
+            a sweeper that has watched for a lease's time.
+
+    Returns:
+        How many generations were changed.
+    """
+    if watched_for_s >= LEASE_S:
+        end_expired_leases()
+    end_dead_neighbors()
+    changed = 0
+    # Money first, and it needs no S3: what is overdue is ended before anything is recovered.
+    for generation_id in _overdue(now):
+        changed += _isolated(
+            partial(expire_generation, generation_id=generation_id, now=now), generation_id
+        )
+    for generation in _orphans():
+        changed += _isolated(
+            partial(recover_generation, generation=generation, now=now), generation.id
+        )
+    for attempt in _abandoned_attempts(now):
+        _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
+    for generation in _strays(now):
+        _isolated(partial(delete_stray_objects, generation), generation.id)
+    _alert_overdue_holds(now)
+    return changed
+
+
+def recover_generation(*, generation: Generation, now: datetime) -> bool:
+    """Bring a dead worker's generation forward; return whether it was changed.
+
+    In this order: settle from objects already stored; hand it on for resuming where the upstream
+    id is known; where an attempt's outcome is unknown, allow one new call if more than half the
+    time is left, else fail and release; without an attempt, queue it again.
+    """
+    if generation.deadline_at <= now:
+        return expire_generation(generation_id=generation.id, now=now)
+    images = _stored_images(generation)
+    if images:
+        return _settle_from_objects(generation, images)
+    attempt = open_attempt(generation.id)
+    if attempt is None or attempt.upstream_id:
+        return _requeue(generation, now)
+    half_time = generation.created_at + (generation.deadline_at - generation.created_at) / 2
+    _end_unknown(attempt, generation)
+    if generation.recoveries == 0 and now < half_time:
+        return _requeue(generation, now)
+    return fail_generation(generation_id=generation.id, failure=LOST, claim=None, now=now)
+
+
+def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
+    """Do one item's work; what breaks it is logged and holds up no other item.
+
+    A row that another transaction keeps locked is left for the next round after a second.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")
+        return bool(work())
+    except OperationalError as error:
+        logger.warning("sweeper.item_postponed generation=%s error=%s", generation_id, error)
+        return False
+    except Exception:
+        # The outermost edge of one item.
+        logger.exception("sweeper.item_failed generation=%s", generation_id)
+        return False
+    finally:
+        connection.close()
+
+
+def delete_stray_objects(generation: Generation) -> int:
+    """Delete objects of an ended generation that no artifact names; return how many."""
+    kept = set(Artifact.objects.filter(generation=generation).values_list("key", flat=True))
+    storage = _storage_of(generation)
+    connection.close()
+    prefix = request_prefix(generation.organization_id, generation.id)
+    strays = [found.key for found in storage.list_prefix(prefix) if found.key not in kept]
+    for key in strays:
+        storage.delete(key)
+    Generation.objects.filter(id=generation.id).update(has_stray_objects=False)
+    return len(strays)
+
+
+def _strays(now: datetime) -> list[Generation]:
+    """Return ended generations that may have left objects; a late worker is given a moment."""
+    return list(
+        Generation.objects.select_related("organization")
+        .filter(has_stray_objects=True, finished_at__lt=now - ENDED_GRACE)
+        .order_by("finished_at")[:BATCH]
+    )
+
+
+def _orphans() -> list[Generation]:
+    """Return running generations whose worker is gone."""
+    gone = Q(worker__isnull=True) | Q(worker__ended_at__isnull=False)
+    return list(
+        Generation.objects.select_related("organization").filter(
+            gone, status=Generation.Status.RUNNING
+        )[:BATCH]
+    )
+
+
+def _overdue(now: datetime) -> list[UUID]:
+    return list(
+        Generation.objects.filter(status__in=OPEN, deadline_at__lte=now).values_list(
+            "id", flat=True
+        )[:BATCH]
+    )
+
+
+def _storage_of(generation: Generation) -> ImageStorage:
+    public = generation.organization.image_policy == "public"
+    return public_storage() if public else private_storage()
+
+
+def _stored_images(generation: Generation) -> list[StoredImage]:
+    """Return the generation's stored objects that are whole images of the right size."""
+    storage = _storage_of(generation)
+    connection.close()
+    images: list[StoredImage] = []
+    prefix = request_prefix(generation.organization_id, generation.id)
+    for key in sorted(found.key for found in storage.list_prefix(prefix)):
+        index = key.removeprefix(prefix).partition(".")[0]
+        if not index.isdigit():
+            continue
+        with storage.open_stream(key) as stream:
+            data = b"".join(stream)
+        try:
+            info = inspect_image(
+                data, max_bytes=settings.IMAGE_MAX_BYTES, max_pixels=settings.IMAGE_MAX_PIXELS
+            )
+        except ImageRejected as error:
+            logger.warning("recovery.object_rejected key=%s reason=%s", key, error)
+            continue
+        images.append(
+            StoredImage(
+                index=int(index),
+                is_public=generation.organization.image_policy == "public",
+                key=key,
+                content_type=info.content_type,
+                sha256=hashlib.sha256(data).digest(),
+                size_bytes=len(data),
+                width=info.width,
+                height=info.height,
+                revised_prompt="",
+                seed=None,
+            )
+        )
+    return images
+
+
+def _settle_from_objects(generation: Generation, images: list[StoredImage]) -> bool:
+    wanted = generation.parameters["n"]
+    moment = clock_now()
+    settled = settle_generation(
+        generation_id=generation.id,
+        claim=None,
+        images=images[:wanted],
+        delivery=Delivery(served_by="sandbox" if generation.is_sandboxed else ""),
+        now=moment,
+    )
+    attempt = open_attempt(generation.id)
+    if settled and attempt is not None:
+        _end_unknown(attempt, generation, status=Attempt.Status.SUCCEEDED)
+    return settled
+
+
+def _requeue(generation: Generation, now: datetime) -> bool:
+    with transaction.atomic():
+        requeued = (
+            Generation.objects.filter(
+                Q(worker__isnull=True) | Q(worker__ended_at__isnull=False),
+                id=generation.id,
+                status=Generation.Status.RUNNING,
+                claim_token=generation.claim_token,
+                deadline_at__gt=now,
+            ).update(
+                status=Generation.Status.QUEUED,
+                worker_id=None,
+                claim_token=None,
+                recoveries=F("recoveries") + 1,
+            )
+            == 1
+        )
+        if requeued:
+            disown_attempts(generation.id)
+    if requeued:
+        wake(generation.queue)
+        logger.info("recovery.requeued generation=%s", generation.id)
+    return requeued
+
+
+def _abandoned_attempts(now: datetime) -> list[Attempt]:
+    """Return attempts whose worker vanished and whose generation has ended without them.
+
+    Half a minute is left to a worker that is alive to say itself how its call ended.
+    """
+    return list(
+        Attempt.objects.select_related("generation").filter(
+            finished_at__isnull=True, generation__finished_at__lt=now - ENDED_GRACE
+        )[:BATCH]
+    )
+
+
+def _end_unknown(
+    attempt: Attempt, generation: Generation, *, status: Attempt.Status = Attempt.Status.UNKNOWN
+) -> None:
+    """End a dead worker's attempt; it is presumed to have cost us the full price of the call."""
+    end_attempt(
+        attempt=attempt,
+        outcome=Outcome(
+            status=status,
+            cost=presumed_loss(generation),
+            error_code="" if status == Attempt.Status.SUCCEEDED else "worker_lost",
+        ),
+        now=clock_now(),
+    )
+
+
+def _alert_overdue_holds(now: datetime) -> None:
+    for hold in open_holds(overdue_at=now - HOLD_GRACE):
+        logger.error("hold.overdue reference=%s deadline=%s", hold.reference, hold.deadline_at)
