@@ -2,11 +2,12 @@
 
 import binascii
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import unquote_to_bytes
 
 import orjson
 import pybase64
+from urllib3.filepost import encode_multipart_formdata
 
 from core.http.errors import BodyInvalid, BodyTooLarge
 
@@ -38,6 +39,11 @@ def parse_json(body: bytes) -> object:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise BodyInvalid("the body is not JSON") from error
+
+
+def encode_form(fields: Iterable[tuple[str, str]]) -> tuple[bytes, str]:
+    """Return multipart/form-data of text fields (RFC 7578), and its content type."""
+    return encode_multipart_formdata(list(fields))
 
 
 def decode_base64(text: str) -> bytes:

@@ -12,7 +12,7 @@ thread does.
 
 import functools
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import DefaultCookiePolicy
 from types import TracebackType
@@ -191,12 +191,19 @@ class HttpClient:
         deadline: float,
         headers: Mapping[str, str] | None = None,
         json: object | None = None,
+        form: Iterable[tuple[str, str]] | None = None,
     ) -> HttpResponse:
         """Send a request to a configured upstream and return as soon as its headers are there.
 
         Redirects are returned, not followed: the headers may carry a key.
 
-        The deadline is a `time.monotonic()` value by which the body must have been read, too.
+        Args:
+            method: Of HTTP.
+            url: Below the upstream's base URL.
+            deadline: `time.monotonic()` value by which the body must have been read, too.
+            headers: Sent as they are.
+            json: The body, as JSON.
+            form: The body, as text fields of multipart/form-data in this order; a name may repeat.
 
         Raises:
             HttpError: InvalidTarget, ConnectFailed, ReadFailed or TimedOut.
@@ -206,6 +213,8 @@ class HttpClient:
         if json is not None:
             body = orjson.dumps(json)
             sent["Content-Type"] = "application/json"
+        elif form is not None:
+            body, sent["Content-Type"] = bodies.encode_form(form)
         return self._send(self._calls, method, url, deadline=deadline, headers=sent, body=body)
 
     def open_download(self, url: str, *, deadline: float) -> HttpResponse:

@@ -1,6 +1,7 @@
 import gzip
 import os
 import time
+from email import message_from_bytes
 
 import pytest
 
@@ -41,6 +42,25 @@ def test_open_sends_json_with_our_headers(upstream: Upstream, client: HttpClient
     assert request.headers["x-lienzo-hop"] == "1"
     assert request.headers["authorization"] == "k"
     assert request.headers["content-type"] == "application/json"
+
+
+def test_open_sends_a_form_with_repeated_fields(upstream: Upstream, client: HttpClient):
+    upstream.answers("POST", "/v1/x", {"ok": True})
+    fields = [("prompt", 'Ein "Fuchs"\r\n--x 狐'), ("code", "a"), ("code", "b")]
+
+    client.open("POST", f"{upstream.url}/v1/x", deadline=soon(), form=fields).close()
+
+    (request,) = upstream.received
+    parsed = message_from_bytes(
+        f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode() + request.body
+    )
+    assert parsed.get_content_type() == "multipart/form-data"
+    found = [
+        (part.get_param("name", header="content-disposition"), part.get_payload(decode=True))
+        for part in parsed.walk()
+        if not part.is_multipart()
+    ]
+    assert found == [(name, value.encode()) for name, value in fields]
 
 
 def test_open_returns_before_the_body_is_sent(upstream: Upstream, client: HttpClient):
