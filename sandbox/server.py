@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from email import message_from_bytes
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -73,6 +74,24 @@ class Request:
             ValueError: it is not JSON.
         """
         return orjson.loads(self.body)
+
+    def form(self) -> dict[str, list[str]]:
+        """Parse a multipart/form-data body: the values of each field, in their order.
+
+        Raises:
+            ValueError: it is not one, or a value is not UTF-8.
+        """
+        head = f"Content-Type: {self.headers.get('content-type', '')}\r\n\r\n".encode()
+        message = message_from_bytes(head + self.body)
+        if message.get_content_type() != "multipart/form-data" or message.defects:
+            raise ValueError("not multipart/form-data")
+        fields: dict[str, list[str]] = {}
+        for part in message.walk():
+            name = part.get_param("name", header="content-disposition")
+            value = part.get_payload(decode=True)
+            if isinstance(name, str) and isinstance(value, bytes):
+                fields.setdefault(name, []).append(value.decode())
+        return fields
 
     def note(self, operation: str, model: str, prompt: str, request_id: str) -> None:
         """Complete the log entry of a call."""
@@ -283,3 +302,4 @@ def _headers(environ: Environ) -> Iterator[tuple[str, str]]:
     for key, value in environ.items():
         if key.startswith("HTTP_"):
             yield re.sub("_", "-", key[5:]).lower(), str(value)
+    yield "content-type", str(environ.get("CONTENT_TYPE") or "")
