@@ -1,5 +1,6 @@
 """An attempt: one call to one provider, recorded before it is made."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from core.ids import new_uuid
@@ -7,7 +8,12 @@ from gateway.models.generation import Generation
 
 
 class Attempt(models.Model):
-    """One call to one provider. `cost_micros` is what it costs the platform, in micros of USD."""
+    """One call to one provider. `cost_micros` is what it costs the platform, in micros of USD.
+
+    `indexes` are the images of its generation that the call was to make. `images` are those it made
+    and stored, kept from its end until the generation's own; `moderated` are the indexes of those
+    the provider withheld.
+    """
 
     class Status(models.TextChoices):
         STARTED = "started", "Started"
@@ -22,6 +28,9 @@ class Attempt(models.Model):
         Generation, on_delete=models.CASCADE, related_name="attempts", db_index=False
     )
     number = models.PositiveSmallIntegerField()
+    indexes = ArrayField(models.PositiveSmallIntegerField(), default=list, db_default=[0])
+    images = models.JSONField(null=True)
+    moderated = ArrayField(models.PositiveSmallIntegerField(), default=list, db_default=[])
     provider = models.CharField(max_length=20)
     upstream_model = models.CharField(max_length=150)
     is_sandboxed = models.BooleanField(default=False)

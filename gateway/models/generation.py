@@ -12,7 +12,9 @@ class Generation(models.Model):
     The row is the queue: workers claim `queued` rows; `worker` and `claim_token` are the claim, and
     every later write of the worker compares both. `plan` lists the routes to try, in order, each
     `{"queue", "provider", "upstream_model"}`; `queue` is the current route's, and names a provider
-    or `sandbox`. `connection_id` is the HTTP request that waits for the answer; a generation
+    or `sandbox`. `calls` is how many upstream calls the current route needs at once. `undelivered`
+    lists the images a success is without, each `{"index", "outcome", "code"}`; it is set with the
+    end. `connection_id` is the HTTP request that waits for the answer; a generation
     without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
     asks the sweeper to delete stored objects that no artifact names. `quoted_list_micros` is the
     quote in the list price's currency: what the attempts may cost us together.
@@ -49,6 +51,7 @@ class Generation(models.Model):
     queue = models.CharField(max_length=20)
     plan = models.JSONField()
     route_index = models.PositiveSmallIntegerField(default=0)
+    calls = models.PositiveSmallIntegerField(default=1, db_default=1)
     worker = models.ForeignKey(
         Process, on_delete=models.SET_NULL, null=True, related_name="claimed", db_index=False
     )
@@ -66,6 +69,7 @@ class Generation(models.Model):
     served_by = models.CharField(max_length=100, blank=True)
     image_adjusted = models.CharField(max_length=200, blank=True)
     usage = models.JSONField(null=True)
+    undelivered = models.JSONField(default=list, db_default=[])
     error = models.JSONField(null=True)
 
     created_at = models.DateTimeField()
