@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='attempt',
-            name='images',
+            name='result',
             field=models.JSONField(null=True),
         ),
         migrations.AddField(

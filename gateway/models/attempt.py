@@ -10,9 +10,9 @@ from gateway.models.generation import Generation
 class Attempt(models.Model):
     """One call to one provider. `cost_micros` is what it costs the platform, in micros of USD.
 
-    `indexes` are the images of its generation that the call was to make. `images` are those it made
-    and stored, kept from its end until the generation's own; `moderated` are the indexes of those
-    the provider withheld.
+    `indexes` are the images of its generation that the call was to make. Where a generation needs
+    several calls, `result` keeps what this one stored (`gateway.services.runs.progress.Made`) until
+    all have ended; `moderated` are the indexes of the images its provider withheld.
     """
 
     class Status(models.TextChoices):
@@ -29,7 +29,7 @@ class Attempt(models.Model):
     )
     number = models.PositiveSmallIntegerField()
     indexes = ArrayField(models.PositiveSmallIntegerField(), default=list, db_default=[0])
-    images = models.JSONField(null=True)
+    result = models.JSONField(null=True)
     moderated = ArrayField(models.PositiveSmallIntegerField(), default=list, db_default=[])
     provider = models.CharField(max_length=20)
     upstream_model = models.CharField(max_length=150)
