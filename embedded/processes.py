@@ -13,7 +13,14 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGE_WORK = 0
 STAGE_UPSTREAM = 1
 STAGE_ENGINE = 2
-_QUEUES = ("generate.openai", "generate.fal", "generate.sandbox", "default")
+_QUEUES = (
+    "generate.openai",
+    "generate.azure_openai",
+    "generate.xai",
+    "generate.fal",
+    "generate.sandbox",
+    "default",
+)
 
 
 def preparations() -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -68,7 +68,7 @@ class Endpoint:
     Attributes:
         base_url: With its path prefix, with or without a slash at the end; the key is sent to no
             other place.
-        official: The host is one of the provider's own (`registry.official_hosts`).
+        official: The host is one of the provider's own (`registry.is_official`).
         headers: Sent with every call to `base_url`, never with a download.
         options: Further settings of the provider, e.g. `{"api_version": "2025-04-01-preview"}`;
             what an adapter does not find here has its own default.
@@ -141,8 +141,10 @@ class Adapter(Protocol):
 
     Attributes:
         name: The provider's id in the catalog and in `<NAME>_API_KEY`.
-        default_base_url: Where the provider itself listens.
-        official_hosts: The provider's own hosts, where its retirement dates apply.
+        default_base_url: Where the provider itself listens; "" if it has an address for each
+            customer, so that a base URL must be given.
+        official_hosts: The provider's own hosts, where its retirement dates apply; a name that
+            begins with a dot stands for every host below it.
         resumable: Whether a job can be picked up by its id after this process is gone.
     """
 

@@ -71,7 +71,6 @@ def classify(
     found = _by_code(failure) or _by_status(failure)
     found.upstream_status = status
     found.upstream_code = text(failure.error.get("code")) or found.upstream_code
-    found.upstream_request_id = headers.get("x-request-id")
     return found
 
 

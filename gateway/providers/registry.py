@@ -2,11 +2,13 @@
 
 import functools
 
+from gateway.providers.azure_openai import AzureOpenAIAdapter
 from gateway.providers.base import Adapter
 from gateway.providers.fal import FalAdapter
 from gateway.providers.openai import OpenAIAdapter
+from gateway.providers.xai import XAIAdapter
 
-_ADAPTERS = (OpenAIAdapter, FalAdapter)
+_ADAPTERS = (OpenAIAdapter, AzureOpenAIAdapter, XAIAdapter, FalAdapter)
 
 PROVIDERS: tuple[str, ...] = tuple(adapter.name for adapter in _ADAPTERS)
 
@@ -24,11 +26,14 @@ def adapter_for(provider: str) -> Adapter:
     raise LookupError(f"no adapter for provider {provider!r}")
 
 
-def official_hosts(provider: str) -> frozenset[str]:
-    """Return the provider's own hosts, where its retirement dates apply."""
-    return adapter_for(provider).official_hosts
+def is_official(provider: str, host: str | None) -> bool:
+    """Return whether a host is one of the provider's own, where its retirement dates apply."""
+    if host is None:
+        return False
+    own = adapter_for(provider).official_hosts
+    return host in own or any(name.startswith(".") and host.endswith(name) for name in own)
 
 
 def default_base_url(provider: str) -> str:
-    """Return where the provider itself listens."""
+    """Return where the provider itself listens; "" if it has an address for each customer."""
     return adapter_for(provider).default_base_url

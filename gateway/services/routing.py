@@ -17,7 +17,7 @@ from gateway.catalog.types import EndpointInfo, Model, Route
 from gateway.errors import ModelRetiredError, ProviderUnavailableError, TestKeysDisabledError
 from gateway.parameters.types import GenerationRequest
 from gateway.providers.base import Endpoint
-from gateway.providers.registry import PROVIDERS, adapter_for
+from gateway.providers.registry import PROVIDERS, default_base_url, is_official
 
 SANDBOX = "sandbox"
 SANDBOX_KEY = "sandbox"
@@ -44,18 +44,19 @@ class Plan:
 
 @cache
 def real_endpoints() -> dict[str, Endpoint]:
-    """Return the endpoint of every provider with a key and an adapter."""
+    """Return the endpoint of every provider with a key, a base URL and an adapter."""
     endpoints = {}
     for provider, given in settings.PROVIDER_ENDPOINTS.items():
         if provider not in PROVIDERS or not given["api_key"]:
             continue
-        adapter = adapter_for(provider)
-        base_url = given["base_url"] or adapter.default_base_url
+        base_url = given["base_url"] or default_base_url(provider)
+        if not base_url:
+            continue
         endpoints[provider] = Endpoint(
             provider=provider,
             base_url=base_url,
             api_key=given["api_key"],
-            official=urlsplit(base_url).hostname in adapter.official_hosts,
+            official=is_official(provider, urlsplit(base_url).hostname),
             options=settings.PROVIDER_OPTIONS.get(provider, {}),
         )
     return endpoints
@@ -66,7 +67,8 @@ def sandbox_endpoints() -> dict[str, Endpoint]:
     """Return the sandbox's endpoint of every provider with an adapter; empty without a sandbox."""
     if not settings.SANDBOX_BASE_URL:
         return {}
-    paths = {"openai": "/openai/v1"}
+    # Where the provider's own base URL has a path, the sandbox's has it too.
+    paths = {"openai": "/openai/v1", "xai": "/xai/v1"}
     return {
         provider: Endpoint(
             provider=provider,

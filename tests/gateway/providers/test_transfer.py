@@ -45,11 +45,29 @@ def test_transfer_semaphore_is_one_per_limit():
 
 
 def test_registry_knows_its_providers():
-    assert registry.PROVIDERS == ("openai", "fal")
+    assert {"openai", "azure_openai", "xai", "fal"} <= set(registry.PROVIDERS)
     assert registry.adapter_for("fal") is registry.adapter_for("fal")
-    assert [registry.adapter_for(name).resumable for name in registry.PROVIDERS] == [False, True]
+    assert [registry.adapter_for(name).resumable for name in ("openai", "fal")] == [False, True]
     assert registry.default_base_url("openai") == "https://api.openai.com/v1"
     assert registry.default_base_url("fal") == "https://queue.fal.run"
-    assert "api.openai.com" in registry.official_hosts("openai")
+    assert registry.default_base_url("azure_openai") == ""
     with pytest.raises(LookupError):
         registry.adapter_for("nobody")
+
+
+@pytest.mark.parametrize(
+    ("provider", "host", "official"),
+    [
+        ("openai", "eu.api.openai.com", True),
+        ("openai", "api.openai.com.example.org", False),
+        ("openai", None, False),
+        ("azure_openai", "our-images.openai.azure.com", True),
+        ("azure_openai", "openai.azure.com.example.org", False),
+        ("azure_openai", "notopenai.azure.com", False),
+        ("xai", "api.x.ai", True),
+        ("xai", "eu-west-1.api.x.ai", True),
+        ("xai", "evilapi.x.ai", False),
+    ],
+)
+def test_host_is_official_by_name_or_by_its_domain(provider, host, official):
+    assert registry.is_official(provider, host) is official
