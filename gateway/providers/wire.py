@@ -201,6 +201,8 @@ def collect_images(
 ) -> list[ProviderImage]:
     """Return the images that can be had; empties `items`, so that each image is in memory once.
 
+    `seed` is that of all images that do not name their own.
+
     Raises:
         ProviderError: The first image's failure, if there is no image at all.
     """
@@ -214,10 +216,12 @@ def collect_images(
         except ProviderError as error:
             failure = failure or error
             continue
-        revised = item.get("revised_prompt")
+        revised, own_seed = item.get("revised_prompt"), item.get("seed")
         images.append(
             ProviderImage(
-                data=data, revised_prompt=revised if isinstance(revised, str) else None, seed=seed
+                data=data,
+                revised_prompt=revised if isinstance(revised, str) else None,
+                seed=own_seed if isinstance(own_seed, int) else seed,
             )
         )
     if not images:
