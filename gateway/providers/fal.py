@@ -4,11 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar
 
-from gateway.providers import fal_errors, wire
+from gateway.providers import fal_errors, polling, wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.fal_job import Job, endpoint_segments, send
 
-_FIRST_POLL_S_MAX = 2.0
 _SPEEDS: Mapping[str, str] = {"low": "TURBO", "medium": "BALANCED", "high": "QUALITY"}
 _STYLED = ("fal-ai/recraft/", "fal-ai/ideogram/")
 
@@ -36,7 +35,7 @@ class FalAdapter:
             # Nobody would ever collect a job whose id is not saved.
             job.cancel()
             raise
-        return job.wait(first_poll_s=min(call.expected_s / 10, _FIRST_POLL_S_MAX))
+        return job.wait(first_poll_s=polling.first_pause_s(call.expected_s))
 
     def resume(self, call: Call, upstream_id: str) -> ProviderResult:
         """Wait for a job submitted earlier and return its images.

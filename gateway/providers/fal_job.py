@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from core.http import errors as http
 from core.http.client import HttpResponse
-from gateway.providers import fal_errors, wire
+from gateway.providers import fal_errors, polling, wire
 from gateway.providers.base import Call, ProviderResult
 from gateway.providers.errors import (
     BadResponse,
@@ -24,19 +24,12 @@ from gateway.providers.errors import (
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _WAITING = frozenset({"IN_QUEUE", "IN_PROGRESS"})
-_TRANSIENT = frozenset({408, 429})
-_POLL_S_MIN = 0.2
-_POLL_S_MAX = 2.0
-_POLL_GROWTH = 1.25
-_STATUS_S_MAX = 15.0
 _RESULT_S_MAX = 60.0
 _RESULT_TRIES = 4
-_UNKNOWN_TRIES = 3
 _CANCEL_S = 1.0
 _NOT_FOUND = 404
 _BAD_REQUEST = 400
 _ACCEPTED = 202
-_SERVER_ERROR = 500
 
 
 def endpoint_segments(upstream_model: str) -> list[str]:
@@ -107,7 +100,7 @@ class Job:
             ProviderError: One of its subclasses, with the job's id.
         """
         try:
-            return self._poll(first_poll_s)
+            return polling.until(self._ask, deadline=self._call.deadline, first_s=first_poll_s)
         except ProviderError as error:
             error.upstream_request_id = self.upstream_id
             if isinstance(error, ProviderTimedOut) and time.monotonic() >= self._call.deadline:
@@ -122,23 +115,15 @@ class Job:
         except http.HttpError:
             return
 
-    def _poll(self, first_poll_s: float) -> ProviderResult:
-        deadline = self._call.deadline
-        if first_poll_s:
-            wire.pause(first_poll_s, deadline=deadline)
-        interval_s = _POLL_S_MIN
-        while True:
-            state = self._state()
-            if state and state.get("status") not in _WAITING:
-                result = self._result(has_failed=bool(state.get("error")))
-                if result is not None:
-                    return result
-            wire.pause(interval_s, deadline=deadline)
-            interval_s = min(interval_s * _POLL_GROWTH, _POLL_S_MAX)
+    def _ask(self) -> ProviderResult | None:
+        state = self._state()
+        if not state or state.get("status") in _WAITING:
+            return None
+        return self._result(has_failed=bool(state.get("error")))
 
     def _state(self) -> dict[str, object]:
         """Return the status body; {} where this poll gave none and the next one may."""
-        deadline = min(self._call.deadline, time.monotonic() + _STATUS_S_MAX)
+        deadline = min(self._call.deadline, time.monotonic() + polling.STATUS_S_MAX)
         try:
             with send(self._call, "GET", f"{self._path}/status", deadline=deadline) as answer:
                 payload = wire.read_error_json(answer)
@@ -147,11 +132,10 @@ class Job:
         if answer.is_success:
             return payload
         if answer.status == _NOT_FOUND:
-            # A new job may take a moment to be known everywhere.
             self._times_unknown += 1
-            if self._times_unknown < _UNKNOWN_TRIES:
+            if self._times_unknown < polling.UNKNOWN_TRIES:
                 return {}
-        if answer.status >= _SERVER_ERROR or answer.status in _TRANSIENT:
+        if polling.is_passing(answer.status):
             return {}
         raise fal_errors.classify(answer.status, answer.headers, payload, submitted=True)
 
@@ -182,7 +166,7 @@ class Job:
         if answer.status == _BAD_REQUEST and "in progress" in detail:
             return None
         failure = fal_errors.classify(answer.status, answer.headers, payload, submitted=True)
-        if not has_failed and (answer.status >= _SERVER_ERROR or answer.status in _TRANSIENT):
+        if not has_failed and polling.is_passing(answer.status):
             self._count_failed_result(failure)
             return None
         raise failure

@@ -17,7 +17,7 @@ FOREIGN = re.compile(
     r"|registry\.npmjs|proxy\.golang|\b(?:design|details)\.md\b|\bissue \d"
 )
 # What all adapters share; every other module there belongs to the adapter it is named after.
-SHARED_BY_ADAPTERS = frozenset({"base", "errors", "transfer", "wire"})
+SHARED_BY_ADAPTERS = frozenset({"base", "errors", "polling", "transfer", "wire"})
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
