@@ -16,8 +16,11 @@ FOREIGN = re.compile(
     r"(?<![\w.])/(?:work|Users|home/[a-z]\w*)/|/tmp/(?!seaweedfs)|\bpypi\.|pythonhosted|--(?:extra-)?index-url"
     r"|registry\.npmjs|proxy\.golang|\b(?:design|details)\.md\b|\bissue \d"
 )
-# What all adapters share; every other module there belongs to the adapter it is named after.
-SHARED_BY_ADAPTERS = frozenset({"base", "errors", "polling", "transfer", "wire"})
+# What all adapters share, and the protocol that OpenAI, Azure and xAI share; every other module
+# there belongs to the adapter it is named after.
+SHARED_BY_ADAPTERS = frozenset(
+    {"base", "errors", "openai_errors", "openai_images", "polling", "transfer", "wire"}
+)
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
