@@ -18,6 +18,7 @@ _QUEUES = (
     "generate.azure_openai",
     "generate.xai",
     "generate.fal",
+    "generate.ideogram",
     "generate.sandbox",
     "default",
 )

@@ -5,10 +5,11 @@ import functools
 from gateway.providers.azure_openai import AzureOpenAIAdapter
 from gateway.providers.base import Adapter
 from gateway.providers.fal import FalAdapter
+from gateway.providers.ideogram import IdeogramAdapter
 from gateway.providers.openai import OpenAIAdapter
 from gateway.providers.xai import XAIAdapter
 
-_ADAPTERS = (OpenAIAdapter, AzureOpenAIAdapter, XAIAdapter, FalAdapter)
+_ADAPTERS = (OpenAIAdapter, AzureOpenAIAdapter, XAIAdapter, FalAdapter, IdeogramAdapter)
 
 PROVIDERS: tuple[str, ...] = tuple(adapter.name for adapter in _ADAPTERS)
 
