@@ -24,6 +24,7 @@ class Received:
     headers: Mapping[str, str]
     body: bytes
     connection: int
+    query: str = ""
 
     def json(self) -> Any:
         return orjson.loads(self.body)
@@ -100,8 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        path = self.path.partition("?")[0]
-        request = Received(self.command, path, headers, body, self.client_address[1])
+        path, _, query = self.path.partition("?")
+        request = Received(self.command, path, headers, body, self.client_address[1], query)
         upstream = self.server.upstream
         upstream.received.append(request)
         route = upstream.routes.get((self.command, path))
