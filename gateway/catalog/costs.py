@@ -36,9 +36,11 @@ class PerImage:
 
     Attributes:
         cells: Prices by (size, quality); a None in a key stands for any.
+        billed_in_usd: Whether the upstream reports dollars; else the images it bills.
     """
 
     cells: Mapping[tuple[Size | None, str | None], Decimal]
+    billed_in_usd: bool = False
 
     def usd(self, asked: Size, quality: str | None) -> Decimal | None:
         """Look up the most exact cell."""
@@ -48,7 +50,9 @@ class PerImage:
         return None
 
     def usd_of_units(self, units: Decimal) -> Decimal | None:
-        """Multiply, if every image costs the same."""
+        """Multiply, if every image costs the same; dollars are what they are."""
+        if self.billed_in_usd:
+            return units
         flat = self.cells.get((None, None))
         return None if flat is None else flat * units
 

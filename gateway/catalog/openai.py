@@ -11,7 +11,7 @@ from gateway.catalog.sizes import Grid, ListedSizes, Menu, Size, SizeRule, named
 from gateway.catalog.types import AllowedLoss, Family, Model, Route
 
 FACTS = "OpenAI pricing and image guide, read 2026-11-21"
-AZURE_FACTS = "Azure OpenAI pricing, read 2026-11-21"
+AZURE_FACTS = "Azure OpenAI pricing and model retirements, read 2026-11-21"
 FLARE = "gpt-image-2.5-flare"
 
 GPT_PROMPT_LIMIT = 32_000
@@ -30,6 +30,17 @@ DALL_E_2_SIZES = ("256x256", "512x512", SQUARE)
 DALL_E_RETIRED = date(2026, 5, 12)
 GPT_IMAGE_1_RETIRED = date(2026, 10, 23)
 GPT_IMAGE_1_5_RETIRES = date(2026, 12, 1)
+# The models that Azure has, by their last day there.
+AZURE_RETIRES = {
+    # Gone too, on a day that is not published; it is OpenAI's here.
+    "dall-e-3": DALL_E_RETIRED,
+    "gpt-image-1": date(2026, 10, 23),
+    "gpt-image-1-mini": date(2027, 4, 7),
+    "gpt-image-1.5": date(2026, 12, 16),
+    "gpt-image-2": date(2027, 10, 21),
+    FLARE: date(2027, 9, 9),
+    "gpt-image-2.5-sunburst": date(2027, 9, 9),
+}
 
 FREE_GRID = Grid(
     multiple=FREE_SIZES.multiple,
@@ -123,8 +134,13 @@ def _gpt_route(
 
 def _azure(route: Route, **changes: object) -> Route:
     """Return the same upstream as a deployment of that name at Azure, which has no webp."""
-    formats = tuple(name for name in route.output_formats if name != "webp")
-    moved = replace(route, provider="azure_openai", output_formats=formats, cost_source=AZURE_FACTS)
+    moved = replace(
+        route,
+        provider="azure_openai",
+        output_formats=tuple(name for name in route.output_formats if name != "webp"),
+        cost_source=AZURE_FACTS,
+        retires_on=AZURE_RETIRES[route.upstream_model],
+    )
     return replace(moved, **changes)  # type: ignore[arg-type]  # field names given by this module
 
 
@@ -203,11 +219,11 @@ def _gpt_image_1_mini() -> list[Model]:
     return _gpt_model(
         "gpt-image-1-mini",
         "GPT Image 1 mini",
-        (own, flare),
+        (own, _azure(own), flare),
         notes="Small and cheap",
         latency_s=(10, 30),
         sizes=ListedSizes.of(*GPT_SIZES),
-        retires_on=GPT_IMAGE_1_5_RETIRES,
+        retires_on=AZURE_RETIRES["gpt-image-1-mini"],
     )
 
 
@@ -219,11 +235,11 @@ def _gpt_image_1_5() -> list[Model]:
     return _gpt_model(
         "gpt-image-1.5",
         "GPT Image 1.5",
-        (own, flare),
+        (own, _azure(own), flare),
         notes="High quality",
         latency_s=(15, 45),
         sizes=ListedSizes.of(*GPT_SIZES),
-        retires_on=GPT_IMAGE_1_5_RETIRES,
+        retires_on=AZURE_RETIRES["gpt-image-1.5"],
     )
 
 
@@ -246,18 +262,13 @@ def _current() -> list[Model]:
             (15, 50),
         ),
     )
-    return [
-        model
-        for name, title, cost, notes, latency_s in rows
-        for model in _gpt_model(
-            name,
-            title,
-            (_gpt_route(name, cost, NEW_RATES),),
-            notes=notes,
-            latency_s=latency_s,
-            sizes=FREE_SIZES,
-        )
-    ]
+    found = []
+    for name, title, cost, notes, latency_s in rows:
+        own = _gpt_route(name, cost, NEW_RATES)
+        # A snapshot is a version of a deployment at Azure, not a model.
+        routes = (own, _azure(own)) if name in AZURE_RETIRES else (own,)
+        found += _gpt_model(name, title, routes, notes=notes, latency_s=latency_s, sizes=FREE_SIZES)
+    return found
 
 
 def _dall_e_3() -> list[Model]:

@@ -27,6 +27,7 @@ BASE_SIZE = Size(1024, 1024)
 SOURCE_DATE = date(2026, 11, 21)
 PUBLISHED = "Lienzo's published price table"
 OPENAI_PRICES = "openai.com API pricing, image guide"
+XAI_PRICES = "x.ai API pricing"
 
 
 class PriceRow(Protocol):
@@ -86,6 +87,9 @@ FLAT: Mapping[str, tuple[str, str]] = {
     "gpt-image-1": ("0.19", PUBLISHED),
     "imagen-4": ("0.04", PUBLISHED),
     "grok-2-image": ("0.07", PUBLISHED),
+    "grok-imagine-image": ("0.02", XAI_PRICES),
+    "grok-imagine-image-pro": ("0.05", XAI_PRICES),
+    "grok-imagine-image-quality": ("0.05", XAI_PRICES),
     "flux-1.1-pro": ("0.04", PUBLISHED),
     "flux-1.1-pro-ultra": ("0.06", PUBLISHED),
     "recraft-v3": ("0.04", PUBLISHED),
@@ -93,6 +97,11 @@ FLAT: Mapping[str, tuple[str, str]] = {
     "sd-3.5-large": ("0.065", PUBLISHED),
     "flux-dev": ("0.025", "bfl.ai pricing"),
     "stable-diffusion-xl": ("0.009", "platform.stability.ai pricing"),
+}
+
+# By quality, at any size.
+BY_QUALITY: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "grok-imagine-image-2.0": ({"low": "0.04", "medium": "0.06", "high": "0.08"}, XAI_PRICES),
 }
 
 # Rows of size, quality and USD.
@@ -150,6 +159,11 @@ def list_prices() -> tuple[ListPrice, ...]:
         ListPrice(key, None, None, Decimal(usd), "image", source)
         for key, (usd, source) in FLAT.items()
     ]
+    for key, (levels, source) in BY_QUALITY.items():
+        rows += [
+            ListPrice(key, None, quality, Decimal(usd), "image", source)
+            for quality, usd in levels.items()
+        ]
     for key, cells in DALL_E.items():
         rows += [
             ListPrice(key, size, quality, Decimal(usd), "image", OPENAI_PRICES)

@@ -1,7 +1,7 @@
 """The catalog: its models, prices, costs and the choice of routes."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -77,6 +77,10 @@ def test_unknown_model_is_not_found(model_id):
         ("dall-e-3", "1024x1792", "hd", "0.12"),
         ("google/imagen-4", "1024x1024", None, "0.04"),
         ("xai/grok-2-image", "1024x768", None, "0.07"),
+        ("xai/grok-imagine-image", "1280x720", None, "0.02"),
+        ("grok-imagine-image-quality", "1024x1024", None, "0.05"),
+        ("grok-imagine-image-2.0", "1024x1024", "low", "0.04"),
+        ("xai/grok-imagine-image-2.0", "1024x512", "medium", "0.06"),
         ("fal/flux-1.1-pro", "1024x1024", None, "0.04"),
         ("flux-1.1-pro", "1024x768", None, "0.04"),
         ("fal/flux-1.1-pro-ultra", "2048x2048", None, "0.06"),
@@ -106,7 +110,7 @@ def test_price_is_the_published_one(model_id, wanted, quality, usd):
 @pytest.mark.parametrize("quality", ["low", "medium", "high"])
 def test_no_free_size_costs_more_than_its_price(quality):
     gpt_image_2 = model("gpt-image-2")
-    [route] = gpt_image_2.routes
+    route = gpt_image_2.routes[0]
     rows = prices_of(gpt_image_2.key)
     checked = 0
 
@@ -133,7 +137,7 @@ def test_no_free_size_costs_more_than_its_price(quality):
     ],
 )  # fmt: skip
 def test_output_tokens_equal_the_published_calculator(wanted, quality, tokens):
-    [route] = model("gpt-image-2").routes
+    route = model("gpt-image-2").routes[0]
     assert route.image_cost.usd(size(wanted), quality) == tokens * Decimal("0.00003")
 
 
@@ -170,6 +174,7 @@ def test_retired_upstream_is_called_first_on_another_host():
         ("gpt-image-1", "openai", "openai/gpt-image-2.5-flare"),
         ("google/imagen-4", "gemini", "gemini/gemini-2.5-flash-image"),
         ("xai/grok-2-image", "xai", "xai/grok-imagine-image"),
+        ("grok-imagine-image-quality", "xai", "xai/grok-imagine-image-pro"),
     ],
 )
 def test_retired_upstream_is_substituted_on_the_official_host(model_id, provider, substitute):
@@ -198,9 +203,48 @@ def test_upstream_retires_on_its_day():
 
     assert not first(date(2026, 11, 30)).substitute
     assert first(date(2026, 12, 1)).substitute
-    assert mini.status_on(date(2026, 11, 30)) is Status.DEPRECATED
-    assert mini.status_on(date(2026, 12, 1)) is Status.RETIRED
+    # Azure serves it on.
+    assert mini.status_on(date(2027, 4, 6)) is Status.DEPRECATED
+    assert mini.status_on(date(2027, 4, 7)) is Status.RETIRED
     assert model("gpt-image-2").status_on(TODAY) is Status.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("model_id", "last_day", "routes"),
+    [
+        ("gpt-image-1", date(2026, 10, 22), ["azure_openai/gpt-image-1"]),
+        ("gpt-image-1-mini", date(2027, 4, 6), ["azure_openai/gpt-image-1-mini"]),
+        ("openai/gpt-image-1.5", date(2026, 12, 15), ["azure_openai/gpt-image-1.5"]),
+        ("gpt-image-2", date(2027, 10, 20), ["azure_openai/gpt-image-2"]),
+        ("gpt-image-2.5-flare", date(2027, 9, 8), ["azure_openai/gpt-image-2.5-flare"]),
+        ("dall-e-3", date(2026, 5, 11), ["azure_openai/dall-e-3"]),
+    ],
+)
+def test_azure_has_days_of_its_own(model_id, last_day, routes):
+    def at_azure(today: date, endpoint: EndpointInfo):
+        endpoints = {"azure_openai": endpoint}
+        found = routes_for(
+            model(model_id), today=today, endpoints=endpoints, allow_substitution=True
+        )
+        return [route.served_by for route in found]
+
+    assert at_azure(last_day, OFFICIAL) == routes
+    assert at_azure(last_day + timedelta(days=1), OFFICIAL) == []
+    assert at_azure(last_day + timedelta(days=1), COMPATIBLE) == routes
+
+
+def test_azure_is_not_asked_for_webp():
+    by_provider = {route.provider: route.output_formats for route in model("dall-e-3").routes[:2]}
+    gpt_image = {route.provider: route.output_formats for route in model("gpt-image-1").routes[:2]}
+
+    assert gpt_image == {"openai": ("png", "webp", "jpeg"), "azure_openai": ("png", "jpeg")}
+    assert by_provider == {"openai": (), "azure_openai": ()}
+
+
+def test_dollars_that_an_upstream_reports_are_the_cost():
+    [route] = model("grok-imagine-image-2.0").routes
+    assert route.image_cost.usd(size("1024x1024"), "low") == Decimal("0.04")
+    assert route.image_cost.usd_of_units(Decimal("0.1234")) == Decimal("0.1234")
 
 
 def test_substitutes_name_their_quality():
