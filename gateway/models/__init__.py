@@ -1,9 +1,10 @@
-"""Generations, their attempts and artifacts, and the processes that work on them."""
+"""Generations, their attempts and artifacts, the processes that work on them, and breakers."""
 
 from gateway.models.artifact import Artifact
 from gateway.models.attempt import Attempt
+from gateway.models.breaker import Breaker
 from gateway.models.generation import Generation
 from gateway.models.idempotency import IdempotencyKey
 from gateway.models.process import Process
 
-__all__ = ["Artifact", "Attempt", "Generation", "IdempotencyKey", "Process"]
+__all__ = ["Artifact", "Attempt", "Breaker", "Generation", "IdempotencyKey", "Process"]

@@ -12,7 +12,8 @@ class Attempt(models.Model):
 
     `indexes` are the images of its generation that the call was to make. Where a generation needs
     several calls, `result` keeps what this one stored (`gateway.services.runs.progress.Made`) until
-    all have ended; `moderated` are the indexes of the images its provider withheld.
+    all have ended; `moderated` are the indexes of the images its provider withheld. `error_kind` is
+    how the call failed, a class of `gateway.providers.errors`.
     """
 
     class Status(models.TextChoices):
@@ -39,6 +40,7 @@ class Attempt(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.STARTED)
     error_code = models.CharField(max_length=100, blank=True)
     error_message = models.CharField(max_length=500, blank=True)
+    error_kind = models.CharField(max_length=30, blank=True, db_default="")
     upstream_status = models.PositiveSmallIntegerField(null=True)
     cost_micros = models.BigIntegerField(default=0)
     claim_token = models.UUIDField()
@@ -51,7 +53,13 @@ class Attempt(models.Model):
                 fields=["started_at"],
                 condition=models.Q(finished_at__isnull=True),
                 name="gateway_attempt_open",
-            )
+            ),
+            # What the breakers count and the health of providers is made of.
+            models.Index(
+                fields=["provider", "finished_at"],
+                condition=models.Q(finished_at__isnull=False, is_sandboxed=False),
+                name="gateway_attempt_real",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
