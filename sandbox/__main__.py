@@ -15,9 +15,11 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from sandbox.fal import Fal  # noqa: E402
 from sandbox.faults import BadConfigError, Faults  # noqa: E402
+from sandbox.ideogram import Ideogram  # noqa: E402
 from sandbox.openai import OpenAI  # noqa: E402
 from sandbox.server import Application, Studio  # noqa: E402
 
+_PROVIDERS: tuple[type[OpenAI | Fal | Ideogram], ...] = (OpenAI, Fal, Ideogram)
 _BACKLOG = 1024
 _STOP_TIMEOUT_S = 1.0
 
@@ -26,7 +28,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     options = _arguments()
     studio = Studio()
-    faults = Faults([OpenAI.name, Fal.name], random.Random())
+    faults = Faults([provider.name for provider in _PROVIDERS], random.Random())
     try:
         faults.configure(
             {
@@ -38,7 +40,7 @@ def main() -> int:
     except BadConfigError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
-    application = Application([OpenAI(faults, studio), Fal(faults, studio)], faults)
+    application = Application([provider(faults, studio) for provider in _PROVIDERS], faults)
     listener = _listener(options)
     server = WSGIServer(listener, application, log=None)
     for number in (signal.SIGTERM, signal.SIGINT):

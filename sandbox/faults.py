@@ -30,7 +30,8 @@ class Settings:
     """How one provider behaves; times are seconds.
 
     `fault_rates` maps a directive without brackets (`status=500`, `corrupt=truncate`) to a
-    probability; `requests_per_minute` 0 means that the limit is only shown, never enforced.
+    probability; `requests_per_minute` 0 means that the limit is only shown, never enforced, and
+    `in_flight` 0 that any number of calls may run side by side.
     """
 
     retired: bool = False
@@ -40,6 +41,7 @@ class Settings:
     queue_s: float = 0.05
     run_s: float = 0.2
     requests_per_minute: int = 0
+    in_flight: int = 0
     noise: float = 0.02
 
     def updated(self, changes: Mapping[str, object]) -> "Settings":
@@ -158,7 +160,7 @@ def _setting(name: str, value: object) -> object:
                 return value
         case "fault_rates":
             return _rates(value)
-        case "requests_per_minute":
+        case "requests_per_minute" | "in_flight":
             if isinstance(value, int) and value >= 0:
                 return value
         case "delay_s" | "delay_jitter_s" | "queue_s" | "run_s" | "noise":

@@ -1,5 +1,8 @@
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from gevent.lock import BoundedSemaphore
@@ -9,6 +12,7 @@ from gateway.providers.base import Call, Endpoint, ImageRequest
 from gateway.providers.transfer import TransferPermit
 from tests.core.http.upstream import Upstream, serve
 
+ROOT = Path(__file__).parents[3]
 MakeCall = Callable[..., Call]
 KEY = "secret-key"
 
@@ -30,6 +34,23 @@ def images() -> Iterator[Upstream]:
 def saved() -> list[str]:
     """The job ids that an adapter had saved."""
     return []
+
+
+@pytest.fixture(scope="session")
+def sandbox_url() -> Iterator[str]:
+    """The sandbox, in a process of its own."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        yield child.stdout.readline().split()[-1]
+    finally:
+        child.terminate()
+        child.wait(timeout=10)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,6 @@
 """Both adapters against the sandbox, which is written apart from them, after the same protocols."""
 
 import io
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,7 +8,6 @@ from PIL import Image
 from gateway.providers import errors, registry
 from tests.gateway.providers.conftest import MakeCall
 
-ROOT = Path(__file__).parents[3]
 ROUTES: dict[str, tuple[str, str, dict[str, object]]] = {
     "openai": ("/openai/v1", "gpt-image-2", {"size_param": {"size": "1024x1024"}}),
     "fal": (
@@ -21,22 +16,6 @@ ROUTES: dict[str, tuple[str, str, dict[str, object]]] = {
         {"size_param": {"image_size": {"width": 512, "height": 256}}},
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox_url() -> Iterator[str]:
-    child = subprocess.Popen(
-        [sys.executable, "-m", "sandbox", "--port", "0"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert child.stdout is not None
-        yield child.stdout.readline().split()[-1]
-    finally:
-        child.terminate()
-        child.wait(timeout=10)
 
 
 def run(make_call: MakeCall, sandbox_url: str, provider: str, **fields):
