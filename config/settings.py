@@ -147,9 +147,31 @@ PROVIDER_ENDPOINTS = {
     }
     for provider, prefix in PROVIDER_PREFIXES.items()
 }
+# Google's models on Vertex AI in place of the Gemini API. Its hosts are named after locations; the
+# express mode, which has an API key and no project, knows only the host of all of them.
+GEMINI_VERTEX_PROJECT = env.text("GEMINI_VERTEX_PROJECT")
+GEMINI_VERTEX_LOCATION = env.text("GEMINI_VERTEX_LOCATION", "us-central1")
+GEMINI_VERTEX = env.flag("GEMINI_VERTEX", default=bool(GEMINI_VERTEX_PROJECT))
+if GEMINI_VERTEX and not PROVIDER_ENDPOINTS["gemini"]["base_url"]:
+    _is_regional = GEMINI_VERTEX_PROJECT and GEMINI_VERTEX_LOCATION != "global"
+    PROVIDER_ENDPOINTS["gemini"]["base_url"] = (
+        f"https://{GEMINI_VERTEX_LOCATION}-aiplatform.googleapis.com"
+        if _is_regional
+        else "https://aiplatform.googleapis.com"
+    )
+# Seconds one call to a provider may take; 0 leaves it the whole deadline of its generation.
+PROVIDER_TIMEOUTS = {
+    provider: env.integer(f"{prefix}_TIMEOUT_S", 0, minimum=0)
+    for provider, prefix in PROVIDER_PREFIXES.items()
+}
 # What an adapter may be told beside address and key; empty values are left to the adapter.
 PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
     "azure_openai": {"api_version": env.text("AZURE_OPENAI_API_VERSION")},
+    "gemini": {
+        "vertex": "1" if GEMINI_VERTEX else "",
+        "vertex_project": GEMINI_VERTEX_PROJECT,
+        "vertex_location": GEMINI_VERTEX_LOCATION,
+    },
 }
 SANDBOX_BASE_URL = env.text("SANDBOX_BASE_URL").rstrip("/")
 LIENZO_SANDBOX = env.choice("LIENZO_SANDBOX", "auto" if EMBEDDED else "off", ("auto", "off"))

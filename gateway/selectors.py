@@ -26,6 +26,7 @@ _COLUMNS = (
     "served_by",
     "image_adjusted",
     "usage",
+    "undelivered",
     "error",
     "created_at",
     "deadline_at",
@@ -58,10 +59,11 @@ def get_generation(
     if row is None:
         raise NotFoundError("No such generation.")
     values = dict(zip(_COLUMNS, row, strict=True))
-    for name in ("parameters", "dropped_parameters", "usage", "error"):
+    for name in ("parameters", "dropped_parameters", "usage", "undelivered", "error"):
         if values[name] is not None:
             values[name] = orjson.loads(values[name])
     values["dropped_parameters"] = tuple(values["dropped_parameters"])
+    values["undelivered"] = tuple(values["undelivered"])
     return GenerationView(
         **values,
         images=_images(generation_id) if values["status"] == Generation.Status.SUCCEEDED else (),

@@ -1,7 +1,9 @@
 """Values the gateway's services take and return."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 
@@ -92,6 +94,22 @@ class StoredImage:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a finished generation says of itself beside its images.
+
+    Attributes:
+        undelivered: Of each image that is not there `index`, `outcome` (`moderated` or `failed`)
+            and `code`.
+    """
+
+    served_by: str = ""
+    image_adjusted: str = ""
+    usage: Mapping[str, object] | None = None
+    dropped: Sequence[str] = ()
+    undelivered: Sequence[Mapping[str, object]] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ImageView:
     """A delivered image as an answer shows it; the URL is built when this is."""
 
@@ -119,7 +137,11 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class GenerationView:
-    """A generation as the API shows it. Amounts are micros of `currency`."""
+    """A generation as the API shows it. Amounts are micros of `currency`.
+
+    Attributes:
+        undelivered: As in `Delivery`.
+    """
 
     id: UUID
     organization_id: UUID
@@ -136,6 +158,7 @@ class GenerationView:
     served_by: str
     image_adjusted: str
     usage: dict[str, object] | None
+    undelivered: tuple[dict[str, Any], ...]
     error: dict[str, object] | None
     created_at: datetime
     deadline_at: datetime

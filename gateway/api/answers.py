@@ -53,7 +53,18 @@ def images_response(view: GenerationView) -> dict[str, object]:
         "model": view.requested_model,
         "data": [_image_item(view, image) for image in view.images],
         **_echo(view),
+        **({"outcomes": outcomes_of(view)} if view.undelivered else {}),
     }
+
+
+def outcomes_of(view: GenerationView) -> list[dict[str, object]]:
+    """Return what became of each image that was asked for; nothing while that is open."""
+    if view.finished_at is None:
+        return []
+    delivered = [
+        {"index": image.index, "outcome": "delivered", "code": None} for image in view.images
+    ]
+    return sorted([*delivered, *view.undelivered], key=lambda outcome: outcome["index"])
 
 
 def generation_resource(view: GenerationView) -> dict[str, object]:
@@ -71,6 +82,7 @@ def generation_resource(view: GenerationView) -> dict[str, object]:
         "prompt": view.parameters["prompt"],
         "size": view.parameters["size"],
         "data": [_image_item(view, image) for image in view.images],
+        "outcomes": outcomes_of(view),
         "error": error,
         "cost": {
             "amount": format_amount(view.charged_micros if view.livemode else 0, view.currency),
@@ -101,6 +113,9 @@ def headers_of(view: GenerationView) -> dict[str, str]:
         "X-Cost": format_amount(view.charged_micros, view.currency),
         "X-Cost-Currency": view.currency,
     }
+    if view.error is None:
+        headers["X-Images-Requested"] = str(view.parameters["n"])
+        headers["X-Images-Delivered"] = str(len(view.images))
     if not view.livemode:
         headers["X-Cost-Quoted"] = format_amount(view.quoted_micros, view.currency)
     if view.dropped_parameters:

@@ -165,13 +165,7 @@ def _prompt(sent: Body, model: Model) -> str:
 
 
 def _n(sent: Body, model: Model) -> int:
-    n = int_field(sent, "n", low=1, high=model.max_n)
-    if n is not None and n > 1:
-        raise UnsupportedValueError(
-            "Several images per request are not offered yet; send one request per image.",
-            param="n",
-        )
-    return 1
+    return int_field(sent, "n", low=1, high=model.max_n) or 1
 
 
 def _refuse_streaming(sent: Body, dropped: _Dropped) -> None:

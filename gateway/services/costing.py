@@ -5,10 +5,10 @@ from decimal import Decimal
 
 from gateway.catalog.types import Route
 from gateway.errors import ModelNotFoundError, ProviderUnavailableError
-from gateway.models import Generation
+from gateway.models import Attempt, Generation
 from gateway.parameters.canonical import from_canonical
 from gateway.parameters.types import GenerationRequest
-from gateway.services.routing import SANDBOX, route_of
+from gateway.services.routing import Step, route_of
 
 MILLION = Decimal(1_000_000)
 
@@ -38,17 +38,19 @@ def reported_cost(
     return None
 
 
-def presumed_loss(generation: Generation) -> Decimal:
+def presumed_loss(generation: Generation, attempt: Attempt) -> Decimal:
     """Return what a call of unknown outcome is presumed to have cost: its full price.
 
     Where the catalog has lost the route since, the quote is the best guess.
     """
-    step = generation.plan[generation.route_index]
-    if step["queue"] == SANDBOX:
+    if attempt.is_sandboxed:
         return Decimal(0)
+    step = Step(
+        queue=generation.queue, provider=attempt.provider, upstream_model=attempt.upstream_model
+    )
     try:
         request = from_canonical(generation.parameters)
         route = route_of(model=request.model, step=step)
     except (ModelNotFoundError, ProviderUnavailableError):
         return generation.quoted_list_micros / MILLION
-    return full_cost(request=request, route=route, images=min(request.n, route.max_n_per_call))
+    return full_cost(request=request, route=route, images=len(attempt.indexes))

@@ -36,9 +36,14 @@ class Step(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The routes a generation will try, in order."""
+    """The routes a generation will try, in order.
+
+    Attributes:
+        calls: Upstream calls that all its images need on the first route.
+    """
 
     steps: tuple[Step, ...]
+    calls: int
     is_sandboxed: bool
 
 
@@ -113,9 +118,7 @@ def plan_routes(
     routes = _routes(model, endpoints, today=today, allow_substitution=allow_substitution)
     if routes:
         routes = _affordable(request, _able(request, routes), sale_usd)
-        return Plan(
-            tuple(_step(route, queue=route.provider) for route in routes), is_sandboxed=False
-        )
+        return _plan(request, routes)
     if not allow_substitution and _routes(model, endpoints, today=today, allow_substitution=True):
         raise ModelRetiredError(
             f"The model {model.id} is retired and your organization forbids substitutes."
@@ -221,13 +224,21 @@ def _sandbox_plan(request: GenerationRequest, today: date) -> Plan:
         _stand_in(catalog()), endpoints, today=today, allow_substitution=True
     )
     routes = _able(request, routes)
-    return Plan(tuple(_step(route, queue=SANDBOX) for route in routes), is_sandboxed=True)
+    return _plan(request, routes, queue=SANDBOX)
 
 
 def _stand_in(models: Catalog) -> Model:
     model = models.find(STAND_IN_MODEL)
     assert model is not None  # noqa: S101 - the catalog is checked at start
     return model
+
+
+def _plan(request: GenerationRequest, routes: list[Route], *, queue: str = "") -> Plan:
+    return Plan(
+        steps=tuple(_step(route, queue=queue or route.provider) for route in routes),
+        calls=-(-request.n // routes[0].max_n_per_call),
+        is_sandboxed=queue == SANDBOX,
+    )
 
 
 def _step(route: Route, *, queue: str) -> Step:

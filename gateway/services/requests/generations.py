@@ -165,6 +165,7 @@ def _create(
             quoted_micros=amount,
             quoted_list_micros=quote.list_unit_micros * request.n,
             queue=plan.steps[0]["queue"],
+            calls=plan.calls,
             plan=list(plan.steps),
             connection_id=submission.connection.id,
             connection_opened_at=now,

@@ -1,10 +1,12 @@
 """Attempts: each call to a provider is recorded before it is made, and with what it cost us."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+import orjson
 from django.db import connection, transaction
 
 from billing.money import round_half_up_micro
@@ -13,12 +15,18 @@ from billing.services.transactions import retrying
 from core.ids import new_uuid
 from gateway.models import Attempt
 from gateway.services.routing import SANDBOX, Step
+from gateway.services.runs.progress import Made
 from gateway.types import Claim
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. `cost` is in USD."""
+    """How an attempt ended.
+
+    Attributes:
+        cost: In USD.
+        made: What it stored, to be kept until the generation's other calls have ended.
+    """
 
     status: Attempt.Status
     cost: Decimal = Decimal(0)
@@ -26,6 +34,8 @@ class Outcome:
     error_code: str = ""
     error_message: str = ""
     upstream_status: int | None = None
+    moderated: tuple[int, ...] = ()
+    made: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,58 +56,63 @@ WITH ours AS (
 )
 INSERT INTO gateway_attempt (
     id, generation_id, number, provider, upstream_model, is_sandboxed, claim_token, started_at,
-    status, upstream_id, upstream_request_id, error_code, error_message, cost_micros
+    indexes, status, upstream_id, upstream_request_id, error_code, error_message, cost_micros
 )
-SELECT %(id)s::uuid, ours.id,
-    1 + (SELECT count(*) FROM gateway_attempt WHERE generation_id = ours.id),
-    %(provider)s, %(upstream_model)s, %(is_sandboxed)s::boolean, %(claim_token)s::uuid,
-    %(now)s::timestamptz, 'started', '', '', '', '', 0
+SELECT %(id)s::uuid, ours.id, %(number)s::smallint, %(provider)s,
+    %(upstream_model)s, %(is_sandboxed)s::boolean, %(claim_token)s::uuid,
+    %(now)s::timestamptz, %(indexes)s::smallint[], 'started', '', '', '', '', 0
 FROM ours
 ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at
-RETURNING number
+RETURNING id
 """
 _END = """
 UPDATE gateway_attempt
 SET status = %(status)s, upstream_request_id = %(upstream_request_id)s,
     error_code = %(error_code)s, error_message = %(error_message)s,
     upstream_status = %(upstream_status)s::integer, cost_micros = %(cost_micros)s,
-    finished_at = %(now)s
+    finished_at = %(now)s, moderated = %(moderated)s::smallint[], result = %(result)s::jsonb
 WHERE id = %(id)s AND claim_token = %(claim_token)s AND finished_at IS NULL
 """
 
 
-def start_attempt(*, claim: Claim, step: Step, attempt_id: UUID, now: datetime) -> Attempt | None:
-    """Record an attempt that is about to be made; None when the claim was lost or time is up.
+def start_attempt(attempt: Attempt) -> bool:
+    """Record an attempt that is about to be made; False when the claim was lost or time is up.
 
-    May be repeated with the same id when its outcome is not known.
+    Its claim's holder alone gives out numbers. May be repeated when its outcome is not known.
     """
-    attempt = Attempt(
-        id=attempt_id,
-        generation_id=claim.generation_id,
-        provider=step["provider"],
-        upstream_model=step["upstream_model"],
-        is_sandboxed=step["queue"] == SANDBOX,
-        claim_token=claim.token,
-        started_at=now,
-    )
     with connection.cursor() as cursor:
         cursor.execute(
             _START,
             {
                 "id": attempt.id,
                 "generation_id": attempt.generation_id,
+                "number": attempt.number,
+                "indexes": attempt.indexes,
                 "provider": attempt.provider,
                 "upstream_model": attempt.upstream_model,
                 "is_sandboxed": attempt.is_sandboxed,
                 "claim_token": attempt.claim_token,
-                "now": now,
+                "now": attempt.started_at,
             },
         )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    attempt.number = row[0]
-    return attempt
+        return cursor.fetchone() is not None
+
+
+def new_attempt(
+    *, claim: Claim, step: Step, number: int, indexes: Sequence[int], now: datetime
+) -> Attempt:
+    """Return an attempt that is not recorded yet."""
+    return Attempt(
+        id=new_uuid(),
+        generation_id=claim.generation_id,
+        number=number,
+        indexes=list(indexes),
+        provider=step["provider"],
+        upstream_model=step["upstream_model"],
+        is_sandboxed=step["queue"] == SANDBOX,
+        claim_token=claim.token,
+        started_at=now,
+    )
 
 
 def save_upstream_id(*, attempt_id: UUID, upstream_id: str) -> None:
@@ -117,6 +132,7 @@ def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
     """Do as `end_attempt`, once, joining the caller's transaction."""
     cost = Decimal(0) if attempt.is_sandboxed else outcome.cost
     cost_micros = round_half_up_micro(cost)
+    made = None if outcome.made is None else orjson.dumps(outcome.made.as_json()).decode()
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(
             _END,
@@ -129,6 +145,8 @@ def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
                 "error_message": outcome.error_message[:500],
                 "upstream_status": outcome.upstream_status,
                 "cost_micros": cost_micros,
+                "moderated": list(outcome.moderated),
+                "result": made,
                 "now": now,
             },
         )
@@ -149,12 +167,6 @@ def disown_attempts(generation_id: UUID) -> None:
     )
 
 
-def open_attempt(generation_id: UUID) -> Attempt | None:
-    """Return the attempt a dead worker left behind, if its outcome is unknown."""
-    return (
-        Attempt.objects.filter(
-            generation_id=generation_id, status=Attempt.Status.STARTED, finished_at__isnull=True
-        )
-        .order_by("-number")
-        .first()
-    )
+def attempts_of(generation_id: UUID) -> list[Attempt]:
+    """Return a generation's attempts in the order of their numbers."""
+    return list(Attempt.objects.filter(generation_id=generation_id).order_by("number"))

@@ -136,8 +136,11 @@ def holds_claim(claim: Claim) -> bool:
         return cursor.fetchone() is not None
 
 
-def requeue(*, claim: Claim, route_index: int, queue: str, now: datetime) -> bool:
-    """Give a claimed generation back for another route; return False if the claim was lost."""
+def requeue(*, claim: Claim, route_index: int, queue: str, calls: int, now: datetime) -> bool:
+    """Give a claimed generation back for another route; return False if the claim was lost.
+
+    `calls` is how many upstream calls it needs there.
+    """
     return bool(
         Generation.objects.filter(
             id=claim.generation_id,
@@ -150,5 +153,6 @@ def requeue(*, claim: Claim, route_index: int, queue: str, now: datetime) -> boo
             claim_token=None,
             route_index=route_index,
             queue=queue,
+            calls=calls,
         )
     )

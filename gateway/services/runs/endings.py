@@ -4,8 +4,8 @@ Each ending is one durable transaction that starts with a compare-and-set of the
 so of a worker, the sweeper and a waiting request only one ends it; with the generation its hold.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from core.queue import announce_done
 from gateway.models import Artifact, Attempt, Generation, IdempotencyKey
 from gateway.services.runs.attempts import EndedAttempt, write_end
 from gateway.storage import release_connections
-from gateway.types import Claim, Failure, StoredImage
+from gateway.types import Claim, Delivery, Failure, StoredImage
 
 OPEN = (Generation.Status.QUEUED, Generation.Status.RUNNING)
 TIMEOUT = Failure(
@@ -39,6 +39,7 @@ WITH ended AS (
     UPDATE gateway_generation
     SET status = 'succeeded', finished_at = %(now)s, served_by = %(served_by)s,
         image_adjusted = %(image_adjusted)s, usage = %(usage)s::jsonb,
+        undelivered = %(undelivered)s::jsonb,
         charged_micros = CASE WHEN livemode THEN unit_micros * %(count)s::integer ELSE 0 END,
         dropped_parameters = dropped_parameters || coalesce((
             SELECT jsonb_agg(name)
@@ -63,16 +64,6 @@ WITH ended AS (
 )
 SELECT livemode, charged_micros FROM ended
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What a finished generation says of itself beside its images."""
-
-    served_by: str = ""
-    image_adjusted: str = ""
-    usage: Mapping[str, object] | None = None
-    dropped: Sequence[str] = ()
 
 
 def settle_generation(
@@ -162,8 +153,9 @@ def _settle(
     params = {
         "generation_id": generation_id,
         "token": None if claim is None else claim.token,
-        "served_by": delivery.served_by,
+        "served_by": delivery.served_by[:100],
         "image_adjusted": delivery.image_adjusted,
+        "undelivered": orjson.dumps(list(delivery.undelivered)).decode(),
         "usage": None if delivery.usage is None else orjson.dumps(delivery.usage).decode(),
         "dropped": orjson.dumps(list(delivery.dropped)).decode(),
         "now": now,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -17,13 +17,48 @@ from gateway.models import Attempt
 from gateway.parameters.types import GenerationRequest
 from gateway.providers.errors import ProviderTimedOut
 from gateway.providers.transfer import TransferPermit
-from gateway.services.costing import full_cost
 from gateway.services.routing import Step
+from gateway.services.runs.progress import Progress
 from gateway.storage import StorageUnavailableError
 from gateway.types import Claim
 
 INSIST_PAUSE_S = 1.0
+# Of several calls each ends this long before the deadline, so that what the others made can still
+# be settled in time.
+SETTLE_MARGIN_S = 2.0
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Purse:
+    """What the attempts of one generation may cost us together, in USD.
+
+    The full costs of calls that are out are reserved; what they really cost is known at their end.
+    `lost` is the part of `spent` that bought no images.
+    """
+
+    limit: Decimal
+    spent: Decimal = Decimal(0)
+    lost: Decimal = Decimal(0)
+    reserved: Decimal = Decimal(0)
+
+    def affords(self, cost: Decimal) -> bool:
+        """Return whether one more call keeps the presumed costs within the quote.
+
+        While nothing was lost there is no question: the catalog keeps first calls within it.
+        """
+        return not self.lost or self.spent + self.reserved + cost <= self.limit
+
+    def reserve(self, cost: Decimal) -> None:
+        """Set a call's full cost aside."""
+        self.reserved += cost
+
+    def book(self, reserved: Decimal, *, cost: Decimal, lost: bool = False) -> None:
+        """End a reservation with what the call did cost."""
+        self.reserved -= reserved
+        self.spent += cost
+        if lost:
+            self.lost += cost
 
 
 @dataclass(slots=True)
@@ -36,14 +71,11 @@ class Run:
     request: GenerationRequest
     plan: list[Step]
     route_index: int
-    budget_usd: Decimal
     deadline_at: datetime
     deadline: float
-    permit: TransferPermit
-    recovered: bool
-    spent_usd: Decimal = Decimal(0)
-    tries: int = 0
-    dropped: list[str] = field(default_factory=list)
+    purse: Purse
+    progress: Progress
+    attempts: int = 0
 
     @property
     def step(self) -> Step:
@@ -55,23 +87,31 @@ class Run:
         """Return the seconds until the deadline."""
         return self.deadline - time.monotonic()
 
+    def next_number(self) -> int:
+        """Count one more attempt and return its number."""
+        self.attempts += 1
+        return self.attempts
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One attempt with everything around it."""
+    """One attempt with everything around it.
+
+    Attributes:
+        indexes: The images it is to make, as many as its request asks for.
+        full_cost: The worst cost of the call in USD.
+        deadline: `time.monotonic()` value by which the provider must have answered.
+    """
 
     run: Run
     attempt: Attempt
     route: Route
     fitted: Fitted
+    indexes: tuple[int, ...]
+    permit: TransferPermit
+    full_cost: Decimal
+    deadline: float
     resumed_id: str = ""
-
-    @property
-    def full_cost(self) -> Decimal:
-        """Return the worst cost of the call in USD."""
-        return full_cost(
-            request=self.run.request, route=self.route, images=self.fitted.image_request.n
-        )
 
 
 def insist(run: Run, work: Callable[[], T]) -> T:

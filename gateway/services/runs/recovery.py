@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -13,35 +13,30 @@ from django.db.models import F, Q
 
 from billing.selectors.holds import open_holds
 from core.clock import now as clock_now
+from gateway.catalog.registry import catalog
+from gateway.errors import ProviderUnavailableError
 from gateway.images import ImageRejected, inspect_image
 from gateway.models import Artifact, Attempt, Generation
 from gateway.services.costing import presumed_loss
 from gateway.services.processes import LEASE_S, end_dead_neighbors, end_expired_leases
 from gateway.services.requests.generations import wake
-from gateway.services.runs.attempts import Outcome, disown_attempts, end_attempt, open_attempt
+from gateway.services.routing import Step, route_of
+from gateway.services.runs.attempts import Outcome, attempts_of, disown_attempts, end_attempt
 from gateway.services.runs.endings import (
     OPEN,
-    Delivery,
     expire_generation,
     fail_generation,
     settle_generation,
 )
+from gateway.services.runs.history import WORKER_LOST, read_history
+from gateway.services.runs.progress import Made
+from gateway.services.runs.storing import served_by
 from gateway.storage import ImageStorage, private_storage, public_storage, request_prefix
-from gateway.types import Failure, StoredImage
+from gateway.types import StoredImage
 
 HOLD_GRACE = timedelta(seconds=60)
 ENDED_GRACE = timedelta(seconds=30)
 BATCH = 200
-LOST = Failure(
-    code="provider_unavailable",
-    category="unavailable",
-    message=(
-        "The server was interrupted while the provider worked, and it is not known whether the"
-        " provider finished. You were not charged. Try again."
-    ),
-    retryable=True,
-    retry_after_s=1,
-)
 logger = logging.getLogger(__name__)
 
 
@@ -80,23 +75,67 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
 def recover_generation(*, generation: Generation, now: datetime) -> bool:
     """Bring a dead worker's generation forward; return whether it was changed.
 
-    In this order: settle from objects already stored; hand it on for resuming where the upstream
-    id is known; where an attempt's outcome is unknown, allow one new call if more than half the
-    time is left, else fail and release; without an attempt, queue it again.
+    Its open attempts end with the objects they stored; one whose upstream job is known stays open,
+    to be collected; of the others nobody knows. Then the generation is settled from what it has,
+    handed on where something is left to do, or failed and its hold released.
     """
     if generation.deadline_at <= now:
         return expire_generation(generation_id=generation.id, now=now)
-    images = _stored_images(generation)
-    if images:
-        return _settle_from_objects(generation, images)
-    attempt = open_attempt(generation.id)
-    if attempt is None or attempt.upstream_id:
+    objects = {image.index: image for image in _stored_images(generation)}
+    for attempt in attempts_of(generation.id):
+        if attempt.finished_at is None:
+            _end_lost(attempt, generation, objects)
+    n = generation.parameters["n"]
+    history = read_history(
+        attempts_of(generation.id),
+        n=n,
+        created_at=generation.created_at,
+        deadline_at=generation.deadline_at,
+        now=now,
+    )
+    progress = history.progress
+    progress.stored = {index: image for index, image in objects.items() if index < n} | (
+        progress.stored
+    )
+    if progress.missing:
         return _requeue(generation, now)
-    half_time = generation.created_at + (generation.deadline_at - generation.created_at) / 2
-    _end_unknown(attempt, generation)
-    if generation.recoveries == 0 and now < half_time:
-        return _requeue(generation, now)
-    return fail_generation(generation_id=generation.id, failure=LOST, claim=None, now=now)
+    if not progress.stored:
+        return fail_generation(
+            generation_id=generation.id, failure=progress.failure, claim=None, now=now
+        )
+    return settle_generation(
+        generation_id=generation.id,
+        claim=None,
+        images=progress.images,
+        delivery=progress.delivery(),
+        now=clock_now(),
+    )
+
+
+def _end_lost(attempt: Attempt, generation: Generation, objects: Mapping[int, StoredImage]) -> None:
+    """End a dead worker's attempt, unless its upstream job can still be collected."""
+    found = tuple(objects[index] for index in attempt.indexes if index in objects)
+    if attempt.upstream_id and len(found) < len(attempt.indexes):
+        return
+    _end_unknown(attempt, generation, made=_made_again(attempt, generation, found))
+
+
+def _made_again(
+    attempt: Attempt, generation: Generation, found: tuple[StoredImage, ...]
+) -> Made | None:
+    """Return what a call must have given, from its objects; None where it left none."""
+    if not found:
+        return None
+    step = Step(
+        queue=generation.queue, provider=attempt.provider, upstream_model=attempt.upstream_model
+    )
+    model = catalog().find(generation.model)
+    try:
+        route = None if model is None else route_of(model=model, step=step)
+    except ProviderUnavailableError:
+        # The catalog has lost it since.
+        route = None
+    return Made(found, served_by="" if route is None else served_by(attempt, route))
 
 
 def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
@@ -200,22 +239,6 @@ def _stored_images(generation: Generation) -> list[StoredImage]:
     return images
 
 
-def _settle_from_objects(generation: Generation, images: list[StoredImage]) -> bool:
-    wanted = generation.parameters["n"]
-    moment = clock_now()
-    settled = settle_generation(
-        generation_id=generation.id,
-        claim=None,
-        images=images[:wanted],
-        delivery=Delivery(served_by="sandbox" if generation.is_sandboxed else ""),
-        now=moment,
-    )
-    attempt = open_attempt(generation.id)
-    if settled and attempt is not None:
-        _end_unknown(attempt, generation, status=Attempt.Status.SUCCEEDED)
-    return settled
-
-
 def _requeue(generation: Generation, now: datetime) -> bool:
     with transaction.atomic():
         requeued = (
@@ -253,16 +276,15 @@ def _abandoned_attempts(now: datetime) -> list[Attempt]:
     )
 
 
-def _end_unknown(
-    attempt: Attempt, generation: Generation, *, status: Attempt.Status = Attempt.Status.UNKNOWN
-) -> None:
+def _end_unknown(attempt: Attempt, generation: Generation, *, made: Made | None = None) -> None:
     """End a dead worker's attempt; it is presumed to have cost us the full price of the call."""
     end_attempt(
         attempt=attempt,
         outcome=Outcome(
-            status=status,
-            cost=presumed_loss(generation),
-            error_code="" if status == Attempt.Status.SUCCEEDED else "worker_lost",
+            status=Attempt.Status.SUCCEEDED if made else Attempt.Status.UNKNOWN,
+            cost=presumed_loss(generation, attempt),
+            error_code="" if made else WORKER_LOST,
+            made=made,
         ),
         now=clock_now(),
     )

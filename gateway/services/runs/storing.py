@@ -7,6 +7,7 @@ from typing import cast
 from django.conf import settings
 from django.db import connection
 
+from gateway.catalog.types import Route
 from gateway.images import (
     CONTENT_TYPES,
     EXTENSIONS,
@@ -16,10 +17,12 @@ from gateway.images import (
     fit_image_offloaded,
     inspect_image,
 )
+from gateway.models import Attempt
 from gateway.providers.base import ProviderImage, ProviderResult
 from gateway.providers.errors import BadResponse, ContentRefused, ProviderTimedOut
 from gateway.services.runs.claims import holds_claim
 from gateway.services.runs.jobs import Job, Run, insist
+from gateway.services.runs.progress import Made
 from gateway.storage import image_key, private_storage, public_storage
 from gateway.types import StoredImage
 
@@ -27,8 +30,8 @@ PUBLIC_CACHE = "public, max-age=86400"
 PRIVATE_CACHE = "private"
 
 
-def store_images(job: Job, result: ProviderResult) -> tuple[list[StoredImage], str]:
-    """Check, fit and store the images; return them and what was done to them.
+def store_images(job: Job, result: ProviderResult) -> Made:
+    """Check, fit and store the images; surplus ones are dropped.
 
     Raises:
         BadResponse: None is usable.
@@ -38,9 +41,9 @@ def store_images(job: Job, result: ProviderResult) -> tuple[list[StoredImage], s
     stored: list[StoredImage] = []
     reasons: list[str] = []
     adjusted = ""
-    for image in result.images[: job.run.request.n]:
+    for image in result.images[: len(job.indexes)]:
         try:
-            kept, change = _store_image(job, image, index=len(stored))
+            kept, change = _store_image(job, image, index=job.indexes[len(stored)])
         except ImageRejected as rejected:
             reasons.append(str(rejected))
             continue
@@ -56,7 +59,15 @@ def store_images(job: Job, result: ProviderResult) -> tuple[list[StoredImage], s
             upstream_status=200,
             processed=True,
         )
-    return stored, adjusted
+    rest = job.indexes[len(stored) :]
+    return Made(
+        images=tuple(stored),
+        moderated=rest[: result.refused],
+        adjusted=adjusted,
+        usage=result.usage,
+        dropped=job.fitted.dropped,
+        served_by=served_by(job.attempt, job.route),
+    )
 
 
 def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredImage, str]:
@@ -110,6 +121,13 @@ def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredI
         ),
         f"{arrived} -> {info.width}x{info.height}" if changed else "",
     )
+
+
+def served_by(attempt: Attempt, route: Route) -> str:
+    """Return what `X-Served-By` says of a call; nothing where the model itself served."""
+    if attempt.is_sandboxed:
+        return "sandbox"
+    return route.served_by if route.substitute else ""
 
 
 def _require_time(run: Run) -> None:

@@ -1,7 +1,7 @@
 """What follows a failed attempt: the same route again, the next route, or a clear failure."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.providers.errors import (
     RetryableError,
 )
 from gateway.services.runs.endings import TIMEOUT
+from gateway.services.runs.progress import WITHHELD
 from gateway.types import Failure
 
 MAX_TRIES_PER_ROUTE: Final = 3
@@ -89,13 +90,20 @@ def judge(error: ProviderError, situation: Situation) -> Verdict:
         case ProviderRejected():
             return GiveUp(_rejected(error))
         case ProviderTimedOut():
-            return GiveUp(TIMEOUT)
+            return _after_silence(error, situation)
         case ModelRetired() | BadCredentials() | OutOfFunds():
-            return NextRoute(otherwise=_unavailable(None))
+            return NextRoute(otherwise=unavailable(None))
         case RateLimited() | ProviderUnavailable() | BadResponse():
             return _retry(error, situation)
         case _:
-            return NextRoute(otherwise=_unavailable(None))
+            return NextRoute(otherwise=unavailable(None))
+
+
+def _after_silence(error: ProviderTimedOut, situation: Situation) -> Verdict:
+    """Before the deadline it is the provider's own time that is up."""
+    if situation.remaining_s < LEAST_USEFUL_S:
+        return GiveUp(TIMEOUT)
+    return NextRoute(otherwise=unavailable(error))
 
 
 def _retry(error: ProviderError, situation: Situation) -> Verdict:
@@ -109,21 +117,11 @@ def _retry(error: ProviderError, situation: Situation) -> Verdict:
         and pause + LEAST_USEFUL_S <= situation.remaining_s
     ):
         return Again(after_s=pause)
-    return NextRoute(otherwise=_unavailable(error))
+    return NextRoute(otherwise=unavailable(error))
 
 
 def _refused(error: ContentRefused) -> Failure:
-    return Failure(
-        code=error.code,
-        category="invalid_request",
-        message=(
-            "Your request was refused by the provider's safety system. You were not charged."
-            " Change the prompt and try again."
-        ),
-        retryable=False,
-        param="prompt",
-        details=dict(error.details),
-    )
+    return replace(WITHHELD, code=error.code, details=dict(error.details))
 
 
 def _rejected(error: ProviderRejected) -> Failure:
@@ -137,13 +135,16 @@ def _rejected(error: ProviderRejected) -> Failure:
     )
 
 
-def _unavailable(error: ProviderError | None) -> Failure:
+def unavailable(error: ProviderError | None) -> Failure:
+    """Return the failure of a generation whose provider cannot serve it now."""
     advised = error.retry_after_s if isinstance(error, RetryableError) else None
     what = "could not serve the request"
     if isinstance(error, BadResponse):
         what = "returned no usable image"
     elif isinstance(error, RateLimited):
         what = "is at its rate limit"
+    elif isinstance(error, ProviderTimedOut):
+        what = "did not answer in time"
     return Failure(
         code="provider_unavailable",
         category="unavailable",

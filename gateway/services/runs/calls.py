@@ -1,0 +1,277 @@
+"""One upstream call of a run, and its repetitions: record, call, store, record the end.
+
+No database connection is held while a provider or S3 is called: each database step gives its
+connection back before the next wait.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from uuid import UUID
+
+import gevent
+from django.conf import settings
+from django.db import connection
+
+from core.clock import now
+from core.http.client import shared_client
+from gateway.catalog.fit import fit
+from gateway.errors import InvalidRequestError
+from gateway.models import Attempt
+from gateway.providers.base import Call, ImageRequest, ProviderResult
+from gateway.providers.errors import ContentRefused, ProviderError, ProviderTimedOut
+from gateway.providers.registry import adapter_for
+from gateway.providers.transfer import TransferPermit, transfer_semaphore
+from gateway.services.costing import full_cost, reported_cost
+from gateway.services.routing import endpoint_of, route_of
+from gateway.services.runs.attempts import (
+    Outcome,
+    end_attempt,
+    new_attempt,
+    save_upstream_id,
+    start_attempt,
+)
+from gateway.services.runs.claims import holds_claim
+from gateway.services.runs.endings import expire_generation
+from gateway.services.runs.jobs import SETTLE_MARGIN_S, Job, Run, insist
+from gateway.services.runs.progress import Made
+from gateway.services.runs.storing import store_images
+from gateway.services.runs.verdicts import (
+    Again,
+    GiveUp,
+    NextRoute,
+    Situation,
+    Verdict,
+    judge,
+    presumed_cost,
+)
+from gateway.storage import forbid_open_transaction
+from gateway.types import Failure
+
+VERSION = "0.1.0"
+# Seeds are unsigned 32-bit numbers at every provider that takes them.
+SEEDS = 2**32
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The generation has ended, or belongs to another worker now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A call that gave images, which are stored.
+
+    Attributes:
+        outcome: How its attempt ends; written already, unless the call was the only one.
+    """
+
+    job: Job
+    made: Made
+    outcome: Outcome
+
+
+Ending = Done | NextRoute | GiveUp | Lost
+
+
+def make_images(
+    run: Run, indexes: Sequence[int], *, left_behind: Attempt | None, alone: bool
+) -> Ending:
+    """Have images made on the run's present route, by one call and what may be repeated of it.
+
+    Args:
+        run: The run; its purse and numbers are shared with calls at the same time.
+        indexes: The images to make, at most what one call of the route takes.
+        left_behind: A dead worker's attempt at them, whose upstream job is collected first.
+        alone: Whether this is the generation's only call: then its attempt ends in the transaction
+            that settles the generation, and is left open here.
+    """
+    tries = 0
+    with TransferPermit(transfer_semaphore(settings.TRANSFER_LIMIT)) as permit:
+        while True:
+            job = _prepare(run, indexes, permit, left_behind, alone=alone)
+            if not isinstance(job, Job):
+                return job
+            left_behind = None
+            tries += 1
+            ending = _make_once(job, tries, alone=alone)
+            permit.release()
+            if not isinstance(ending, Again):
+                return ending
+            gevent.sleep(ending.after_s)
+
+
+def _prepare(
+    run: Run,
+    indexes: Sequence[int],
+    permit: TransferPermit,
+    left_behind: Attempt | None,
+    *,
+    alone: bool,
+) -> Job | GiveUp | Lost:
+    """Record an attempt, or take over the one left behind."""
+    route = route_of(model=run.request.model, step=run.step)
+    try:
+        fitted = fit(run.request, route, len(indexes))
+    except InvalidRequestError as error:
+        return GiveUp(
+            Failure(
+                code=error.code,
+                category=error.category,
+                message=error.message,
+                retryable=False,
+                param=error.param,
+            )
+        )
+    fitted = replace(fitted, image_request=_own_seed(fitted.image_request, indexes[0]))
+    attempt = left_behind or new_attempt(
+        claim=run.claim, step=run.step, number=run.next_number(), indexes=indexes, now=now()
+    )
+    job = Job(
+        run=run,
+        attempt=attempt,
+        route=route,
+        fitted=fitted,
+        indexes=tuple(indexes),
+        permit=permit,
+        full_cost=full_cost(request=run.request, route=route, images=len(indexes)),
+        deadline=_deadline(run, alone=alone),
+        resumed_id="" if left_behind is None else left_behind.upstream_id,
+    )
+    if left_behind is None:
+        started = insist(run, partial(start_attempt, attempt))
+        connection.close()
+        if not started:
+            _expire_if_due(run)
+            return Lost()
+    run.purse.reserve(job.full_cost)
+    return job
+
+
+def _own_seed(request: ImageRequest, first: int) -> ImageRequest:
+    """Give each call a seed of its own, else calls at the same time would draw the same image."""
+    if request.seed is None or not first:
+        return request
+    return replace(request, seed=(request.seed + first) % SEEDS)
+
+
+def _deadline(run: Run, *, alone: bool) -> float:
+    deadline = run.deadline if alone else run.deadline - SETTLE_MARGIN_S
+    allowed_s: int = settings.PROVIDER_TIMEOUTS.get(run.step["queue"], 0)
+    return min(deadline, time.monotonic() + allowed_s) if allowed_s else deadline
+
+
+def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
+    try:
+        result = _call(job)
+        made = store_images(job, result)
+    except ProviderError as error:
+        return _after_failure(job, error, tries)
+    cost = _actual_cost(job, result)
+    job.run.purse.book(job.full_cost, cost=cost)
+    outcome = Outcome(
+        status=Attempt.Status.SUCCEEDED,
+        cost=cost,
+        upstream_request_id=result.upstream_request_id or "",
+        moderated=made.moderated,
+        made=None if alone else made,
+    )
+    if not alone:
+        _end(job, outcome)
+    return Done(job, made, outcome)
+
+
+def _call(job: Job) -> ProviderResult:
+    run = job.run
+    adapter = adapter_for(job.attempt.provider)
+    call = Call(
+        request=job.fitted.image_request,
+        endpoint=endpoint_of(step=run.step),
+        http=shared_client(
+            allow_private=settings.ALLOW_PRIVATE_UPSTREAMS,
+            version=VERSION,
+            before_request=forbid_open_transaction,
+        ),
+        deadline=job.deadline,
+        permit=job.permit,
+        on_submitted=partial(_submitted, run, job.attempt.id),
+        max_image_bytes=settings.IMAGE_MAX_BYTES,
+        expected_s=run.request.model.p50_s,
+    )
+    if job.resumed_id:
+        return adapter.resume(call, job.resumed_id)
+    return adapter.generate(call)
+
+
+def _submitted(run: Run, attempt_id: UUID, upstream_id: str) -> None:
+    insist(run, partial(save_upstream_id, attempt_id=attempt_id, upstream_id=upstream_id))
+    connection.close()
+
+
+def _actual_cost(job: Job, result: ProviderResult) -> Decimal:
+    """Price what the provider reports it did; without a report, the price of what was asked."""
+    cost = reported_cost(route=job.route, usage=result.usage, billable_units=result.billable_units)
+    return job.full_cost if cost is None else cost
+
+
+def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost:
+    run = job.run
+    cost = presumed_cost(error, job.full_cost)
+    run.purse.book(job.full_cost, cost=cost, lost=True)
+    timed_out = isinstance(error, ProviderTimedOut)
+    status = Attempt.Status.FAILED
+    if isinstance(error, ContentRefused):
+        status = Attempt.Status.REFUSED
+    elif timed_out:
+        status = Attempt.Status.LATE if error.processed else Attempt.Status.UNKNOWN
+    logger.info(
+        "attempt.failed generation=%s provider=%s kind=%s status=%s code=%s",
+        run.claim.generation_id,
+        job.attempt.provider,
+        type(error).__name__,
+        error.upstream_status,
+        error.upstream_code,
+    )
+    _end(
+        job,
+        Outcome(
+            status=status,
+            cost=cost,
+            upstream_request_id=error.upstream_request_id or "",
+            error_code=error.upstream_code or type(error).__name__,
+            error_message=error.message,
+            upstream_status=error.upstream_status,
+            moderated=job.indexes if isinstance(error, ContentRefused) else (),
+        ),
+    )
+    if timed_out and run.remaining_s > 0 and not _still_ours(run):
+        return Lost()
+    return judge(
+        error,
+        Situation(
+            tries=tries,
+            remaining_s=run.remaining_s,
+            affordable=run.purse.affords(job.full_cost),
+        ),
+    )
+
+
+def _end(job: Job, outcome: Outcome) -> None:
+    insist(job.run, lambda: end_attempt(attempt=job.attempt, outcome=outcome, now=now()))
+    connection.close()
+
+
+def _still_ours(run: Run) -> bool:
+    ours = insist(run, partial(holds_claim, run.claim))
+    connection.close()
+    return ours
+
+
+def _expire_if_due(run: Run) -> None:
+    if run.deadline_at <= now():
+        expire_generation(generation_id=run.claim.generation_id, now=now())
+    connection.close()
