@@ -1,17 +1,14 @@
 """The OpenAI Images API: `/openai/v1/images/generations`, `/openai/v1/models`, result files."""
 
-import base64
-import math
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
-import orjson
-
-from sandbox.drawing import Picture
-from sandbox.faults import Faults, Plan, hang
+from sandbox.faults import Faults, Plan
+from sandbox.limits import WINDOW_S, Meter
+from sandbox.openai_answers import Answers
 from sandbox.openai_rules import (
     INVALID_REQUEST,
     MODELS,
@@ -20,21 +17,10 @@ from sandbox.openai_rules import (
     Params,
     model_error,
     read_params,
-    usage,
 )
-from sandbox.server import (
-    Request,
-    Response,
-    Studio,
-    iso_time,
-    json_response,
-    pause,
-    picture_for,
-)
+from sandbox.server import Request, Response, Studio, json_response
 
 _URL_TTL_S: Final = 3600.0  # "URLs expire after 60 minutes", openai-openapi, read 2026-11-21
-_SHOWN_LIMIT: Final = 10_000
-_WINDOW_S: Final = 60
 _ACCOUNT_KEYS: Final = "https://platform.openai.com/account/api-keys"
 _NO_KEY: Final = (
     "You didn't provide an API key. You need to provide your API key in an Authorization header"
@@ -70,14 +56,6 @@ _GATEWAY_PAGE: Final = (
 )
 
 
-@dataclass(slots=True)
-class _Window:
-    """Calls of one key within the running minute."""
-
-    started_at: float
-    calls: int = 0
-
-
 class OpenAI:
     """The emulated provider."""
 
@@ -86,7 +64,8 @@ class OpenAI:
     def __init__(self, faults: Faults, studio: Studio) -> None:
         self._faults = faults
         self._studio = studio
-        self._windows: dict[str, _Window] = {}
+        self._meter = Meter()
+        self._answers = Answers(self.name, faults, studio, url_ttl_s=_URL_TTL_S)
 
     def handle(self, request: Request) -> Response:
         """Route one call, with the headers that every answer carries."""
@@ -138,22 +117,19 @@ class OpenAI:
 
     def _count_call(self, key: str) -> dict[str, str]:
         """Count a call against the minute of its key; refuse it when the limit is enforced."""
-        enforced = self._faults.settings(self.name).requests_per_minute
-        limit = enforced or _SHOWN_LIMIT
-        now = time.monotonic()
-        window = self._windows.get(key)
-        if window is None or now - window.started_at >= _WINDOW_S:
-            window = self._windows[key] = _Window(now)
-        window.calls += 1
-        reset_s = math.ceil(window.started_at + _WINDOW_S - now)
+        counted = self._meter.count(
+            key, enforced=self._faults.settings(self.name).requests_per_minute
+        )
         headers = {
-            "x-ratelimit-limit-requests": str(limit),
-            "x-ratelimit-remaining-requests": str(max(0, limit - window.calls)),
-            "x-ratelimit-reset-requests": f"{reset_s}s" if reset_s < _WINDOW_S else "1m0s",
+            "x-ratelimit-limit-requests": str(counted.limit),
+            "x-ratelimit-remaining-requests": str(counted.remaining),
+            "x-ratelimit-reset-requests": (
+                f"{counted.reset_s}s" if counted.reset_s < WINDOW_S else "1m0s"
+            ),
         }
-        if enforced and window.calls > enforced:
-            headers["retry-after"] = str(reset_s)
-            raise _rate_limit_error(enforced, headers)
+        if counted.exceeded:
+            headers["retry-after"] = str(counted.reset_s)
+            raise _rate_limit_error(counted.limit, headers)
         return headers
 
     def _generate(self, request: Request, request_id: str) -> Response:
@@ -171,79 +147,8 @@ class OpenAI:
         request.note("generate", str(fields.get("model") or "dall-e-2"), prompt, request_id)
         params = read_params(body, retired=self._faults.settings(self.name).retired)
         plan = self._faults.plan(self.name, prompt)
-        if plan.find("hang") is not None and not plan.hangs_at("file"):
-            hang()
         forced = _forced_answer(plan, params, request_id)
-        if forced is not None:
-            pause(plan.delay_s)
-            return forced
-        started = time.monotonic()
-        response = self._answer(request, params, plan, request_id)
-        pause(plan.delay_s - (time.monotonic() - started))
-        drips = plan.find("drip")
-        return response.dripped() if drips and not params.stream else response
-
-    def _answer(self, request: Request, params: Params, plan: Plan, request_id: str) -> Response:
-        count = 0 if plan.find("empty") else params.n
-        pictures = [self._picture(params, plan) for _ in range(count)]
-        if params.stream:
-            return Response(
-                200, content_type="text/event-stream", stream=self._events(params, pictures)
-            )
-        data = [self._item(request, params, plan, picture) for picture in pictures]
-        answer: dict[str, object] = {"created": int(time.time()), "data": data}
-        if params.model.gpt:
-            answer |= {**_echo(params), "usage": usage(params, count)}
-        return json_response(answer)
-
-    def _picture(self, params: Params, plan: Plan) -> Picture:
-        picture = Picture(
-            caption=params.prompt,
-            model=params.model_id,
-            width=params.width,
-            height=params.height,
-            format=params.output_format,
-            entropy=secrets.token_hex(8),
-            quality=min(params.compression, 85),
-            transparent=params.background == "transparent",
-            noise=self._faults.settings(self.name).noise,
-        )
-        return picture_for(plan, picture)
-
-    def _item(
-        self, request: Request, params: Params, plan: Plan, picture: Picture
-    ) -> dict[str, str]:
-        item: dict[str, str] = {}
-        if params.model_id == "dall-e-3":
-            item["revised_prompt"] = f"A {params.style} picture: {picture.caption}"
-        if params.as_url:
-            name = self._studio.publish(picture, plan, ttl_s=_URL_TTL_S)
-            expiry = iso_time(time.time() + _URL_TTL_S)[:19]
-            item["url"] = f"{request.root}/files/{name}?se={expiry}Z&sig=sandbox"
-        else:
-            item["b64_json"] = base64.b64encode(self._studio.draw(picture)).decode()
-        return item
-
-    def _events(self, params: Params, pictures: list[Picture]) -> Iterator[bytes]:
-        """Server-sent events: the partial images, then the completed one."""
-        for picture in pictures:
-            for index in range(params.partial_images):
-                partial = replace(picture, entropy=f"{picture.entropy}/{index}")
-                yield self._event(params, "partial_image", partial, {"partial_image_index": index})
-            yield self._event(params, "completed", picture, {"usage": usage(params, 1)})
-
-    def _event(
-        self, params: Params, kind: str, picture: Picture, more: Mapping[str, object]
-    ) -> bytes:
-        name = f"image_generation.{kind}"
-        payload = {
-            "type": name,
-            "b64_json": base64.b64encode(self._studio.draw(picture)).decode(),
-            "created_at": int(time.time()),
-            **_echo(params),
-            **more,
-        }
-        return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(payload))
+        return self._answers.respond(request, params, plan, instead=forced)
 
 
 def _check_key(request: Request) -> str:
@@ -324,15 +229,6 @@ def _refusal(params: Params, stage: str, request_id: str) -> OpenAIError:
     subject = "Your prompt" if stage == "input" else "Image descriptions generated from your prompt"
     message = _DALL_E_REFUSAL.format(subject=subject)
     return OpenAIError(400, message, type_=INVALID_REQUEST, code="content_policy_violation")
-
-
-def _echo(params: Params) -> dict[str, object]:
-    return {
-        "background": "transparent" if params.background == "transparent" else "opaque",
-        "output_format": params.output_format,
-        "quality": params.quality,
-        "size": params.size,
-    }
 
 
 def _model_card(model_id: str) -> dict[str, object]:
