@@ -113,10 +113,15 @@ class PerOutputToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenRates:
-    """USD per million tokens, for upstreams that report usage."""
+    """USD per million tokens, for upstreams that report usage.
+
+    Attributes:
+        text_out: Of text put out beside the image, thoughts included; None prices it as the image.
+    """
 
     text_in: Decimal
     image_out: Decimal
+    text_out: Decimal | None = None
 
     def prompt_usd(self, characters: int) -> Decimal:
         """Return the worst cost of a prompt of this many code points."""
@@ -126,10 +131,19 @@ class TokenRates:
         """Price a usage block of OpenAI's shape; None if it has no token counts."""
         spent = usage.get("input_tokens"), usage.get("output_tokens")
         match spent:
-            case (int(text), int(image)) if text >= 0 and image >= 0:
-                return (text * self.text_in + image * self.image_out) / MILLION
+            case (int(text), int(out)) if text >= 0 and out >= 0:
+                cost = text * self.text_in + out * self.image_out
+                if self.text_out is not None:
+                    cost -= _text_put_out(usage, out) * (self.image_out - self.text_out)
+                return cost / MILLION
             case _:
                 return None
+
+
+def _text_put_out(usage: Mapping[str, object], most: int) -> int:
+    details = usage.get("output_tokens_details")
+    count = details.get("text_tokens") if isinstance(details, dict) else None
+    return min(count, most) if isinstance(count, int) and count > 0 else 0
 
 
 def flat(usd: str) -> PerImage:

@@ -26,6 +26,7 @@ Unit = Literal["image", "megapixel"]
 BASE_SIZE = Size(1024, 1024)
 SOURCE_DATE = date(2026, 11, 21)
 PUBLISHED = "Lienzo's published price table"
+GOOGLE_PRICES = "ai.google.dev pricing"
 OPENAI_PRICES = "openai.com API pricing, image guide"
 XAI_PRICES = "x.ai API pricing"
 
@@ -86,6 +87,11 @@ class ListPrice:
 FLAT: Mapping[str, tuple[str, str]] = {
     "gpt-image-1": ("0.19", PUBLISHED),
     "imagen-4": ("0.04", PUBLISHED),
+    "imagen-4-fast": ("0.02", GOOGLE_PRICES),
+    "imagen-4-ultra": ("0.06", GOOGLE_PRICES),
+    "gemini-2.5-flash-image": ("0.039", GOOGLE_PRICES),
+    "gemini-3.1-flash-image": ("0.0672", GOOGLE_PRICES),
+    "gemini-3-pro-image": ("0.134", GOOGLE_PRICES),
     "grok-2-image": ("0.07", PUBLISHED),
     "grok-imagine-image": ("0.02", XAI_PRICES),
     "grok-imagine-image-pro": ("0.05", XAI_PRICES),
