@@ -13,13 +13,21 @@ import sys  # noqa: E402
 import gevent  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
+from sandbox.azure_openai import AzureOpenAI  # noqa: E402
 from sandbox.fal import Fal  # noqa: E402
 from sandbox.faults import BadConfigError, Faults  # noqa: E402
 from sandbox.ideogram import Ideogram  # noqa: E402
 from sandbox.openai import OpenAI  # noqa: E402
 from sandbox.server import Application, Studio  # noqa: E402
+from sandbox.xai import XAI  # noqa: E402
 
-_PROVIDERS: tuple[type[OpenAI | Fal | Ideogram], ...] = (OpenAI, Fal, Ideogram)
+_PROVIDERS: tuple[type[OpenAI | AzureOpenAI | XAI | Fal | Ideogram], ...] = (
+    OpenAI,
+    AzureOpenAI,
+    XAI,
+    Fal,
+    Ideogram,
+)
 _BACKLOG = 1024
 _STOP_TIMEOUT_S = 1.0
 

@@ -31,6 +31,7 @@ class Answers:
         studio: Draws.
         url_ttl_s: Life of a result's URL.
         item_fields: What the provider adds to each image of an answer.
+        withheld: What it sends in place of an image that its content filter keeps.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Answers:
         *,
         url_ttl_s: float,
         item_fields: Mapping[str, object] | None = None,
+        withheld: Mapping[str, object] | None = None,
     ) -> None:
         self._provider = provider
         self._faults = faults
         self._studio = studio
         self._url_ttl_s = url_ttl_s
         self._item_fields = item_fields or {}
+        self._withheld = withheld
 
     def respond(
         self, request: Request, params: Params, plan: Plan, *, instead: Response | None
@@ -74,7 +77,9 @@ class Answers:
             return Response(
                 200, content_type="text/event-stream", stream=self._events(params, pictures)
             )
-        data = [self._item(request, params, plan, picture) for picture in pictures]
+        kept = withheld_images(plan, count) if self._withheld is not None else 0
+        data = [dict(self._withheld or {}) for _ in range(kept)]
+        data += [self._item(request, params, plan, picture) for picture in pictures[kept:]]
         answer: dict[str, object] = {"created": int(time.time()), "data": data}
         if params.model.gpt:
             answer |= {**_echo(params), "usage": usage(params, count)}
@@ -128,6 +133,17 @@ class Answers:
             **more,
         }
         return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(payload))
+
+
+def withheld_images(plan: Plan, count: int) -> int:
+    """Return how many of the images `[[nsfw]]` keeps back: all, or the first."""
+    match plan.find("nsfw"):
+        case None:
+            return 0
+        case "first":
+            return min(1, count)
+        case _:
+            return count
 
 
 def _echo(params: Params) -> dict[str, object]:
