@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Protocol
+from typing import Protocol, Self
 
 from gateway.catalog.sizes import Size
 
@@ -18,6 +18,9 @@ MILLION = Decimal(1_000_000)
 BINARY_MEGAPIXEL = Decimal(1024 * 1024)
 # Prompts in the densest common scripts (Chinese, Japanese) come to about one token a character.
 PROMPT_TOKENS_PER_CHARACTER = 1
+# Above any call's: no model takes a tenth of it.
+TOKENS_MAX = 10_000_000
+_KINDS = ("text_tokens", "image_tokens")
 
 
 class ImageCost(Protocol):
@@ -36,11 +39,12 @@ class PerImage:
 
     Attributes:
         cells: Prices by (size, quality); a None in a key stands for any.
-        billed_in_usd: Whether the upstream reports dollars; else the images it bills.
+        usd_per_unit: The price of a unit that the upstream reports it bills, where that is not an
+            image but, say, a second of computing or a dollar.
     """
 
     cells: Mapping[tuple[Size | None, str | None], Decimal]
-    billed_in_usd: bool = False
+    usd_per_unit: Decimal | None = None
 
     def usd(self, asked: Size, quality: str | None) -> Decimal | None:
         """Look up the most exact cell."""
@@ -50,11 +54,9 @@ class PerImage:
         return None
 
     def usd_of_units(self, units: Decimal) -> Decimal | None:
-        """Multiply, if every image costs the same; dollars are what they are."""
-        if self.billed_in_usd:
-            return units
-        flat = self.cells.get((None, None))
-        return None if flat is None else flat * units
+        """Multiply, if a unit has a price or every image the same."""
+        usd = self.cells.get((None, None)) if self.usd_per_unit is None else self.usd_per_unit
+        return None if usd is None else usd * units
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,40 +114,127 @@ class PerOutputToken:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """The tokens of one call by kind; the cached ones are part of the input."""
+
+    text_in: int
+    image_in: int
+    cached_text_in: int
+    cached_image_in: int
+    text_out: int
+    image_out: int
+
+    @classmethod
+    def read(cls, usage: Mapping[str, object]) -> Self:
+        """Read a usage block of OpenAI's shape.
+
+        Without details all input is text and all output image; cached input that is not split is
+        taken for text, which saves less.
+
+        Raises:
+            ValueError: A count is missing or is not one, details do not add up, or nothing was put
+                out, as servers say that do not count.
+        """
+        total_in, total_out = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+        if not total_out:
+            raise ValueError("no output tokens")
+        details = _details(usage.get("input_tokens_details"))
+        text_in, image_in = _split(total_in, details, rest="text_tokens")
+        text_out, image_out = _split(
+            total_out, _details(usage.get("output_tokens_details")), rest="image_tokens"
+        )
+        cached = _count(details.get("cached_tokens") or 0)
+        kinds = _details(details.get("cached_tokens_details"))
+        cached_text, cached_image = (
+            _split(cached, kinds, rest="text_tokens")
+            if kinds
+            else (min(cached, text_in), max(0, cached - text_in))
+        )
+        if cached_text > text_in or cached_image > image_in:
+            raise ValueError("more is cached than was put in")
+        return cls(text_in, image_in, cached_text, cached_image, text_out, image_out)
+
+
+def _count(value: object) -> int:
+    # bool is an int, too.
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX:
+        return value
+    raise ValueError("not a count of tokens")
+
+
+def _details(value: object) -> Mapping[str, object]:
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return value
+    raise ValueError("not an object")
+
+
+def _split(total: int, details: Mapping[str, object], *, rest: str) -> tuple[int, int]:
+    """Return the text and the image tokens of a total; what no detail names is of kind `rest`."""
+    counts = {kind: _count(details[kind]) for kind in _KINDS if details.get(kind) is not None}
+    if len(counts) < len(_KINDS):
+        missing = next(kind for kind in (rest, *_KINDS) if kind not in counts)
+        counts[missing] = total - sum(counts.values())
+    text, image = counts.get("text_tokens", 0), counts.get("image_tokens", 0)
+    if text + image != total or min(text, image) < 0:
+        raise ValueError("the details do not add up")
+    return text, image
+
+
+@dataclass(frozen=True, slots=True)
 class TokenRates:
-    """USD per million tokens, for upstreams that report usage.
+    """USD per million tokens by kind, for upstreams that report usage.
 
     Attributes:
         text_out: Of text put out beside the image, thoughts included; None prices it as the image.
+        image_in: Of images sent along; None prices it as text.
+        cached_text_in: Of text that the upstream had in its cache; None gives no discount.
+        cached_image_in: As `cached_text_in`, of images.
     """
 
     text_in: Decimal
     image_out: Decimal
     text_out: Decimal | None = None
+    image_in: Decimal | None = None
+    cached_text_in: Decimal | None = None
+    cached_image_in: Decimal | None = None
 
     def prompt_usd(self, characters: int) -> Decimal:
         """Return the worst cost of a prompt of this many code points."""
         return characters * PROMPT_TOKENS_PER_CHARACTER * self.text_in / MILLION
 
     def usage_usd(self, usage: Mapping[str, object]) -> Decimal | None:
-        """Price a usage block of OpenAI's shape; None if it has no token counts."""
-        spent = usage.get("input_tokens"), usage.get("output_tokens")
-        match spent:
-            case (int(text), int(out)) if text >= 0 and out >= 0:
-                cost = text * self.text_in + out * self.image_out
-                if self.text_out is not None:
-                    cost -= _text_put_out(usage, out) * (self.image_out - self.text_out)
-                return cost / MILLION
-            case _:
-                return None
+        """Price a usage block of OpenAI's shape; None if its counts are missing or wrong."""
+        try:
+            counts = TokenCounts.read(usage)
+        except ValueError:
+            return None
+        image_in = _or(self.image_in, self.text_in)
+        return (
+            (counts.text_in - counts.cached_text_in) * self.text_in
+            + counts.cached_text_in * _or(self.cached_text_in, self.text_in)
+            + (counts.image_in - counts.cached_image_in) * image_in
+            + counts.cached_image_in * _or(self.cached_image_in, image_in)
+            + counts.text_out * _or(self.text_out, self.image_out)
+            + counts.image_out * self.image_out
+        ) / MILLION
 
 
-def _text_put_out(usage: Mapping[str, object], most: int) -> int:
-    details = usage.get("output_tokens_details")
-    count = details.get("text_tokens") if isinstance(details, dict) else None
-    return min(count, most) if isinstance(count, int) and count > 0 else 0
+def _or(rate: Decimal | None, other: Decimal) -> Decimal:
+    return other if rate is None else rate
 
 
-def flat(usd: str) -> PerImage:
+def token_rates(**usd: str) -> TokenRates:
+    """Price tokens, USD per million by the names of `TokenRates`."""
+    return TokenRates(**{kind: Decimal(price) for kind, price in usd.items()})
+
+
+def flat(usd: str, *, usd_per_unit: str | None = None) -> PerImage:
     """Price every image the same."""
-    return PerImage({(None, None): Decimal(usd)})
+    return PerImage({(None, None): Decimal(usd)}, Decimal(usd_per_unit) if usd_per_unit else None)
+
+
+def by_quality(usd: Mapping[str, str]) -> PerImage:
+    """Price every image by its upstream quality, whatever the size."""
+    return PerImage({(None, quality): Decimal(price) for quality, price in usd.items()})

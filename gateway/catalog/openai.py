@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from gateway.catalog.build import DEFAULT_PROMPT_LIMIT, FREE_SIZES, under_ids
-from gateway.catalog.costs import PerImage, PerOutputToken, TokenRates
+from gateway.catalog.costs import PerImage, PerOutputToken, TokenRates, token_rates
 from gateway.catalog.sizes import Grid, ListedSizes, Menu, Size, SizeRule, named_sizes, size
 from gateway.catalog.types import AllowedLoss, Family, Model, Route
 
@@ -52,7 +52,9 @@ FREE_GRID = Grid(
     encode="size",
 )
 
-NEW_RATES = TokenRates(text_in=Decimal(5), image_out=Decimal(30))
+NEW_RATES = token_rates(
+    text_in="5", cached_text_in="1.25", image_in="8", cached_image_in="2", image_out="30"
+)
 COST_2 = PerOutputToken({"low": 16, "medium": 48, "high": 96}, NEW_RATES.image_out)
 COST_2_5 = PerOutputToken(
     {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}, NEW_RATES.image_out
@@ -180,7 +182,9 @@ def _gpt_model(
 
 
 def _gpt_image_1() -> list[Model]:
-    rates = TokenRates(text_in=Decimal(5), image_out=Decimal(40))
+    rates = token_rates(
+        text_in="5", cached_text_in="1.25", image_in="10", cached_image_in="2.5", image_out="40"
+    )
     cost = _cells({"low": (".011", ".016"), "medium": (".042", ".063"), "high": (".167", ".25")})
     flat = AllowedLoss(
         "the list price is one for every size and quality, and large high-quality images cost more",
@@ -202,7 +206,9 @@ def _gpt_image_1() -> list[Model]:
 
 
 def _gpt_image_1_mini() -> list[Model]:
-    rates = TokenRates(text_in=Decimal(2), image_out=Decimal(8))
+    rates = token_rates(
+        text_in="2", cached_text_in="0.20", image_in="2.5", cached_image_in="0.25", image_out="8"
+    )
     cost = _cells({"low": (".005", ".006"), "medium": (".011", ".015"), "high": (".036", ".052")})
     small = AllowedLoss(
         "no current model draws this for less, and prompts are not billed apart",
@@ -228,7 +234,14 @@ def _gpt_image_1_mini() -> list[Model]:
 
 
 def _gpt_image_1_5() -> list[Model]:
-    rates = TokenRates(text_in=Decimal(5), image_out=Decimal(32))
+    rates = token_rates(
+        text_in="5",
+        cached_text_in="1.25",
+        image_in="8",
+        cached_image_in="2",
+        image_out="32",
+        text_out="10",
+    )
     cost = _cells({"low": (".009", ".013"), "medium": (".034", ".05"), "high": (".133", ".20")})
     own = _gpt_route("gpt-image-1.5", cost, rates, retires_on=GPT_IMAGE_1_5_RETIRES)
     flare = _flare(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))

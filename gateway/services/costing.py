@@ -11,6 +11,8 @@ from gateway.parameters.types import GenerationRequest
 from gateway.services.routing import Step, route_of
 
 MILLION = Decimal(1_000_000)
+# Some letters are several tokens, and some upstreams think before they draw; more is a mistake.
+PLAUSIBLE_FACTOR = 10
 
 
 def full_cost(*, request: GenerationRequest, route: Route, images: int) -> Decimal:
@@ -25,17 +27,33 @@ def full_cost(*, request: GenerationRequest, route: Route, images: int) -> Decim
     return cost
 
 
-def reported_cost(
+def actual_cost(
+    *,
+    route: Route,
+    full: Decimal,
+    usage: Mapping[str, object] | None,
+    billable_units: Decimal | None,
+) -> Decimal:
+    """Price what the provider says it did.
+
+    A report that is missing, or that cannot be true, counts as `full`, the call's full cost.
+    """
+    reported = _reported_cost(route=route, usage=usage, billable_units=billable_units)
+    if reported is None or not 0 <= reported <= PLAUSIBLE_FACTOR * full:
+        return full
+    return reported
+
+
+def _reported_cost(
     *, route: Route, usage: Mapping[str, object] | None, billable_units: Decimal | None
 ) -> Decimal | None:
-    """Price what the provider says it did; None where it says nothing that can be priced."""
     if route.token_rates is not None and usage is not None:
         cost = route.token_rates.usage_usd(usage)
         if cost is not None:
             return cost
-    if billable_units is not None:
-        return route.image_cost.usd_of_units(billable_units)
-    return None
+    if billable_units is None or not billable_units.is_finite():
+        return None
+    return route.image_cost.usd_of_units(billable_units) if billable_units else Decimal(0)
 
 
 def presumed_loss(generation: Generation, attempt: Attempt) -> Decimal:

@@ -8,7 +8,6 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from functools import partial
 from uuid import UUID
 
@@ -25,7 +24,7 @@ from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.errors import ContentRefused, ProviderError, ProviderTimedOut
 from gateway.providers.registry import adapter_for
 from gateway.providers.transfer import TransferPermit, transfer_semaphore
-from gateway.services.costing import full_cost, reported_cost
+from gateway.services.costing import actual_cost, full_cost
 from gateway.services.routing import endpoint_of, route_of
 from gateway.services.runs.attempts import (
     Outcome,
@@ -171,7 +170,12 @@ def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
         made = store_images(job, result)
     except ProviderError as error:
         return _after_failure(job, error, tries)
-    cost = _actual_cost(job, result)
+    cost = actual_cost(
+        route=job.route,
+        full=job.full_cost,
+        usage=result.usage,
+        billable_units=result.billable_units,
+    )
     job.run.purse.book(job.full_cost, cost=cost)
     outcome = Outcome(
         status=Attempt.Status.SUCCEEDED,
@@ -210,12 +214,6 @@ def _call(job: Job) -> ProviderResult:
 def _submitted(run: Run, attempt_id: UUID, upstream_id: str) -> None:
     insist(run, partial(save_upstream_id, attempt_id=attempt_id, upstream_id=upstream_id))
     connection.close()
-
-
-def _actual_cost(job: Job, result: ProviderResult) -> Decimal:
-    """Price what the provider reports it did; without a report, the price of what was asked."""
-    cost = reported_cost(route=job.route, usage=result.usage, billable_units=result.billable_units)
-    return job.full_cost if cost is None else cost
 
 
 def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost:
