@@ -64,7 +64,14 @@ def clients() -> Iterator[dict[bool, HttpClient]]:
 
 @pytest.fixture
 def make_call(saved: list[str], clients: dict[bool, HttpClient]) -> MakeCall:
-    def make(base_url: str, *, seconds: float = 5.0, allow_private: bool = True, **fields) -> Call:
+    def make(
+        base_url: str,
+        *,
+        seconds: float = 5.0,
+        allow_private: bool = True,
+        options: dict[str, str] | None = None,
+        **fields,
+    ) -> Call:
         request = {"upstream_model": "m", "prompt": "a cat", "n": 1, "width": 1, "height": 1}
         return Call(
             request=ImageRequest(**{**request, **fields}),
@@ -74,6 +81,7 @@ def make_call(saved: list[str], clients: dict[bool, HttpClient]) -> MakeCall:
                 api_key=KEY,
                 official=False,
                 headers={"X-Extra": "route"},
+                options=options or {},
             ),
             http=clients[allow_private],
             deadline=time.monotonic() + seconds,
