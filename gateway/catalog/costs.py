@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
-from typing import Protocol, Self
+from typing import Literal, Protocol, Self
 
 from gateway.catalog.sizes import Size
 
@@ -21,6 +21,8 @@ PROMPT_TOKENS_PER_CHARACTER = 1
 # Above any call's: no model takes a tenth of it.
 TOKENS_MAX = 10_000_000
 _KINDS = ("text_tokens", "image_tokens")
+
+Billed = Literal["images", "dollars", "other"]
 
 
 class ImageCost(Protocol):
@@ -39,12 +41,12 @@ class PerImage:
 
     Attributes:
         cells: Prices by (size, quality); a None in a key stands for any.
-        usd_per_unit: The price of a unit that the upstream reports it bills, where that is not an
-            image but, say, a second of computing or a dollar.
+        bills: What the upstream counts where it reports what it bills; of anything else, such as
+            seconds of computing, the price is not known.
     """
 
     cells: Mapping[tuple[Size | None, str | None], Decimal]
-    usd_per_unit: Decimal | None = None
+    bills: Billed = "images"
 
     def usd(self, asked: Size, quality: str | None) -> Decimal | None:
         """Look up the most exact cell."""
@@ -54,9 +56,11 @@ class PerImage:
         return None
 
     def usd_of_units(self, units: Decimal) -> Decimal | None:
-        """Multiply, if a unit has a price or every image the same."""
-        usd = self.cells.get((None, None)) if self.usd_per_unit is None else self.usd_per_unit
-        return None if usd is None else usd * units
+        """Multiply, if every image costs the same; dollars are what they are."""
+        if self.bills == "dollars":
+            return units
+        flat = self.cells.get((None, None)) if self.bills == "images" else None
+        return None if flat is None else flat * units
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +234,9 @@ def token_rates(**usd: str) -> TokenRates:
     return TokenRates(**{kind: Decimal(price) for kind, price in usd.items()})
 
 
-def flat(usd: str, *, usd_per_unit: str | None = None) -> PerImage:
+def flat(usd: str, *, bills: Billed = "images") -> PerImage:
     """Price every image the same."""
-    return PerImage({(None, None): Decimal(usd)}, Decimal(usd_per_unit) if usd_per_unit else None)
+    return PerImage({(None, None): Decimal(usd)}, bills)
 
 
 def by_quality(usd: Mapping[str, str]) -> PerImage:

@@ -95,13 +95,13 @@ def flux_dev() -> Route:
 
 
 def sdxl() -> Route:
-    """Return Stable Diffusion XL at fal, whose format field has another name and is left alone."""
-    return route("fal-ai/fast-sdxl", flat("0.0025"), per_call=4, formats=())
+    """Return Stable Diffusion XL at fal, which bills seconds of computing: about this an image."""
+    return route("fal-ai/fast-sdxl", flat("0.0025", bills="other"), per_call=4)
 
 
 def models() -> list[Model]:
     """Return the models that only fal serves, under both ids."""
-    return [*_ultra(), *_recraft(), *_stable_diffusion()]
+    return [*_ultra(), *_schnell(), *_recraft(), *_stable_diffusion()]
 
 
 def _ultra() -> list[Model]:
@@ -116,6 +116,18 @@ def _ultra() -> list[Model]:
         features=("Photorealistic",),
         latency_s=(12, 40),
         sizes=ULTRA_PUBLIC,
+    )
+
+
+def _schnell() -> list[Model]:
+    return _model(
+        "flux-schnell",
+        "Flux Schnell",
+        "Black Forest Labs",
+        route("fal-ai/flux/schnell", PerMegapixel(Decimal("0.003"), whole=True), per_call=4),
+        notes="Fastest and cheapest",
+        features=("Fast", "Multi-image"),
+        latency_s=(2, 8),
     )
 
 
@@ -145,7 +157,8 @@ def _stable_diffusion() -> list[Model]:
         "Stability AI",
         route(
             "fal-ai/stable-diffusion-v35-large",
-            PerMegapixel(Decimal("0.065"), whole=False),
+            # Whether fal rounds up is not published; the dearer reading counts.
+            PerMegapixel(Decimal("0.065"), whole=True),
             per_call=4,
         ),
         notes="Stable Diffusion 3.5",

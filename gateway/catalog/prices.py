@@ -26,7 +26,9 @@ Unit = Literal["image", "megapixel"]
 BASE_SIZE = Size(1024, 1024)
 SOURCE_DATE = date(2026, 11, 21)
 PUBLISHED = "Lienzo's published price table"
+FAL_PRICES = "fal.ai pricing"
 GOOGLE_PRICES = "ai.google.dev pricing"
+IDEOGRAM_PRICES = "ideogram.ai API pricing"
 OPENAI_PRICES = "openai.com API pricing, image guide"
 XAI_PRICES = "x.ai API pricing"
 
@@ -101,12 +103,15 @@ FLAT: Mapping[str, tuple[str, str]] = {
     "recraft-v3": ("0.04", PUBLISHED),
     "ideogram-v2": ("0.08", PUBLISHED),
     "sd-3.5-large": ("0.065", PUBLISHED),
+    "flux-schnell": ("0.003", FAL_PRICES),
+    "ideogram-v2-turbo": ("0.05", IDEOGRAM_PRICES),
     "flux-dev": ("0.025", "bfl.ai pricing"),
     "stable-diffusion-xl": ("0.009", "platform.stability.ai pricing"),
 }
 
 # By quality, at any size.
 BY_QUALITY: Mapping[str, tuple[Mapping[str, str], str]] = {
+    "ideogram-v3": ({"low": "0.03", "medium": "0.06", "high": "0.09"}, IDEOGRAM_PRICES),
     "grok-imagine-image-2.0": ({"low": "0.04", "medium": "0.06", "high": "0.08"}, XAI_PRICES),
 }
 

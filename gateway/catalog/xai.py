@@ -50,7 +50,7 @@ def _per_image(**usd_by_quality: str) -> PerImage:
         (None, None if quality == "any" else quality): Decimal(usd)
         for quality, usd in usd_by_quality.items()
     }
-    return PerImage(cells, usd_per_unit=Decimal(1))
+    return PerImage(cells, bills="dollars")
 
 
 def _route(

@@ -1,14 +1,12 @@
 """fal's queue API: submit a job, poll its status, collect its result, download the images."""
 
 import time
-from collections.abc import Mapping
 from typing import ClassVar
 
 from gateway.providers import fal_errors, polling, wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.fal_job import Job, endpoint_segments, send
 
-_SPEEDS: Mapping[str, str] = {"low": "TURBO", "medium": "BALANCED", "high": "QUALITY"}
 _STYLED = ("fal-ai/recraft/", "fal-ai/ideogram/")
 
 
@@ -73,8 +71,8 @@ def build_body(request: ImageRequest) -> dict[str, object]:
     """Return the JSON body for a request.
 
     Endpoints ignore fields they do not know, but check the values of those they do: `style` goes
-    only to the families that have styles, and their words, not OpenAI's, must have been chosen by
-    the route.
+    only to the families that have styles, `quality` to the one that has speeds, and their words,
+    not OpenAI's, must have been chosen by the route.
     """
     model = request.upstream_model
     body: dict[str, object] = {
@@ -87,7 +85,7 @@ def build_body(request: ImageRequest) -> dict[str, object]:
         "style": request.style if model.startswith(_STYLED) else None,
     }
     if model.startswith("fal-ai/ideogram/v3"):
-        body["rendering_speed"] = _SPEEDS.get(request.quality or "")
+        body["rendering_speed"] = request.quality
     return {name: value for name, value in body.items() if value is not None} | dict(request.extra)
 
 

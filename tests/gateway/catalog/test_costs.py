@@ -199,7 +199,7 @@ def test_megapixels_are_rounded_up_where_the_upstream_does(wanted, whole, usd):
     assert cost.usd_of_units(Decimal("1.5")) == Decimal("0.06")
 
 
-def test_image_is_priced_by_quality_and_units_by_their_own_price():
+def test_image_is_priced_by_quality_and_units_as_far_as_they_are_images():
     speeds = by_quality({"TURBO": "0.03", "QUALITY": "0.09"})
     square = size("1024x1024")
 
@@ -207,6 +207,5 @@ def test_image_is_priced_by_quality_and_units_by_their_own_price():
     assert speeds.usd(square, "FLASH") is None
     assert speeds.usd_of_units(Decimal(3)) is None
     assert flat("0.08").usd_of_units(Decimal(3)) == Decimal("0.24")
-    seconds = flat("0.0025", usd_per_unit="0.00111")
-    assert seconds.usd(square, None) == Decimal("0.0025")
-    assert seconds.usd_of_units(Decimal("2.25")) == Decimal("0.0024975")
+    assert flat("0.0025", bills="other").usd_of_units(Decimal("2.25")) is None
+    assert flat("0.02", bills="dollars").usd_of_units(Decimal("0.06")) == Decimal("0.06")

@@ -108,7 +108,8 @@ def test_image_in_our_own_network_is_refused(
             {"size_param": {"aspect_ratio": "16:9"}, "style": "realistic"},
             {"aspect_ratio": "16:9", "style": "realistic"},
         ),
-        ("fal-ai/ideogram/v3", {"quality": "low"}, {"rendering_speed": "TURBO"}),
+        ("fal-ai/ideogram/v3", {"quality": "BALANCED"}, {"rendering_speed": "BALANCED"}),
+        ("fal-ai/flux/schnell", {"quality": "high", "style": "vivid"}, {}),
         (
             "fal-ai/recraft/v3/text-to-image",
             {"style": "vector_illustration"},
