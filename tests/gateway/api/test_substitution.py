@@ -9,7 +9,7 @@ from gateway.api.errors import answer_to
 from gateway.errors import ModelRetiredError, ProviderUnavailableError
 from gateway.parameters.generation import parse_generation
 from gateway.providers.base import Endpoint
-from gateway.services.routing import plan_routes, real_endpoints
+from gateway.services.routing import plan_routes, real_endpoints, sandbox_endpoints
 
 TODAY = date(2026, 11, 21)
 OPENAI = Endpoint(
@@ -107,3 +107,37 @@ def test_host_decides_whether_a_provider_is_the_official_one(base_url, official,
         assert real_endpoints()["openai"].official is official
     finally:
         real_endpoints.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "official"),
+    [
+        ("https://our-images.openai.azure.com", True),
+        ("https://azure.example", False),
+        ("", None),
+    ],
+)
+def test_azure_needs_a_base_url_and_has_its_own_hosts(base_url, official, settings):
+    settings.PROVIDER_ENDPOINTS = {"azure_openai": {"base_url": base_url, "api_key": "k"}}
+    settings.PROVIDER_OPTIONS = {"azure_openai": {"api_version": "2024-02-01"}}
+    real_endpoints.cache_clear()
+    try:
+        endpoint = real_endpoints().get("azure_openai")
+    finally:
+        real_endpoints.cache_clear()
+
+    assert (endpoint and endpoint.official) == official
+    assert endpoint is None or endpoint.options == {"api_version": "2024-02-01"}
+
+
+def test_sandbox_has_the_path_of_each_providers_base_url(settings):
+    settings.SANDBOX_BASE_URL = "http://127.0.0.1:8009"
+    sandbox_endpoints.cache_clear()
+    try:
+        found = {name: endpoint.base_url for name, endpoint in sandbox_endpoints().items()}
+    finally:
+        sandbox_endpoints.cache_clear()
+
+    assert found["openai"] == "http://127.0.0.1:8009/openai/v1"
+    assert found["azure_openai"] == "http://127.0.0.1:8009/azure_openai"
+    assert found["xai"] == "http://127.0.0.1:8009/xai/v1"
