@@ -16,6 +16,7 @@ STAGE_ENGINE = 2
 _QUEUES = (
     "generate.openai",
     "generate.azure_openai",
+    "generate.gemini",
     "generate.xai",
     "generate.fal",
     "generate.ideogram",

@@ -16,14 +16,16 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 from sandbox.azure_openai import AzureOpenAI  # noqa: E402
 from sandbox.fal import Fal  # noqa: E402
 from sandbox.faults import BadConfigError, Faults  # noqa: E402
+from sandbox.gemini import Gemini  # noqa: E402
 from sandbox.ideogram import Ideogram  # noqa: E402
 from sandbox.openai import OpenAI  # noqa: E402
 from sandbox.server import Application, Studio  # noqa: E402
 from sandbox.xai import XAI  # noqa: E402
 
-_PROVIDERS: tuple[type[OpenAI | AzureOpenAI | XAI | Fal | Ideogram], ...] = (
+_PROVIDERS: tuple[type[OpenAI | AzureOpenAI | Gemini | XAI | Fal | Ideogram], ...] = (
     OpenAI,
     AzureOpenAI,
+    Gemini,
     XAI,
     Fal,
     Ideogram,

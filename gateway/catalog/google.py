@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 from gateway.catalog.build import DEFAULT_MAX_N, DEFAULT_PROMPT_LIMIT, under_ids
-from gateway.catalog.costs import TokenRates, flat
+from gateway.catalog.costs import TokenRates, flat, token_rates
 from gateway.catalog.sizes import ListedSizes, Menu, ratios, size
 from gateway.catalog.types import AllowedLoss, Family, Model, Route
 
@@ -115,13 +115,7 @@ def _gemini(
     )
 
 
-def _rates(text_in: str, image_out: str, text_out: str) -> TokenRates:
-    return TokenRates(
-        text_in=Decimal(text_in), image_out=Decimal(image_out), text_out=Decimal(text_out)
-    )
-
-
-FLASH_RATES = _rates("0.30", "30", "2.50")
+FLASH_RATES = token_rates(text_in="0.30", image_out="30", text_out="2.50")
 FLASH_SIZING = ratios("aspectRatio", FLASH_PIXELS)
 IN_PLACE_OF_IMAGEN = _gemini(FLASH, "0.039", FLASH_SIZING, rates=FLASH_RATES, substitute=True)
 GEMINI = _gemini(FLASH, "0.039", FLASH_SIZING, rates=FLASH_RATES)
@@ -130,7 +124,7 @@ PRO = _gemini(
     "gemini-3-pro-image",
     "0.134",
     Menu(GEMINI_3_1K.options + GEMINI_3_2K.options),
-    rates=_rates("2", "120", "12"),
+    rates=token_rates(text_in="2", image_out="120", text_out="12"),
     losses=(
         AllowedLoss(
             "images are sold at one price whatever the length of the prompt, "
@@ -140,7 +134,10 @@ PRO = _gemini(
     ),
 )
 FLASH_3_1 = _gemini(
-    "gemini-3.1-flash-image", "0.0672", GEMINI_3_1K, rates=_rates("0.50", "60", "3")
+    "gemini-3.1-flash-image",
+    "0.0672",
+    GEMINI_3_1K,
+    rates=token_rates(text_in="0.50", image_out="60", text_out="3"),
 )
 
 

@@ -5,11 +5,19 @@ import functools
 from gateway.providers.azure_openai import AzureOpenAIAdapter
 from gateway.providers.base import Adapter
 from gateway.providers.fal import FalAdapter
+from gateway.providers.gemini import GeminiAdapter
 from gateway.providers.ideogram import IdeogramAdapter
 from gateway.providers.openai import OpenAIAdapter
 from gateway.providers.xai import XAIAdapter
 
-_ADAPTERS = (OpenAIAdapter, AzureOpenAIAdapter, XAIAdapter, FalAdapter, IdeogramAdapter)
+_ADAPTERS = (
+    OpenAIAdapter,
+    AzureOpenAIAdapter,
+    GeminiAdapter,
+    XAIAdapter,
+    FalAdapter,
+    IdeogramAdapter,
+)
 
 PROVIDERS: tuple[str, ...] = tuple(adapter.name for adapter in _ADAPTERS)
 

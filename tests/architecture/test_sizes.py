@@ -12,6 +12,8 @@ FOLDER_MODULES = 15
 
 LARGE_FOLDERS = {
     "embedded": "one program of small modules: an engine each, and what starts and watches them",
+    "gateway/providers": "an adapter and its errors for each provider, named after it",
+    "sandbox": "an emulator, its rules and its errors for each provider, named after it",
 }
 
 
