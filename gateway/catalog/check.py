@@ -4,13 +4,26 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 from gateway.catalog.prices import PriceRow, price_of, prices_of
-from gateway.catalog.registry import Catalog, catalog
+from gateway.catalog.registry import Catalog, CatalogError, catalog
 from gateway.catalog.sizes import Ask, Size
 from gateway.catalog.types import Model, Route
 
 NO_LOSS = Decimal(0)
+# The platform's own, until an operator sets another.
+DEFAULT_MARKUP = Decimal("0.05")
 
 PriceBook = Callable[[str], Iterable[PriceRow]]
+
+
+def require_sound(models: Catalog | None = None) -> None:
+    """Check the catalog at start, at list prices with the default markup.
+
+    Raises:
+        CatalogError: It contradicts itself, or `check_catalog` has findings.
+    """
+    findings = check_catalog(DEFAULT_MARKUP, models=models)
+    if findings:
+        raise CatalogError("\n".join(("the catalog is not sound:", *findings)))
 
 
 def check_catalog(

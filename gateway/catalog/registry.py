@@ -82,18 +82,54 @@ def routes_for(
 
 
 def _validate(model: Model) -> None:
-    if not model.routes:
-        raise CatalogError(f"{model.id} has no route")
+    """Refuse a model that cannot be sold as it stands.
+
+    Raises:
+        CatalogError: Something of it is missing, or contradicts the rest.
+    """
+    fault = _fault_of_model(model) or _fault_of_prices(model) or _fault_of_routes(model)
+    if fault:
+        raise CatalogError(f"{model.id} {fault}")
+
+
+def _fault_of_model(model: Model) -> str | None:
     if not model.sizes.listed or not model.sizes.allows(model.default_size):
-        raise CatalogError(f"{model.id} does not offer its default size")
+        return "does not offer its default size"
     if (model.default_quality is None) != (not model.qualities):
-        raise CatalogError(f"{model.id} needs a default among its qualities")
+        return "needs a default among its qualities"
+    named = {model.default_quality, *model.quality_aliases.values()} - {None}
+    if not named <= set(model.qualities):
+        return "names a quality it does not have"
+    if min(model.max_n, model.prompt_limit) < 1 or not 0 < model.p50_s <= model.p95_s:
+        return "has a limit or an expected time that makes no sense"
+    return None
+
+
+def _fault_of_prices(model: Model) -> str | None:
     rows = prices_of(model.key)
     for wanted in model.sizes.listed:
         for quality in model.qualities or (None,):
-            if price_of(rows, wanted, quality) is None:
-                raise CatalogError(f"{model.id} has no price at {wanted} {quality or ''}".rstrip())
+            price = price_of(rows, wanted, quality)
+            if price is None or price <= 0:
+                return f"has no price at {wanted} {quality or ''}".rstrip()
+    return None
+
+
+def _fault_of_routes(model: Model) -> str | None:
+    if not model.routes:
+        return "has no route"
+    names = [route.served_by for route in model.routes]
+    if len(set(names)) < len(names):
+        # An attempt's route is found again by this name.
+        return "has a route twice"
+    if sorted(route.substitute for route in model.routes) != [
+        route.substitute for route in model.routes
+    ]:
+        return "has a substitute before a route of its own"
     for route in model.routes:
         missing = set(model.qualities) - set(route.qualities)
         if missing and route.qualities:
-            raise CatalogError(f"{model.id} by {route.served_by} lacks {sorted(missing)}")
+            return f"by {route.served_by} lacks {sorted(missing)}"
+        if not route.cost_source or route.max_n_per_call < 1:
+            return f"by {route.served_by} has no source of its cost, or draws no image"
+    return None

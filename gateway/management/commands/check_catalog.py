@@ -5,9 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from gateway.catalog.check import check_catalog
-
-DEFAULT_MARKUP = "0.05"
+from gateway.catalog.check import DEFAULT_MARKUP, check_catalog
 
 
 class Command(BaseCommand):
@@ -17,7 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--markup", default=DEFAULT_MARKUP, help="a fraction; 0.05 is 5%%")
+        parser.add_argument("--markup", default=str(DEFAULT_MARKUP), help="a fraction; 0.05 is 5%%")
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args

@@ -55,6 +55,8 @@ def served(model_id: str, **endpoints: EndpointInfo):
         "stable-diffusion-xl", "ideogram-v2", "gpt-image-1", "gpt-image-1-mini", "gpt-image-1.5",
         "gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-flare", "gpt-image-2.5-sunburst",
         "openai/gpt-image-2", "imagen-4", "grok-2-image", "recraft-v3", "sd-3.5-large",
+        "fal/flux-schnell", "flux-schnell", "ideogram/ideogram-v2-turbo", "ideogram-v2-turbo",
+        "fal/ideogram-v3", "ideogram-v3",
     ],
 )  # fmt: skip
 def test_model_is_found(model_id):
@@ -87,6 +89,11 @@ def test_unknown_model_is_not_found(model_id):
         ("fal/recraft-v3", "1024x1024", None, "0.04"),
         ("fal/ideogram-v2", "1024x1024", None, "0.08"),
         ("fal/sd-3.5-large", "1024x1024", None, "0.065"),
+        ("fal/flux-schnell", "1024x1024", None, "0.003"),
+        ("ideogram-v2-turbo", "1280x720", None, "0.05"),
+        ("ideogram-v3", "1024x1024", "low", "0.03"),
+        ("fal/ideogram-v3", "1536x512", "medium", "0.06"),
+        ("ideogram-v3", "1024x768", "high", "0.09"),
         ("dall-e-2", "256x256", "standard", "0.016"),
         ("dall-e-2", "512x512", "standard", "0.018"),
         ("dall-e-2", "1024x1024", "standard", "0.02"),
@@ -190,6 +197,14 @@ def test_routes_are_those_of_configured_providers_in_their_order():
     ]
     assert served("flux-1.1-pro", fal=OFFICIAL, bfl=OFFICIAL)[0] == "bfl/flux-pro-1.1"
     assert served("ideogram-v2", fal=OFFICIAL, ideogram=OFFICIAL)[0] == "ideogram/V_2"
+    assert served("fal/ideogram-v2", fal=OFFICIAL, ideogram=OFFICIAL) == [
+        "fal/fal-ai/ideogram/v2",
+        "ideogram/V_2",
+    ]
+    assert served("ideogram-v3", fal=OFFICIAL, ideogram=OFFICIAL) == [
+        "ideogram/ideogram-v3",
+        "fal/fal-ai/ideogram/v3",
+    ]
     assert served("stable-diffusion-xl", fal=OFFICIAL) == ["fal/fal-ai/fast-sdxl"]
     assert served("flux-1.1-pro") == []
 

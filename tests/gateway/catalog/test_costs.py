@@ -209,3 +209,17 @@ def test_image_is_priced_by_quality_and_units_as_far_as_they_are_images():
     assert flat("0.08").usd_of_units(Decimal(3)) == Decimal("0.24")
     assert flat("0.0025", bills="other").usd_of_units(Decimal("2.25")) is None
     assert flat("0.02", bills="dollars").usd_of_units(Decimal("0.06")) == Decimal("0.06")
+
+
+def test_prices_follow_the_quality_of_ideogram_3():
+    model = catalog().find("ideogram-v3")
+    assert model is not None
+    costs = [
+        [
+            route.image_cost.usd(model.default_size, route.upstream_quality(quality))
+            for quality in model.qualities
+        ]
+        for route in model.routes
+    ]
+
+    assert costs == [[Decimal("0.03"), Decimal("0.06"), Decimal("0.09")]] * 2

@@ -59,6 +59,20 @@ def test_openai_routes_name_size_and_quality(model_id, fields, provider, expecte
     assert (asked.size_param, asked.quality) == expected
 
 
+@pytest.mark.parametrize(
+    ("provider", "quality", "speed"),
+    [
+        ("ideogram", "low", "TURBO"),
+        ("ideogram", "auto", "DEFAULT"),
+        ("ideogram", "hd", "QUALITY"),
+        ("fal", "standard", "BALANCED"),
+    ],
+)
+def test_quality_of_ideogram_3_is_its_speed(provider, quality, speed):
+    request = request_for("ideogram-v3", quality=quality)
+    assert fit(request, route_of("ideogram-v3", provider), 1).image_request.quality == speed
+
+
 def test_substitute_gets_its_own_words_and_drops_style():
     request = request_for("dall-e-3", quality="hd", style="natural", size="1024x1792")
     fitted = fit(request, route_of("dall-e-3", "openai", substitute=True), 1)
@@ -86,6 +100,10 @@ def test_small_dall_e_2_image_is_scaled_down_by_its_substitute():
         ("fal/flux-1.1-pro-ultra", "2560x1440", "fal", {"aspect_ratio": "16:9"}),
         ("fal/ideogram-v2", "1024x768", "fal", {"aspect_ratio": "4:3"}),
         ("ideogram-v2", "1024x768", "ideogram", {"resolution": "RESOLUTION_1024_768"}),
+        ("ideogram-v2-turbo", "1280x720", "ideogram", {"resolution": "RESOLUTION_1280_720"}),
+        ("ideogram-v3", "1312x736", "ideogram", {"resolution": "1312x736"}),
+        ("ideogram-v3", "1024x768", "ideogram", {"resolution": "1152x864"}),
+        ("fal/ideogram-v3", "512x1536", "fal", {"image_size": {"width": 512, "height": 1536}}),
         ("google/imagen-4", "1344x768", "gemini", {"aspectRatio": "16:9"}),
         ("xai/grok-2-image", "auto", "xai", None),
     ],
