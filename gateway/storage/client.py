@@ -13,9 +13,9 @@ from gateway.storage.guard import forbid_open_transaction
 if TYPE_CHECKING:  # the stubs are no dependency of the running program
     from mypy_boto3_s3.service_resource import S3ServiceResource
 
-_POOL_SIZE = 64
-_CONNECT_TIMEOUT_S = 2
-_READ_TIMEOUT_S = 20
+POOL_SIZE = 64
+CONNECT_TIMEOUT_S = 2
+READ_TIMEOUT_S = 20
 _ATTEMPTS = 2
 
 
@@ -47,17 +47,22 @@ def s3_config() -> S3Config:
 
 
 @functools.cache
+def s3_session(config: S3Config) -> boto3.Session:
+    """Return the process's session, which finds and renews credentials."""
+    return boto3.Session(
+        aws_access_key_id=config.access_key or None,
+        aws_secret_access_key=config.secret_key or None,
+        region_name=config.region or None,
+    )
+
+
+@functools.cache
 def s3_resource(config: S3Config) -> "S3ServiceResource":
     """Return the process's resource for `config`; its `meta.client` is shared by all greenlets.
 
     Making one takes about 100 ms of CPU and a connection pool, hence one per process.
     """
-    session = boto3.Session(
-        aws_access_key_id=config.access_key or None,
-        aws_secret_access_key=config.secret_key or None,
-        region_name=config.region or None,
-    )
-    resource = session.resource(
+    resource = s3_session(config).resource(
         "s3",
         endpoint_url=config.endpoint_url or None,
         config=Config(
@@ -65,9 +70,9 @@ def s3_resource(config: S3Config) -> "S3ServiceResource":
             # A put carries its SHA-256 in a signed header, which covers the body; hashing it a
             # second time for the signature would only cost CPU.
             s3={"addressing_style": config.addressing_style, "payload_signing_enabled": False},
-            max_pool_connections=_POOL_SIZE,
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            read_timeout=_READ_TIMEOUT_S,
+            max_pool_connections=POOL_SIZE,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
             retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
             # Compatible servers differ in botocore's own trailing checksums.
             request_checksum_calculation="when_required",
