@@ -22,7 +22,7 @@ _RESERVE: Final = """
     INSERT INTO billing_budgetperiod AS p (budget_id, period, held_micros, captured_micros)
     SELECT b.id, %(budget_period)s::date, %(amount_micros)s::bigint, 0
     FROM {source}
-    WHERE b.id = {budget_id}::bigint
+    WHERE b.organization_id = %(organization_id)s::uuid AND b.api_key_id {owner}
         AND (b.limit_micros IS NULL OR b.limit_micros >= %(amount_micros)s)
     ON CONFLICT (budget_id, period) DO UPDATE
     SET held_micros = p.held_micros + excluded.held_micros
@@ -92,9 +92,11 @@ _VALUES: Final = ", ".join(
     f"%({name})s::{_CASTS[name]}" if name in _CASTS else f"%({name})s" for name in HOLD_COLUMNS
 )
 
-AUTHORIZE: Final = f"""
-WITH key_period AS (
-    {_RESERVE.format(source="billing_budget AS b", budget_id="%(key_budget_id)s")}
+AUTHORIZE_CTES: Final = f"""
+key_period AS (
+    {
+    _RESERVE.format(source="{after} CROSS JOIN billing_budget AS b", owner="= %(api_key_id)s::uuid")
+}
 ), org_period AS (
     {
     _RESERVE.format(
@@ -102,7 +104,7 @@ WITH key_period AS (
             "(SELECT count(*) AS reserved FROM key_period) AS k"
             " JOIN billing_budget AS b ON k.reserved = %(keys)s"
         ),
-        budget_id="%(org_budget_id)s",
+        owner="IS NULL",
     )
 }
 ), balance AS (
@@ -118,14 +120,20 @@ WITH key_period AS (
     FROM balance
     RETURNING id
 )
+"""  # noqa: S608 - made of constants
+"""Reserve in both budgets and the balance, then insert the hold, after the rows of `{after}` exist.
+
+A month's first reservation inserts the period, every later one adds to it under the limit. Where
+one step does not suffice, the later ones do nothing: without a row in `hold` the transaction must
+be rolled back.
+"""
+
+AUTHORIZE: Final = f"""
+WITH {AUTHORIZE_CTES.format(after="(SELECT 1) AS always")}
 SELECT (SELECT count(*) FROM key_period), (SELECT count(*) FROM org_period),
     (SELECT count(*) FROM hold)
 """  # noqa: S608 - made of constants
-"""Reserve in both budgets and the balance, then insert the hold.
-
-The answer counts how far it came: the first zero names what did not suffice. A month's first
-reservation inserts the period, every later one adds to it under the limit.
-"""
+"""Authorize; the answer counts how far it came: the first zero names what did not suffice."""
 
 _CLOSE: Final = """
 WITH hold AS (

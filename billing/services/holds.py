@@ -61,17 +61,19 @@ def authorize_hold(
         BudgetExceededError: The key's or the organization's budget does not cover it.
         InsufficientBalanceError: The wallet does not cover it.
     """
-    if count < 1:
-        raise ValueError("a hold is for at least one image")
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         budgets = _budgets(organization_id, api_key_id)
-        hold = _new_hold(organization_id, reference=reference, quote=quote, count=count)
-        hold.api_key_id = api_key_id
-        hold.budget_period = now.astimezone(ZoneInfo(budgets.time_zone)).date().replace(day=1)
-        hold.deadline_at = deadline_at
-        hold.authorized_at = now
-        hold.digest = hold_digest(hold)
-        cursor.execute(AUTHORIZE, _authorize_params(hold, budgets))
+        hold = _new_hold(
+            organization_id=organization_id,
+            api_key_id=api_key_id,
+            reference=reference,
+            quote=quote,
+            count=count,
+            deadline_at=deadline_at,
+            time_zone=budgets.time_zone,
+            now=now,
+        )
+        cursor.execute(AUTHORIZE, _authorize_params(hold))
         reserved = cursor.fetchone()
         if reserved[2] == 0:
             raise _shortfall(hold, budgets, key_reserved=reserved[0], org_reserved=reserved[1])
@@ -84,6 +86,36 @@ def authorize_hold(
         currency=quote.currency,
         deadline_at=deadline_at,
     )
+
+
+def hold_params(
+    *,
+    organization_id: UUID,
+    api_key_id: UUID | None,
+    reference: str,
+    quote: UnitQuote,
+    count: int,
+    deadline_at: datetime,
+    time_zone: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """Return the parameters of `hold_sql.AUTHORIZE_CTES` for a caller's own statement.
+
+    Nothing is read or written; where that statement inserts no hold, the caller rolls back and asks
+    `authorize_hold`, whose arguments these are, and which says what did not suffice. The budgets'
+    month is in `time_zone`, the organization's.
+    """
+    hold = _new_hold(
+        organization_id=organization_id,
+        api_key_id=api_key_id,
+        reference=reference,
+        quote=quote,
+        count=count,
+        deadline_at=deadline_at,
+        time_zone=time_zone,
+        now=now,
+    )
+    return _authorize_params(hold)
 
 
 def capture_hold(
@@ -175,11 +207,24 @@ def _read_budgets(organization_id: UUID, api_key_id: UUID | None) -> _Budgets:
         return _Budgets(*cursor.fetchone())
 
 
-def _new_hold(organization_id: UUID, *, reference: str, quote: UnitQuote, count: int) -> Hold:
-    return Hold(
+def _new_hold(
+    *,
+    organization_id: UUID,
+    api_key_id: UUID | None,
+    reference: str,
+    quote: UnitQuote,
+    count: int,
+    deadline_at: datetime,
+    time_zone: str,
+    now: datetime,
+) -> Hold:
+    if count < 1:
+        raise ValueError("a hold is for at least one image")
+    hold = Hold(
         id=new_uuid(),
         organization_id=organization_id,
         account_id=account(AccountCode.WALLET, quote.currency, organization_id).id,
+        api_key_id=api_key_id,
         reference=reference,
         amount_micros=quote.unit_micros * count,
         unit_micros=quote.unit_micros,
@@ -194,16 +239,19 @@ def _new_hold(organization_id: UUID, *, reference: str, quote: UnitQuote, count:
         markup_version_id=quote.markup_id,
         rate=quote.rate,
         fx_rate_id=quote.fx_rate_id,
+        budget_period=now.astimezone(ZoneInfo(time_zone)).date().replace(day=1),
+        deadline_at=deadline_at,
+        authorized_at=now,
         status=HoldStatus.AUTHORIZED.value,
     )
+    hold.digest = hold_digest(hold)
+    return hold
 
 
-def _authorize_params(hold: Hold, budgets: _Budgets) -> dict[str, Any]:
+def _authorize_params(hold: Hold) -> dict[str, Any]:
     return {
         **{name: getattr(hold, name) for name in HOLD_COLUMNS},
-        "key_budget_id": budgets.key_budget_id,
-        "org_budget_id": budgets.org_budget_id,
-        "keys": 0 if budgets.key_budget_id is None else 1,
+        "keys": 0 if hold.api_key_id is None else 1,
     }
 
 

@@ -1,15 +1,17 @@
 """Accepting a generation: quote, authorize and enqueue in one transaction, or attach to one."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from billing.money import format_amount, parse_amount
-from billing.services.holds import authorize_hold
+from billing.services.holds import authorize_hold, hold_params
 from billing.services.quotes import quote_unit
 from billing.services.transactions import retrying
 from billing.types import UnitQuote
@@ -23,6 +25,7 @@ from gateway.errors import (
 from gateway.models import Generation, IdempotencyKey
 from gateway.parameters.canonical import to_canonical
 from gateway.parameters.types import GenerationRequest
+from gateway.services.requests.creation import HoldMissing, insert_generation, insert_with_hold
 from gateway.services.routing import Plan, plan_routes
 from gateway.storage import release_connections
 from gateway.types import Connection
@@ -141,49 +144,82 @@ def _create(
     quote: UnitQuote,
     now: datetime,
 ) -> Accepted | None:
+    deadline_at = now + timedelta(seconds=request.model.deadline_s)
+    row: dict[str, object] = {
+        "id": submission.generation_id,
+        "organization_id": caller.organization_id,
+        "api_key_id": caller.api_key_id,
+        "livemode": caller.livemode,
+        "is_sandboxed": plan.is_sandboxed,
+        "model": request.model.id,
+        "requested_model": request.requested_model,
+        "parameters": to_canonical(request),
+        "user": (request.user or "")[:512],
+        "client_request_id": submission.client_request_id[:512],
+        "dropped_parameters": request.dropped,
+        "fingerprint": submission.fingerprint,
+        "currency": caller.currency,
+        "unit_micros": quote.unit_micros,
+        "quoted_micros": quote.unit_micros * request.n,
+        "quoted_list_micros": quote.list_unit_micros * request.n,
+        "queue": plan.steps[0]["queue"],
+        "calls": plan.calls,
+        "plan": plan.steps,
+        "connection_id": submission.connection.id,
+        "connection_opened_at": now,
+        "web_process_id": submission.connection.web_process_id,
+        "created_at": now,
+        "deadline_at": deadline_at,
+    }
+    money: dict[str, Any] = {
+        "organization_id": caller.organization_id,
+        "api_key_id": caller.api_key_id,
+        "reference": str(submission.generation_id),
+        "quote": quote,
+        "count": request.n,
+        "deadline_at": deadline_at,
+        "now": now,
+    }
+    write = partial(_write, submission=submission, caller=caller, now=now)
+    if not caller.livemode:
+        created = write(lambda: insert_generation(row))
+    else:
+        hold = hold_params(**money, time_zone=caller.time_zone)
+        try:
+            created = write(lambda: insert_with_hold(row, hold))
+        except HoldMissing:
+            # Step by step, which says what did not suffice.
+            created = write(lambda: _insert_then_hold(row, money), one_statement=False)
+    if not created:
+        return None
+    return Accepted(submission.generation_id, created=True, deadline_at=deadline_at)
+
+
+def _insert_then_hold(row: Mapping[str, object], money: Mapping[str, Any]) -> None:
+    insert_generation(row)
+    authorize_hold(**money)
+
+
+def _write(
+    insert: Callable[[], None],
+    *,
+    submission: Submission,
+    caller: Caller,
+    now: datetime,
+    one_statement: bool = True,
+) -> bool:
+    """Claim the idempotency key, check the limits and insert; False when the key is taken."""
+    limits = caller.organization_max_concurrent, caller.key_max_concurrent
+    if one_statement and submission.idempotency_key is None and limits == (None, None):
+        # One statement is a transaction without the round trips of its begin and commit.
+        insert()
+        return True
     with transaction.atomic(durable=True):
         if not _claim_idempotency_key(caller.organization_id, submission, now):
-            return None
+            return False
         _check_concurrency(caller)
-        deadline_at = now + timedelta(seconds=request.model.deadline_s)
-        amount = quote.unit_micros * request.n
-        Generation.objects.create(
-            id=submission.generation_id,
-            organization_id=caller.organization_id,
-            api_key_id=caller.api_key_id,
-            livemode=caller.livemode,
-            is_sandboxed=plan.is_sandboxed,
-            model=request.model.id,
-            requested_model=request.requested_model,
-            parameters=to_canonical(request),
-            user=(request.user or "")[:512],
-            client_request_id=submission.client_request_id[:512],
-            dropped_parameters=list(request.dropped),
-            fingerprint=submission.fingerprint,
-            currency=caller.currency,
-            unit_micros=quote.unit_micros,
-            quoted_micros=amount,
-            quoted_list_micros=quote.list_unit_micros * request.n,
-            queue=plan.steps[0]["queue"],
-            calls=plan.calls,
-            plan=list(plan.steps),
-            connection_id=submission.connection.id,
-            connection_opened_at=now,
-            web_process_id=submission.connection.web_process_id,
-            created_at=now,
-            deadline_at=deadline_at,
-        )
-        if caller.livemode:
-            authorize_hold(
-                organization_id=caller.organization_id,
-                api_key_id=caller.api_key_id,
-                reference=str(submission.generation_id),
-                quote=quote,
-                count=request.n,
-                deadline_at=deadline_at,
-                now=now,
-            )
-    return Accepted(submission.generation_id, created=True, deadline_at=deadline_at)
+        insert()
+    return True
 
 
 def wake(queue: str) -> None:
