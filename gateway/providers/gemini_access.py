@@ -52,10 +52,12 @@ def credentials_of(endpoint: Endpoint) -> dict[str, str]:
         BadCredentials: The service account's key is not usable.
     """
     options, key = endpoint.options, endpoint.api_key
-    if not (options.get("vertex") and options.get("vertex_project")):
-        return {"x-goog-api-key": key}
-    token = _signed_token(key) if key.lstrip().startswith("{") else key
-    return {"Authorization": f"Bearer {token}"}
+    is_account = key.lstrip().startswith("{")
+    if options.get("vertex") and options.get("vertex_project"):
+        return {"Authorization": f"Bearer {_signed_token(key) if is_account else key}"}
+    if is_account:
+        raise BadCredentials("a service account's key needs a project of Vertex AI")
+    return {"x-goog-api-key": key}
 
 
 def _location(options: Mapping[str, str]) -> str:
