@@ -28,7 +28,7 @@ from embedded.children import Child, Folders, Spec, stop_all
 from embedded.ports import listen
 from embedded.processes import ROOT, child_environment, preparations, process_table
 from gateway.models import Process
-from tests.upstream import FAL_KEY, OPENAI_KEY
+from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 
 READY_S = 60.0
 STOP_S = 1.0
@@ -110,6 +110,8 @@ class Stack:
             "OPENAI_API_KEY": OPENAI_KEY,
             "FAL_BASE_URL": f"{self.upstream.url}/fal",
             "FAL_API_KEY": FAL_KEY,
+            "IDEOGRAM_BASE_URL": f"{self.upstream.url}/ideogram",
+            "IDEOGRAM_API_KEY": IDEOGRAM_KEY,
             "FORBID_NETWORK_IN_TRANSACTION": "1",
             "WEB_PROCESSES": str(WEB_PROCESSES),
             "WORKER_POOL_SIZE": "400",

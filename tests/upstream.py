@@ -1,4 +1,4 @@
-"""An upstream of the tests' own: OpenAI's and fal's protocols, each image unique noise.
+"""An upstream of the tests' own: OpenAI's, fal's and Ideogram's protocols, with unique noise.
 
 ``python -m tests.upstream --fd N`` serves on an inherited listening socket. It shares nothing with
 the product. Rules, set by prompt, make it fail, wait or send other bytes; the log says what came in
@@ -25,6 +25,7 @@ from PIL import Image
 
 OPENAI_KEY = "sk-upstream"
 FAL_KEY = "upstream-id:upstream-secret"
+IDEOGRAM_KEY = "ideogram-upstream"
 _HOLD_S_MAX = 120.0
 _DALL_E_FIELDS = {"model", "prompt", "n", "size", "quality", "style", "response_format", "user"}
 _GPT_FIELDS = {
@@ -39,7 +40,9 @@ class Rule:
     """What happens to the calls whose prompt contains a text.
 
     ``times`` is how many calls it applies to; ``hold`` keeps answers back until the release;
-    ``send`` is ``truncated``, ``html``, ``nothing`` or a size such as ``640x640``.
+    ``send`` is ``truncated``, ``html``, ``nothing`` or a size such as ``640x640``; ``flagged`` of
+    the images are withheld, ``count`` of them are made whatever was asked for.
+    ``provider`` limits the rule to the calls of one.
     """
 
     contains: str
@@ -49,6 +52,12 @@ class Rule:
     send: str = ""
     hold: bool = False
     times: int = 1_000_000
+    flagged: int = 0
+    count: int = 0
+    provider: str = ""
+
+    def applies(self, provider: str, prompt: str) -> bool:
+        return self.times > 0 and self.contains in prompt and self.provider in {"", provider}
 
 
 @dataclass
@@ -86,11 +95,11 @@ class Book:
         with self._changed:
             self._rules.append(rule)
 
-    def take_rule(self, prompt: str) -> Rule:
+    def take_rule(self, provider: str, prompt: str) -> Rule:
         """Return the first rule that applies and has times left, used up by one."""
         with self._changed:
             for rule in self._rules:
-                if rule.contains in prompt and rule.times > 0:
+                if rule.applies(provider, prompt):
                     rule.times -= 1
                     return rule
         return Rule("")
@@ -125,7 +134,7 @@ def _draw(rule: Rule, size: tuple[int, int], kind: str, count: int) -> list[byte
     if rule.send == "html":
         return [b"<html><body>Bad gateway</body></html>"] * count
     width, height = map(int, rule.send.split("x")) if rule.send[:1].isdigit() else size
-    images = [noise(width, height, kind) for _ in range(count)]
+    images = [noise(width, height, kind) for _ in range(rule.count or count)]
     return [data[: len(data) // 2] for data in images] if rule.send == "truncated" else images
 
 
@@ -140,6 +149,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._control(path, sent)
         elif path == "/openai/v1/images/generations" and self.command == "POST":
             self._openai(json.loads(sent))
+        elif path == "/ideogram/generate" and self.command == "POST":
+            self._ideogram(json.loads(sent)["image_request"])
         elif path.startswith("/files/"):
             data = self.book.files.get(path)
             kind = "image/jpeg" if path.endswith("jpeg") else "image/png"
@@ -166,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         call = Call(provider, body.get("prompt", ""), model, body, headers)
         self.book.calls.append(call)
-        return call, self.book.take_rule(call.prompt)
+        return call, self.book.take_rule(provider, call.prompt)
 
     def _openai(self, body: dict[str, Any]) -> None:
         call, rule = self._begin("openai", body.get("model", "dall-e-2"), body)
@@ -257,25 +268,50 @@ class _Handler(BaseHTTPRequestHandler):
             self._fal_result(job, job_id)
 
     def _fal_result(self, job: _Job, job_id: str) -> None:
-        headers = {"x-fal-request-id": job_id, "x-fal-billable-units": "1", **job.rule.headers}
+        units = str(job.call.body.get("num_images", 1))
+        headers = {"x-fal-request-id": job_id, "x-fal-billable-units": units, **job.rule.headers}
         if job.rule.status:
             job.call.status = job.rule.status
             self._reply(job.rule.status, job.rule.body or {"detail": "Failed."}, headers)
             return
         size = job.call.body.get("image_size")
-        edges = size if isinstance(size, dict) else {"width": 1024, "height": 768}
+        square = job.call.body.get("aspect_ratio") == "1:1"
+        preset = {"width": 1024, "height": 1024 if square else 768}
+        edges = size if isinstance(size, dict) else preset
         kind = str(job.call.body.get("output_format", "jpeg"))
         if job.images is None:
-            job.images = _draw(job.rule, (edges["width"], edges["height"]), kind, 1)
+            count = int(str(job.call.body.get("num_images", 1)))
+            job.images = _draw(job.rule, (edges["width"], edges["height"]), kind, count)
             job.call.sha256 = [hashlib.sha256(data).hexdigest() for data in job.images]
         job.call.status = 200
         images = [
             {"url": self._publish(data, kind), "content_type": f"image/{kind}", **edges}
             for data in job.images
         ]
-        flags = [False] * len(images)
+        flags = [index < job.rule.flagged for index in range(len(images))]
         answer = {"images": images, "timings": {}, "seed": 7, "has_nsfw_concepts": flags}
         self._reply(200, {**answer, "prompt": job.call.prompt}, headers)
+
+    def _ideogram(self, body: dict[str, Any]) -> None:
+        call, rule = self._begin("ideogram", body["model"], body)
+        self.book.wait_for_release(rule)
+        if self.headers.get("Api-Key") != IDEOGRAM_KEY:
+            call.status = 401
+            self._reply(401, {"error": "Unauthorized"})
+            return
+        if rule.status:
+            call.status = rule.status
+            self._reply(rule.status, rule.body or {"error": "Failed."}, rule.headers)
+            return
+        width, height = map(int, body["resolution"].removeprefix("RESOLUTION_").split("_"))
+        images = _draw(rule, (width, height), "png", body.get("num_images", 1))
+        call.status, call.sha256 = 200, [hashlib.sha256(data).hexdigest() for data in images]
+        items = []
+        for index, data in enumerate(images):
+            is_safe = index >= rule.flagged
+            url = self._publish(data, "png") if is_safe else None
+            items.append({"url": url, "is_image_safe": is_safe, "prompt": call.prompt, "seed": 7})
+        self._reply(200, {"created": "2026-11-21T10:00:00.000000+00:00", "data": items})
 
     def _publish(self, data: bytes, kind: str) -> str:
         path = f"/files/{uuid4().hex}.{kind}"
