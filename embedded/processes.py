@@ -19,6 +19,8 @@ _QUEUES = (
     "generate.gemini",
     "generate.xai",
     "generate.fal",
+    "generate.bfl",
+    "generate.stability",
     "generate.ideogram",
     "generate.sandbox",
     "default",

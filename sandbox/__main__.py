@@ -14,20 +14,26 @@ import gevent  # noqa: E402
 from gevent.pywsgi import WSGIServer  # noqa: E402
 
 from sandbox.azure_openai import AzureOpenAI  # noqa: E402
+from sandbox.bfl import Bfl  # noqa: E402
 from sandbox.fal import Fal  # noqa: E402
 from sandbox.faults import BadConfigError, Faults  # noqa: E402
 from sandbox.gemini import Gemini  # noqa: E402
 from sandbox.ideogram import Ideogram  # noqa: E402
 from sandbox.openai import OpenAI  # noqa: E402
 from sandbox.server import Application, Studio  # noqa: E402
+from sandbox.stability import Stability  # noqa: E402
 from sandbox.xai import XAI  # noqa: E402
 
-_PROVIDERS: tuple[type[OpenAI | AzureOpenAI | Gemini | XAI | Fal | Ideogram], ...] = (
+_PROVIDERS: tuple[
+    type[OpenAI | AzureOpenAI | Gemini | XAI | Fal | Bfl | Stability | Ideogram], ...
+] = (
     OpenAI,
     AzureOpenAI,
     Gemini,
     XAI,
     Fal,
+    Bfl,
+    Stability,
     Ideogram,
 )
 _BACKLOG = 1024

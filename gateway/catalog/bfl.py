@@ -1,5 +1,7 @@
 """Black Forest Labs' models."""
 
+from decimal import Decimal
+
 from gateway.catalog import fal
 from gateway.catalog.build import (
     DEFAULT_MAX_N,
@@ -7,69 +9,152 @@ from gateway.catalog.build import (
     ONE_MEGAPIXEL_SIZES,
     under_ids,
 )
-from gateway.catalog.costs import flat
-from gateway.catalog.sizes import Grid, ListedSizes, size
+from gateway.catalog.costs import InCredits
+from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios, size
 from gateway.catalog.types import Family, Model, Route
 
 FACTS = "bfl.ai pricing, read 2026-11-21"
 GRID = Grid(multiple=32, min_edge=256, max_edge=1440, max_pixels=1440 * 1440, encode="width_height")
+# The longest edge is not documented; 2048 is that of the largest square.
+GRID_2 = Grid(
+    multiple=16, min_edge=256, max_edge=2048, max_pixels=2048 * 2048, encode="width_height"
+)
+ULTRA_SIZES = ListedSizes.of(
+    "1024x1024",
+    "1024x768",
+    "768x1024",
+    "1344x768",
+    "768x1344",
+    "2048x2048",
+    "2048x1536",
+    "1536x2048",
+    "2304x1536",
+    "1536x2304",
+    "2560x1440",
+    "1440x2560",
+    "3136x1344",
+    "1344x3136",
+)
+# Priced by the megapixel begun: all up to one, then two and four in full.
+FLUX_2_SIZES = ListedSizes(
+    (*ONE_MEGAPIXEL_SIZES.listed, *ListedSizes.of("1536x1024", "1024x1536", "2048x2048").listed)
+)
 
 
 def models() -> list[Model]:
-    """Return FLUX 1.1 [pro] under both ids, and FLUX.1 [dev]."""
-    return [*_flux_pro(), _flux_dev()]
+    """Return FLUX 1.1 [pro] and its ultra mode, FLUX.1 [dev], and the FLUX.2 family."""
+    return [*_flux_pro(), *_flux_ultra(), _flux_dev(), *_flux_2()]
 
 
-def _route(upstream: str, usd: str) -> Route:
+def _route(upstream: str, usd: str, *, further: str = "0", sizing: Sizing = GRID) -> Route:
     return Route(
         provider="bfl",
         upstream_model=upstream,
-        sizing=GRID,
-        image_cost=flat(usd),
+        sizing=sizing,
+        image_cost=InCredits(Decimal(usd), Decimal(further)),
         cost_source=FACTS,
-        takes=frozenset({"seed", "output_format"}),
+        takes=frozenset({"seed", "output_format", "moderation"}),
         output_formats=("png", "jpeg"),
         native_format="jpeg",
     )
 
 
-def _flux_pro() -> list[Model]:
-    own, by_fal = _route("flux-pro-1.1", "0.04"), fal.flux_pro()
-    model = Model(
-        id="flux-1.1-pro",
-        key="flux-1.1-pro",
-        name="Flux 1.1 Pro",
+def _model(
+    name: str,
+    title: str,
+    routes: tuple[Route, ...],
+    *,
+    notes: str,
+    features: tuple[str, ...],
+    latency_s: tuple[int, int],
+    sizes: ListedSizes = ONE_MEGAPIXEL_SIZES,
+) -> Model:
+    return Model(
+        id=name,
+        key=name,
+        name=title,
         owned_by="Black Forest Labs",
-        notes="Best open-weight",
-        features=("Photorealistic",),
+        notes=notes,
+        features=features,
         family=Family.OTHER,
-        sizes=ONE_MEGAPIXEL_SIZES,
+        sizes=sizes,
         default_size=size("1024x1024"),
         max_n=DEFAULT_MAX_N,
         prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=7,
-        p95_s=25,
-        routes=(by_fal, own),
-        takes=frozenset({"seed"}),
+        p50_s=latency_s[0],
+        p95_s=latency_s[1],
+        routes=routes,
+        takes=frozenset({"seed", "moderation"}),
+    )
+
+
+def _flux_pro() -> list[Model]:
+    own, by_fal = _route("flux-pro-1.1", "0.04"), fal.flux_pro()
+    model = _model(
+        "flux-1.1-pro",
+        "Flux 1.1 Pro",
+        (by_fal, own),
+        notes="Best open-weight",
+        features=("Photorealistic",),
+        latency_s=(7, 25),
     )
     return under_ids(model, namespaced="fal/flux-1.1-pro", bare_routes=(own, by_fal))
 
 
+def _flux_ultra() -> list[Model]:
+    sizing = ratios("aspect_ratio", fal.ULTRA_SIZES)
+    own, by_fal = _route("flux-pro-1.1-ultra", "0.06", sizing=sizing), fal.flux_ultra()
+    model = _model(
+        "flux-1.1-pro-ultra",
+        "Flux 1.1 Pro Ultra",
+        (by_fal, own),
+        notes="Flux 4K",
+        features=("Photorealistic",),
+        latency_s=(12, 40),
+        sizes=ULTRA_SIZES,
+    )
+    return under_ids(model, namespaced="fal/flux-1.1-pro-ultra", bare_routes=(own, by_fal))
+
+
 def _flux_dev() -> Model:
-    return Model(
-        id="flux-dev",
-        key="flux-dev",
-        name="Flux Dev",
-        owned_by="Black Forest Labs",
+    return _model(
+        "flux-dev",
+        "Flux Dev",
+        (_route("flux-dev", "0.025"), fal.flux_dev()),
         notes="Fast and cheap",
         features=("Fast",),
-        family=Family.OTHER,
+        latency_s=(5, 18),
         sizes=ListedSizes.of("1024x1024", "1024x768"),
-        default_size=size("1024x1024"),
-        max_n=DEFAULT_MAX_N,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=5,
-        p95_s=18,
-        routes=(_route("flux-dev", "0.025"), fal.flux_dev()),
-        takes=frozenset({"seed"}),
     )
+
+
+def _flux_2() -> list[Model]:
+    return [
+        *_one_of_flux_2("flux-2-pro", "Flux 2 Pro", ("0.03", "0.015"), "For production", (8, 25)),
+        *_one_of_flux_2("flux-2-max", "Flux 2 Max", ("0.07", "0.03"), "Highest quality", (12, 40)),
+        *_one_of_flux_2(
+            "flux-2-flex", "Flux 2 Flex", ("0.05", "0.05"), "Best Flux for typography", (15, 45)
+        ),
+        *_one_of_flux_2(
+            "flux-2-klein-4b", "Flux 2 Klein 4B", ("0.014", "0.001"), "Fastest Flux 2", (2, 10)
+        ),
+        *_one_of_flux_2(
+            "flux-2-klein-9b", "Flux 2 Klein 9B", ("0.015", "0.002"), "Fast Flux 2", (3, 12)
+        ),
+    ]
+
+
+def _one_of_flux_2(
+    name: str, title: str, usd: tuple[str, str], notes: str, latency_s: tuple[int, int]
+) -> list[Model]:
+    """Return one under both ids; `usd` is for the first and each further megapixel."""
+    model = _model(
+        name,
+        title,
+        (_route(name, usd[0], further=usd[1], sizing=GRID_2),),
+        notes=notes,
+        features=("Fast",) if "klein" in name else ("Photorealistic", "Text-in-Image"),
+        latency_s=latency_s,
+        sizes=FLUX_2_SIZES,
+    )
+    return under_ids(model, namespaced=f"bfl/{name}")

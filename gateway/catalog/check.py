@@ -78,12 +78,17 @@ def _check_route(
     for wanted in model.sizes.listed:
         asked = route.sizing.ask(wanted)
         if asked is None:
-            yield f"cannot reach {wanted}"
+            if wanted not in route.leaves or not _is_reached(model, wanted):
+                yield f"cannot reach {wanted}"
             continue
         for quality in model.qualities or (None,):
             finding = _check_cell(model, route, asked, wanted, quality, rows, markup)
             if finding:
                 yield f"{wanted} {quality or ''}".rstrip() + f" {finding}"
+
+
+def _is_reached(model: Model, wanted: Size) -> bool:
+    return any(route.sizing.ask(wanted) for route in model.routes)
 
 
 def _check_cell(

@@ -16,6 +16,7 @@ from gateway.catalog.sizes import Size
 MILLION = Decimal(1_000_000)
 # fal and Black Forest Labs count a megapixel as 1024 x 1024 pixels.
 BINARY_MEGAPIXEL = Decimal(1024 * 1024)
+CREDITS_PER_USD = 100
 # Prompts in the densest common scripts (Chinese, Japanese) come to about one token a character.
 PROMPT_TOKENS_PER_CHARACTER = 1
 # Above any call's: no model takes a tenth of it.
@@ -84,6 +85,29 @@ class PerMegapixel:
     def usd_of_units(self, units: Decimal) -> Decimal | None:
         """Multiply the billed megapixels with the rate."""
         return units * self.usd_per_megapixel
+
+
+@dataclass(frozen=True, slots=True)
+class InCredits:
+    """A price that the upstream reports in credits of a cent.
+
+    Attributes:
+        first: USD for an image of at most 1024 x 1024 pixels.
+        further: USD for each megapixel begun beyond them.
+    """
+
+    first: Decimal
+    further: Decimal = Decimal(0)
+
+    def usd(self, asked: Size, quality: str | None) -> Decimal | None:
+        """Add the further megapixels to the first."""
+        megapixels = Decimal(asked.pixels) / BINARY_MEGAPIXEL
+        begun = megapixels.to_integral_value(rounding=ROUND_CEILING)
+        return self.first + (begun - 1) * self.further
+
+    def usd_of_units(self, units: Decimal) -> Decimal | None:
+        """Turn the credits into dollars."""
+        return units / CREDITS_PER_USD
 
 
 @dataclass(frozen=True, slots=True)

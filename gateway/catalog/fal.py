@@ -64,28 +64,16 @@ def route(
     )
 
 
-ULTRA_PUBLIC = ListedSizes.of(
-    "1024x1024",
-    "1024x768",
-    "768x1024",
-    "1344x768",
-    "768x1344",
-    "2048x2048",
-    "2048x1536",
-    "1536x2048",
-    "2304x1536",
-    "1536x2304",
-    "2560x1440",
-    "1440x2560",
-    "3136x1344",
-    "1344x3136",
-)
-
-
 def flux_pro() -> Route:
     """Return FLUX 1.1 [pro] at fal."""
     cost = PerMegapixel(Decimal("0.04"), whole=True)
     return route("fal-ai/flux-pro/v1.1", cost, per_call=4)
+
+
+def flux_ultra() -> Route:
+    """Return FLUX 1.1 [pro] ultra at fal."""
+    sizing = ratios("aspect_ratio", ULTRA_SIZES)
+    return route("fal-ai/flux-pro/v1.1-ultra", flat("0.06"), sizing=sizing)
 
 
 def flux_dev() -> Route:
@@ -99,24 +87,16 @@ def sdxl() -> Route:
     return route("fal-ai/fast-sdxl", flat("0.0025", bills="other"), per_call=4)
 
 
+def stable_diffusion() -> Route:
+    """Return Stable Diffusion 3.5 Large at fal."""
+    # Whether fal rounds up is not published; the dearer reading counts.
+    cost = PerMegapixel(Decimal("0.065"), whole=True)
+    return route("fal-ai/stable-diffusion-v35-large", cost, per_call=4)
+
+
 def models() -> list[Model]:
     """Return the models that only fal serves, under both ids."""
-    return [*_ultra(), *_schnell(), *_recraft(), *_stable_diffusion()]
-
-
-def _ultra() -> list[Model]:
-    return _model(
-        "flux-1.1-pro-ultra",
-        "Flux 1.1 Pro Ultra",
-        "Black Forest Labs",
-        route(
-            "fal-ai/flux-pro/v1.1-ultra", flat("0.06"), sizing=ratios("aspect_ratio", ULTRA_SIZES)
-        ),
-        notes="Flux 4K",
-        features=("Photorealistic",),
-        latency_s=(12, 40),
-        sizes=ULTRA_PUBLIC,
-    )
+    return [*_schnell(), *_recraft()]
 
 
 def _schnell() -> list[Model]:
@@ -147,23 +127,6 @@ def _recraft() -> list[Model]:
         notes="Best for typography and brand style",
         features=("Text-in-Image",),
         latency_s=(8, 28),
-    )
-
-
-def _stable_diffusion() -> list[Model]:
-    return _model(
-        "sd-3.5-large",
-        "Stable Diffusion 3.5 Large",
-        "Stability AI",
-        route(
-            "fal-ai/stable-diffusion-v35-large",
-            # Whether fal rounds up is not published; the dearer reading counts.
-            PerMegapixel(Decimal("0.065"), whole=True),
-            per_call=4,
-        ),
-        notes="Stable Diffusion 3.5",
-        features=("Multi-image",),
-        latency_s=(10, 30),
     )
 
 

@@ -29,6 +29,8 @@ PUBLISHED = "Lienzo's published price table"
 FAL_PRICES = "fal.ai pricing"
 GOOGLE_PRICES = "ai.google.dev pricing"
 IDEOGRAM_PRICES = "ideogram.ai API pricing"
+BFL_PRICES = "bfl.ai pricing"
+STABILITY_PRICES = "platform.stability.ai pricing"
 OPENAI_PRICES = "openai.com API pricing, image guide"
 XAI_PRICES = "x.ai API pricing"
 
@@ -105,14 +107,27 @@ FLAT: Mapping[str, tuple[str, str]] = {
     "sd-3.5-large": ("0.065", PUBLISHED),
     "flux-schnell": ("0.003", FAL_PRICES),
     "ideogram-v2-turbo": ("0.05", IDEOGRAM_PRICES),
-    "flux-dev": ("0.025", "bfl.ai pricing"),
-    "stable-diffusion-xl": ("0.009", "platform.stability.ai pricing"),
+    "flux-dev": ("0.025", BFL_PRICES),
+    "stable-diffusion-xl": ("0.009", STABILITY_PRICES),
+    "stable-image-core": ("0.03", STABILITY_PRICES),
+    "stable-image-ultra": ("0.08", STABILITY_PRICES),
+    "sd-3.5-large-turbo": ("0.04", STABILITY_PRICES),
+    "sd-3.5-medium": ("0.035", STABILITY_PRICES),
 }
 
 # By quality, at any size.
 BY_QUALITY: Mapping[str, tuple[Mapping[str, str], str]] = {
     "ideogram-v3": ({"low": "0.03", "medium": "0.06", "high": "0.09"}, IDEOGRAM_PRICES),
     "grok-imagine-image-2.0": ({"low": "0.04", "medium": "0.06", "high": "0.08"}, XAI_PRICES),
+}
+
+# For up to one, two and four megapixels of 1024 x 1024 pixels.
+FLUX_2: Mapping[str, tuple[str, str, str]] = {
+    "flux-2-pro": ("0.03", "0.045", "0.075"),
+    "flux-2-max": ("0.07", "0.10", "0.16"),
+    "flux-2-flex": ("0.05", "0.10", "0.20"),
+    "flux-2-klein-4b": ("0.014", "0.015", "0.017"),
+    "flux-2-klein-9b": ("0.015", "0.017", "0.021"),
 }
 
 # Rows of size, quality and USD.
@@ -174,6 +189,11 @@ def list_prices() -> tuple[ListPrice, ...]:
         rows += [
             ListPrice(key, None, quality, Decimal(usd), "image", source)
             for quality, usd in levels.items()
+        ]
+    for key, (first, second, fourth) in FLUX_2.items():
+        sizes = ((None, first), ("1536x1024", second), ("1024x1536", second), ("2048x2048", fourth))
+        rows += [
+            ListPrice(key, size, None, Decimal(usd), "image", BFL_PRICES) for size, usd in sizes
         ]
     for key, cells in DALL_E.items():
         rows += [

@@ -70,6 +70,7 @@ class Route:
         token_rates: Set where the prompt costs too, and usage is reported in tokens.
         retires_on: The first day on which the provider's own host no longer serves the upstream.
         substitute: Whether the upstream is another model than the public id names.
+        leaves: The model's sizes that the upstream cannot reach and that other routes serve alone.
         revised_prompt: Whether the upstream rewrites prompts and says how.
     """
 
@@ -90,6 +91,7 @@ class Route:
     retires_on: date | None = None
     substitute: bool = False
     revised_prompt: bool = False
+    leaves: tuple[Size, ...] = ()
     allowed_losses: tuple[AllowedLoss, ...] = ()
 
     @property

@@ -4,10 +4,12 @@ import functools
 
 from gateway.providers.azure_openai import AzureOpenAIAdapter
 from gateway.providers.base import Adapter
+from gateway.providers.bfl import BflAdapter
 from gateway.providers.fal import FalAdapter
 from gateway.providers.gemini import GeminiAdapter
 from gateway.providers.ideogram import IdeogramAdapter
 from gateway.providers.openai import OpenAIAdapter
+from gateway.providers.stability import StabilityAdapter
 from gateway.providers.xai import XAIAdapter
 
 _ADAPTERS = (
@@ -16,6 +18,8 @@ _ADAPTERS = (
     GeminiAdapter,
     XAIAdapter,
     FalAdapter,
+    BflAdapter,
+    StabilityAdapter,
     IdeogramAdapter,
 )
 

@@ -98,6 +98,15 @@ def test_unknown_model_is_not_found(model_id):
         ("dall-e-2", "512x512", "standard", "0.018"),
         ("dall-e-2", "1024x1024", "standard", "0.02"),
         ("flux-dev", "1024x768", None, "0.025"),
+        ("bfl/flux-2-pro", "1344x768", None, "0.03"),
+        ("flux-2-pro", "1536x1024", None, "0.045"),
+        ("flux-2-max", "2048x2048", None, "0.16"),
+        ("flux-2-klein-9b", "2048x2048", None, "0.021"),
+        ("stability/stable-image-core", "1024x1024", None, "0.03"),
+        ("stable-image-ultra", "1536x640", None, "0.08"),
+        ("stability/sd-3.5-large", "1024x1024", None, "0.065"),
+        ("sd-3.5-large-turbo", "1024x1024", None, "0.04"),
+        ("sd-3.5-medium", "512x512", None, "0.035"),
         ("gpt-image-1-mini", "1536x1024", "high", "0.052"),
         ("gpt-image-1.5", "1024x1024", "medium", "0.034"),
         ("gpt-image-2", "1024x1024", "low", "0.006"),
@@ -196,6 +205,14 @@ def test_routes_are_those_of_configured_providers_in_their_order():
         "bfl/flux-pro-1.1",
     ]
     assert served("flux-1.1-pro", fal=OFFICIAL, bfl=OFFICIAL)[0] == "bfl/flux-pro-1.1"
+    assert served("flux-1.1-pro-ultra", bfl=OFFICIAL) == ["bfl/flux-pro-1.1-ultra"]
+    assert served("sd-3.5-large", fal=OFFICIAL, stability=OFFICIAL) == [
+        "fal/fal-ai/stable-diffusion-v35-large",
+        "stability/sd3.5-large",
+    ]
+    assert served("stability/sd-3.5-large", fal=OFFICIAL, stability=OFFICIAL)[0] == (
+        "stability/sd3.5-large"
+    )
     assert served("ideogram-v2", fal=OFFICIAL, ideogram=OFFICIAL)[0] == "ideogram/V_2"
     assert served("fal/ideogram-v2", fal=OFFICIAL, ideogram=OFFICIAL) == [
         "fal/fal-ai/ideogram/v2",
@@ -317,6 +334,15 @@ def test_check_finds_a_size_out_of_reach():
     small = replace(flux.routes[0], sizing=named_sizes("512x512"))
     findings = check_catalog(MARKUP, models=Catalog([replace(flux, routes=(small,))]))
     assert "flux-dev by bfl/flux-dev: cannot reach 1024x768" in findings
+
+
+def test_check_takes_a_size_that_is_left_to_a_route_that_reaches_it():
+    flux = model("flux-dev")
+    small = replace(flux.routes[0], sizing=named_sizes("512x512"), leaves=flux.sizes.listed)
+    assert (
+        check_catalog(MARKUP, models=Catalog([replace(flux, routes=(small, flux.routes[1]))])) == []
+    )
+    assert len(check_catalog(MARKUP, models=Catalog([replace(flux, routes=(small,))]))) == 2
 
 
 def test_check_finds_gpt_image_2_too_dear_for_dall_e_3():

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.catalog.costs import (
     TOKENS_MAX,
+    InCredits,
     PerMegapixel,
     TokenRates,
     by_quality,
@@ -101,6 +102,22 @@ def rates_of(upstream: str) -> dict[str, TokenRates]:
 )
 def test_every_kind_of_token_has_its_rate(usage, micros):
     assert RATES.usage_usd(usage) == Decimal(micros) / 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("asked", "usd"),
+    [
+        ("512x512", "0.03"),
+        ("1024x1024", "0.03"),
+        ("1024x1040", "0.045"),
+        ("2048x1024", "0.045"),
+        ("2048x2048", "0.075"),
+    ],
+)
+def test_credits_are_charged_for_each_megapixel_begun(asked, usd):
+    cost = InCredits(Decimal("0.03"), Decimal("0.015"))
+    assert cost.usd(size(asked), None) == Decimal(usd)
+    assert cost.usd_of_units(Decimal("4.5")) == Decimal("0.045")
 
 
 def test_missing_rates_are_those_of_text_in_and_image_out():
