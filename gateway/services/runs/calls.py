@@ -20,6 +20,7 @@ from core.http.client import shared_client
 from gateway.catalog.fit import fit
 from gateway.errors import InvalidRequestError
 from gateway.models import Attempt
+from gateway.parameters.generation import MAX_SEED
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.errors import ContentRefused, ProviderError, ProviderTimedOut
 from gateway.providers.registry import adapter_for
@@ -51,8 +52,6 @@ from gateway.storage import forbid_open_transaction
 from gateway.types import Failure
 
 VERSION = "0.1.0"
-# Seeds are unsigned 32-bit numbers at every provider that takes them.
-SEEDS = 2**32
 logger = logging.getLogger(__name__)
 
 
@@ -155,7 +154,7 @@ def _own_seed(request: ImageRequest, first: int) -> ImageRequest:
     """Give each call a seed of its own, else calls at the same time would draw the same image."""
     if request.seed is None or not first:
         return request
-    return replace(request, seed=(request.seed + first) % SEEDS)
+    return replace(request, seed=(request.seed + first) % (MAX_SEED + 1))
 
 
 def _deadline(run: Run, *, alone: bool) -> float:
