@@ -345,6 +345,18 @@ def test_check_takes_a_size_that_is_left_to_a_route_that_reaches_it():
     assert len(check_catalog(MARKUP, models=Catalog([replace(flux, routes=(small,))]))) == 2
 
 
+def test_check_covers_every_size_and_quality_with_prompts_at_their_limit():
+    priced = model("gpt-image-1.5")
+    strict = replace(priced.routes[0], allowed_losses=())
+
+    def findings(checked: Route) -> list[str]:
+        return check_catalog(MARKUP, models=Catalog([replace(priced, routes=(checked,))]))
+
+    # 32,000 letters cost 0.16 USD, more than the margin of any image; ten cost nearly nothing.
+    assert len(findings(strict)) == len(priced.sizes.listed) * len(priced.qualities) == 9
+    assert findings(replace(strict, prompt_limit=10)) == []
+
+
 def test_check_finds_gpt_image_2_too_dear_for_dall_e_3():
     dall_e_3 = model("dall-e-3")
     dear = replace(

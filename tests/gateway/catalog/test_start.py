@@ -11,22 +11,21 @@ import pytest
 from gateway.catalog.check import require_sound
 from gateway.catalog.costs import flat
 from gateway.catalog.registry import Catalog, CatalogError, catalog
-from gateway.catalog.sizes import named_sizes
+from gateway.catalog.sizes import ListedSizes, named_sizes
 
 ROOT = Path(__file__).parents[3]
 PLANT = """
 from dataclasses import replace
-from gateway.catalog import bfl, prices
+from gateway.catalog import ideogram, prices
 from gateway.catalog.costs import PerImage, flat
 from gateway.catalog.sizes import ListedSizes
 
-def plant(**changes):
-    models = bfl.models()
-    bfl.models = lambda: [replace(model, **changes) for model in models if model.id == "flux-dev"]
+NAME = "ideogram-v2-turbo"
+MODELS = ideogram.models()
+[ROUTE] = next(model.routes for model in MODELS if model.id == NAME)
 
-def plant_cost(cost):
-    routes = next(model.routes for model in bfl.models() if model.id == "flux-dev")
-    plant(routes=(replace(routes[0], image_cost=cost),))
+def plant(**changes):
+    ideogram.models = lambda: [replace(model, **changes) for model in MODELS if model.id == NAME]
 """
 START = "import django; django.setup(); print('started')"
 
@@ -55,12 +54,18 @@ def test_sound_catalog_starts():
 @pytest.mark.parametrize(
     ("fault", "finding"),
     [
-        ("del prices.FLAT['flux-dev']", "flux-dev has no price at 1024x1024"),
-        ("prices.FLAT['flux-dev'] = ('0', 'test')", "flux-dev has no price at 1024x1024"),
-        ("plant(routes=())", "flux-dev has no route"),
-        ("plant(sizes=ListedSizes(()))", "flux-dev does not offer its default size"),
-        ("plant_cost(flat('1'))", "flux-dev by bfl/flux-dev: 1024x1024 costs up to 1 USD"),
-        ("plant_cost(PerImage({}))", "flux-dev by bfl/flux-dev: 1024x1024 has no known cost"),
+        ("del prices.FLAT[NAME]", "has no price at 1024x1024"),
+        ("prices.FLAT[NAME] = ('0', 'test')", "has no price at 1024x1024"),
+        ("plant(routes=())", "has no route"),
+        ("plant(sizes=ListedSizes(()))", "does not offer its default size"),
+        (
+            "plant(routes=(replace(ROUTE, image_cost=flat('1')),))",
+            "by ideogram/V_2_TURBO: 1024x1024 costs up to 1 USD and sells for 0.0525 USD",
+        ),
+        (
+            "plant(routes=(replace(ROUTE, image_cost=PerImage({})),))",
+            "by ideogram/V_2_TURBO: 1024x1024 has no known cost",
+        ),
     ],
 )
 def test_model_without_price_sizes_route_or_margin_stops_the_start(fault: str, finding: str):
@@ -69,26 +74,27 @@ def test_model_without_price_sizes_route_or_margin_stops_the_start(fault: str, f
     assert process.returncode != 0
     assert "started" not in process.stdout
     assert "CatalogError" in process.stderr
-    assert finding in process.stderr
+    assert f"ideogram-v2-turbo {finding}" in process.stderr
 
 
 def test_every_finding_is_named():
-    flux = catalog().find("flux-dev")
-    assert flux is not None
-    small, dear = (
-        replace(flux.routes[0], sizing=named_sizes("512x512")),
-        replace(flux.routes[1], image_cost=flat("0.03")),
-    )
+    model = catalog().find("ideogram-v2-turbo")
+    assert model is not None
+    small = replace(model.routes[0], upstream_model="small", sizing=named_sizes("512x512"))
+    dear = replace(small, upstream_model="dear", sizing=named_sizes("1024x1024"))
+    dear = replace(dear, image_cost=flat("0.06"))
+    sizes = ListedSizes.of("1024x1024", "2048x2048")
 
     with pytest.raises(CatalogError) as raised:
-        require_sound(Catalog([replace(flux, routes=(small, dear))]))
+        require_sound(Catalog([replace(model, sizes=sizes, routes=(small, dear))]))
 
-    assert str(raised.value).splitlines()[1:] == [
-        "flux-dev by bfl/flux-dev: cannot reach 1024x1024",
-        "flux-dev by bfl/flux-dev: cannot reach 1024x768",
-        "flux-dev by fal/fal-ai/flux/dev: 1024x1024 costs up to 0.03 USD and sells for 0.02625 USD",
-        "flux-dev by fal/fal-ai/flux/dev: 1024x768 costs up to 0.03 USD and sells for 0.02625 USD",
-    ]
+    findings = str(raised.value).splitlines()[1:]
+    assert "ideogram-v2-turbo by ideogram/small: cannot reach 2048x2048" in findings
+    assert "ideogram-v2-turbo by ideogram/dear: cannot reach 2048x2048" in findings
+    assert (
+        "ideogram-v2-turbo by ideogram/dear: 1024x1024 costs up to 0.06 USD"
+        " and sells for 0.0525 USD"
+    ) in findings
 
 
 @pytest.mark.parametrize(
@@ -104,11 +110,11 @@ def test_every_finding_is_named():
     ],
 )
 def test_model_that_contradicts_itself_is_refused(changes: dict[str, object]):
-    flux = catalog().find("flux-dev")
-    assert flux is not None
+    model = catalog().find("ideogram-v2-turbo")
+    assert model is not None
 
-    with pytest.raises(CatalogError, match="flux-dev"):
-        Catalog([replace(flux, **changes)])  # type: ignore[arg-type]
+    with pytest.raises(CatalogError, match="ideogram-v2-turbo"):
+        Catalog([replace(model, **changes)])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
