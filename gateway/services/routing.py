@@ -104,7 +104,7 @@ def plan_routes(
 
     Raises:
         TestKeysDisabledError: A test key, and no sandbox.
-        ModelRetiredError: Only a substitute could serve, and the organization forbids it.
+        ModelRetiredError: Its configured providers no longer serve it, and nothing may stand in.
         ProviderUnavailableError: No provider of the model is configured.
     """
     model = request.model
@@ -119,10 +119,10 @@ def plan_routes(
     if routes:
         routes = _affordable(request, _able(request, routes), sale_usd)
         return _plan(request, routes)
-    if not allow_substitution and _routes(model, endpoints, today=today, allow_substitution=True):
+    if any(route.provider in endpoints for route in model.routes):
+        why = "" if allow_substitution else " and your organization forbids substitutes"
         raise ModelRetiredError(
-            f"The model {model.id} is retired and your organization forbids substitutes."
-            f" Use {model.successor or 'another model'}.",
+            f"The model {model.id} is retired{why}. Use {model.successor or 'another model'}.",
             param="model",
         )
     if is_demo and settings.LIENZO_SANDBOX == "auto" and sandbox_endpoints():
