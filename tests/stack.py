@@ -1,8 +1,9 @@
 """The whole product as real processes, for tests: one stack per pytest process, started on demand.
 
 A database of its own, two web processes, one worker, the sweeper, the sandbox (for test keys) and
-the tests' own upstream (for live keys), on the engines of `tests.services`. Nothing is ever
-flushed: each test opens an organization of its own and looks at nothing else.
+the tests' own upstream (for live keys), on the engines of `tests.services`; or, for the test of the
+whole catalog, the sandbox's emulators in its place. Nothing is ever flushed: each test opens an
+organization of its own and looks at nothing else.
 """
 
 import contextlib
@@ -33,6 +34,8 @@ from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 READY_S = 60.0
 STOP_S = 1.0
 WEB_PROCESSES = 2
+PREFIXES = ("OPENAI", "AZURE_OPENAI", "GEMINI", "XAI", "FAL", "BFL", "STABILITY", "IDEOGRAM")
+SANDBOX_PATHS = {"OPENAI": "/openai/v1", "XAI": "/xai/v1"}
 
 
 def wait_until(
@@ -75,8 +78,18 @@ class UpstreamControl:
 class Stack:
     """The running product. `url` is its address, without ``/v1``."""
 
-    def __init__(self, folder: Path, blocker: DjangoDbBlocker, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        blocker: DjangoDbBlocker,
+        environ: Mapping[str, str],
+        *,
+        is_emulated: bool = False,
+        web_processes: int = WEB_PROCESSES,
+    ) -> None:
         self._blocker = blocker
+        self._is_emulated = is_emulated
+        self._web_processes = web_processes
         self._folders = Folders.under(folder)
         self._sockets = {name: listen("127.0.0.1", 0) for name in ("web", "sandbox", "upstream")}
         self._children: dict[str, Child] = {}
@@ -106,17 +119,32 @@ class Stack:
             "PUBLIC_BASE_URL": self.url,
             "S3_PUBLIC_BASE_URL": f"{self.url}/{environ['S3_BUCKET']}",
             "SANDBOX_BASE_URL": self.sandbox_url,
+            **(self._emulators() if self._is_emulated else self._own_upstreams()),
+            "FORBID_NETWORK_IN_TRANSACTION": "1",
+            "WEB_PROCESSES": str(self._web_processes),
+            "WORKER_POOL_SIZE": "400",
+        }
+        return child_environment(environ, values)
+
+    def _own_upstreams(self) -> dict[str, str]:
+        """Point the providers with most traffic at the tests' own upstream."""
+        return {
             "OPENAI_BASE_URL": f"{self.upstream.url}/openai/v1",
             "OPENAI_API_KEY": OPENAI_KEY,
             "FAL_BASE_URL": f"{self.upstream.url}/fal",
             "FAL_API_KEY": FAL_KEY,
             "IDEOGRAM_BASE_URL": f"{self.upstream.url}/ideogram",
             "IDEOGRAM_API_KEY": IDEOGRAM_KEY,
-            "FORBID_NETWORK_IN_TRANSACTION": "1",
-            "WEB_PROCESSES": str(WEB_PROCESSES),
-            "WORKER_POOL_SIZE": "400",
         }
-        return child_environment(environ, values)
+
+    def _emulators(self) -> dict[str, str]:
+        """Point every provider at its emulator in the sandbox, as a real one: live keys pay."""
+        values = {}
+        for prefix in PREFIXES:
+            path = SANDBOX_PATHS.get(prefix, f"/{prefix.lower()}")
+            values[f"{prefix}_BASE_URL"] = f"{self.sandbox_url}{path}"
+            values[f"{prefix}_API_KEY"] = "emulated"
+        return values
 
     def _make_specs(self) -> dict[str, Spec]:
         table = process_table(
@@ -164,7 +192,7 @@ class Stack:
     def _is_ready(self) -> bool:
         with contextlib.suppress(requests.RequestException):
             answer = requests.get(f"{self.url}/readyz", timeout=5)
-            wanted = {"web": WEB_PROCESSES, "worker": 1}
+            wanted = {"web": self._web_processes, "worker": 1}
             return answer.status_code == 200 and all(
                 len(self.process_ids(kind)) == count for kind, count in wanted.items()
             )
