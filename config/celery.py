@@ -16,6 +16,12 @@ app.conf.beat_schedule = {
         "task": "gateway.prune_idempotency_keys",
         "schedule": crontab(minute="17"),
     },
+    "send alerts": {
+        "task": "gateway.send_alerts",
+        "schedule": 20.0,
+        # Without a worker for a while one message is enough.
+        "options": {"expires": 20},
+    },
     "delete expired test generations": {
         "task": "gateway.delete_expired_test_generations",
         "schedule": crontab(minute="37", hour="3"),

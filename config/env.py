@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -96,3 +97,52 @@ def parse_database_url(url: str) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Mailer:
+    """How mail is sent: Django's backend and what it is told.
+
+    Attributes:
+        starttls: Turn a plain connection into an encrypted one before anything is said.
+        tls: Connect with encryption.
+        folder: Where files of mails are kept in place of sending.
+    """
+
+    backend: str
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    starttls: bool = False
+    tls: bool = False
+    folder: str | None = None
+
+
+def parse_email_url(url: str) -> Mailer:
+    """Return what an `EMAIL_URL` says.
+
+    `smtp://user:password@host:port`, `smtp+tls://` (STARTTLS), `smtps://` (TLS from the start),
+    `file:///folder`, or `console:`.
+    """
+    backends = "django.core.mail.backends"
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    parts = urlsplit(url)
+    if parts.scheme == "console":
+        return Mailer(f"{backends}.console.EmailBackend")
+    if parts.scheme == "file" and parts.path:
+        return Mailer(f"{backends}.filebased.EmailBackend", folder=unquote(parts.path))
+    if parts.scheme not in ports or not parts.hostname:
+        raise ImproperlyConfigured(
+            "EMAIL_URL must be smtp://, smtp+tls:// or smtps:// with a host, file:///folder or"
+            " console:"
+        )
+    return Mailer(
+        f"{backends}.smtp.EmailBackend",
+        host=parts.hostname,
+        port=parts.port or ports[parts.scheme],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starttls=parts.scheme == "smtp+tls",
+        tls=parts.scheme == "smtps",
+    )

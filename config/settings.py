@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import Environment, parse_database_url
+from config.env import Environment, parse_database_url, parse_email_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -164,6 +164,14 @@ PROVIDER_TIMEOUTS = {
     provider: env.integer(f"{prefix}_TIMEOUT_S", 0, minimum=0)
     for provider, prefix in PROVIDER_PREFIXES.items()
 }
+# Most calls to a provider at the same time, over all workers; 0 is no limit. Black Forest Labs
+# answers 429 from 24 active tasks on (its documentation, read 2026-11).
+_DEFAULT_LIMITS = {"bfl": 24}
+PROVIDER_LIMITS = {
+    provider: limit
+    for provider, prefix in PROVIDER_PREFIXES.items()
+    if (limit := env.integer(f"{prefix}_MAX_CONCURRENCY", _DEFAULT_LIMITS.get(provider, 0)))
+}
 # What an adapter may be told beside address and key; empty values are left to the adapter.
 PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
     "azure_openai": {"api_version": env.text("AZURE_OPENAI_API_VERSION")},
@@ -192,7 +200,20 @@ TRANSFER_LIMIT = env.integer("TRANSFER_LIMIT", 16, minimum=1)
 # Raise when a provider, S3 or a stream is reached while this greenlet holds a database connection.
 FORBID_NETWORK_IN_TRANSACTION = env.flag("FORBID_NETWORK_IN_TRANSACTION")
 
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+# Mail. On one machine it is kept in files, to be looked at.
+_email = parse_email_url(
+    env.text("EMAIL_URL", f"file://{VAR_DIR}/outbox" if EMBEDDED else "smtp://localhost:25")
+)
+EMAIL_BACKEND = _email.backend
+EMAIL_FILE_PATH = _email.folder
+EMAIL_HOST = _email.host
+EMAIL_PORT = _email.port
+EMAIL_HOST_USER = _email.user
+EMAIL_HOST_PASSWORD = _email.password
+EMAIL_USE_TLS = _email.starttls
+EMAIL_USE_SSL = _email.tls
+EMAIL_TIMEOUT = 10
+OPERATOR_EMAILS = env.words("OPERATOR_EMAILS")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Lienzo <no-reply@localhost>")
 
 REST_FRAMEWORK = {

@@ -5,6 +5,8 @@ from datetime import timedelta
 from celery import shared_task
 
 from core.clock import now
+from gateway.services.alerts import send_due_alerts
+from gateway.services.breakers import ALERT_TASK
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import delete_expired_test_generations, prune_idempotency_keys
 from gateway.worker import worker
@@ -28,3 +30,9 @@ def prune_idempotency_keys_task(**_: object) -> None:
 def delete_expired_test_generations_task(**_: object) -> None:
     """Delete what test keys made more than seven days ago."""
     delete_expired_test_generations(before=now() - TEST_RETENTION)
+
+
+@shared_task(name=ALERT_TASK, ignore_result=True)
+def send_alerts(**_: object) -> None:
+    """Tell the operators of breakers that opened."""
+    send_due_alerts(now=now())

@@ -17,7 +17,7 @@ from core.clock import now
 from core.ids import new_uuid
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import queues
-from gateway.services.runs.claims import claim_next, give_back_unknown, queue_lengths
+from gateway.services.runs.claims import claim_next, give_back_unknown, startable
 from gateway.services.runs.endings import fail_generation
 from gateway.services.runs.runner import run_claim
 from gateway.types import Claim, ClaimedWork, Failure
@@ -174,7 +174,7 @@ class Worker:
             gevent.sleep(LOOK_EVERY_S)
             try:
                 self._give_back_unknown()
-                waiting = queue_lengths()
+                waiting = startable()
             except DatabaseError as error:
                 logger.warning("worker.look_failed error=%s", error)
                 continue

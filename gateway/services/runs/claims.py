@@ -1,4 +1,9 @@
-"""Claiming queued generations, fairly between organizations, by compare-and-set."""
+"""Claiming queued generations, fairly between organizations, by compare-and-set.
+
+How many calls a provider may get at the same time (`PROVIDER_LIMITS`) is counted from the rows, so
+it holds over all workers. Whoever ends a generation claims the next one; a claim that leaves room
+for more wakes another slot.
+"""
 
 import time
 from collections.abc import Collection
@@ -7,10 +12,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
-from django.db.models import Count, F
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, F, Sum
 
 from gateway.models import Generation
+from gateway.services.requests.generations import wake
 from gateway.types import Claim, ClaimedWork
 
 CLAIM_TRIES = 3
@@ -19,7 +26,7 @@ CLAIM_PAUSE_S = 0.005
 # The organization with the fewest running jobs on this queue goes first, then the oldest job. The
 # lateral part reads and locks one row per waiting organization; rows another worker is about to
 # take are skipped.
-_CLAIM = """
+_TAKE = """
 WITH running AS (
     SELECT organization_id, count(*) AS jobs
     FROM gateway_generation
@@ -51,6 +58,19 @@ SET status = 'running', worker_id = %(worker)s, claim_token = %(token)s,
 FROM next CROSS JOIN orgs_organization AS organization
 WHERE generation.id = next.id AND generation.status = 'queued'
     AND organization.id = generation.organization_id
+"""
+# One that needs more calls than the limit allows runs alone. Nobody overtakes one that waits for
+# room, else small generations would keep a large one waiting for ever.
+_FITS = """
+    AND (
+        NOT EXISTS (SELECT FROM running)
+        OR generation.calls + (
+            SELECT sum(calls) FROM gateway_generation
+            WHERE status = 'running' AND queue = %(queue)s
+        ) <= %(limit)s
+    )
+"""
+_CLAIMED = """
 RETURNING generation.id, generation.organization_id, organization.image_policy = 'public',
     generation.parameters, generation.plan, generation.route_index, generation.quoted_list_micros,
     generation.deadline_at, generation.recoveries,
@@ -59,6 +79,13 @@ RETURNING generation.id, generation.organization_id, organization.image_policy =
         FROM gateway_attempt
         WHERE generation_id = generation.id
     ) END
+"""
+
+_CLAIM = _TAKE + _CLAIMED
+_CLAIM_WITHIN_LIMIT = _TAKE + _FITS + _CLAIMED
+
+_HAS_ROOM = """
+SELECT coalesce(sum(calls), 0) < %s FROM gateway_generation WHERE status = 'running' AND queue = %s
 """
 
 _ANY_QUEUED = """
@@ -78,19 +105,59 @@ def claim_next(*, queue: str, worker_id: UUID, token: UUID) -> ClaimedWork | Non
     """Claim the next queued generation of a queue under a new token, or return None.
 
     One statement, repeated while others hold the rows it looked at: a claimer briefly locks one
-    row of every waiting organization.
+    row of every waiting organization. Of a queue with a limit one claimer at a time, by an advisory
+    lock that is held for one short transaction.
     """
+    params: dict[str, str | UUID | int]
+    params = {"queue": queue, "worker": worker_id, "token": token}
+    limit = settings.PROVIDER_LIMITS.get(queue)
+    if limit:
+        row = _claim_within(limit, queue, params)
+        return None if row is None else _claimed(row, worker_id, token)
     for _ in range(CLAIM_TRIES):
         with connection.cursor() as cursor:
-            cursor.execute(_CLAIM, {"queue": queue, "worker": worker_id, "token": token})
+            cursor.execute(_CLAIM, params)
             row = cursor.fetchone()
             if row is not None:
                 return _claimed(row, worker_id, token)
-            cursor.execute(_ANY_QUEUED, [queue])
-            if cursor.fetchone() is None:
+            if not _is_any_queued(queue):
                 return None
         time.sleep(CLAIM_PAUSE_S)
     return None
+
+
+def _claim_within(
+    limit: int, queue: str, params: dict[str, str | UUID | int]
+) -> tuple[Any, ...] | None:
+    """Claim if the provider's limit has room.
+
+    The lock is a statement of its own: the next one then sees every claim before it. A full queue
+    is found out without the lock, so that a burst of wakes does not stand in line for it.
+    """
+    if not _has_room(queue, limit):
+        return None
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"limit:{queue}"])
+        cursor.execute(_CLAIM_WITHIN_LIMIT, params | {"limit": limit})
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        is_more = row is not None and _has_room(queue, limit) and _is_any_queued(queue)
+    if is_more:
+        # The end of a generation with several calls makes room for several others.
+        wake(queue)
+    return row
+
+
+def _has_room(queue: str, limit: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_ROOM, [limit, queue])
+        [has_room] = cursor.fetchone()
+    return bool(has_room)
+
+
+def _is_any_queued(queue: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_ANY_QUEUED, [queue])
+        return cursor.fetchone() is not None
 
 
 def _claimed(row: tuple[Any, ...], worker_id: UUID, token: UUID) -> ClaimedWork:
@@ -119,14 +186,30 @@ def give_back_unknown(*, worker_id: UUID, known: Collection[UUID]) -> int:
     )
 
 
-def queue_lengths() -> dict[str, int]:
-    """Return how many generations wait in each queue that has any."""
+def startable() -> dict[str, int]:
+    """Return how many of each queue's waiting generations may start now, at most."""
     rows = (
         Generation.objects.filter(status=Generation.Status.QUEUED)
         .values("queue")
         .annotate(waiting=Count("id"))
     )
-    return {row["queue"]: row["waiting"] for row in rows}
+    waiting = {row["queue"]: row["waiting"] for row in rows}
+    for queue, room in _rooms(waiting.keys() & settings.PROVIDER_LIMITS.keys()).items():
+        waiting[queue] = min(waiting[queue], room)
+    return waiting
+
+
+def _rooms(queues: Collection[str]) -> dict[str, int]:
+    """Return how many more calls the limits of some queues allow."""
+    if not queues:
+        return {}
+    rows = (
+        Generation.objects.filter(status=Generation.Status.RUNNING, queue__in=queues)
+        .values("queue")
+        .annotate(used=Sum("calls"))
+    )
+    used = {row["queue"]: row["used"] for row in rows}
+    return {queue: max(settings.PROVIDER_LIMITS[queue] - used.get(queue, 0), 0) for queue in queues}
 
 
 def holds_claim(claim: Claim) -> bool:
