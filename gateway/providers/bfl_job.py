@@ -19,7 +19,7 @@ from gateway.providers.errors import BadResponse, ProviderError, ProviderUnavail
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 # `api.us1.bfl.ai` and its like; they come and go.
-_CLUSTER = re.compile(r"api\.[a-z]{2}[0-9]{0,3}\.bfl\.ai")
+_CLUSTER = re.compile(r"api\.[a-z0-9-]{1,30}\.bfl\.ai")
 _STATE_BYTES_MAX = 1024 * 1024
 _NOT_FOUND = 404
 _UNKNOWN = "Task not found"

@@ -195,6 +195,8 @@ def test_model_name_that_cannot_exist_is_not_called(
         ),
         (OFFICIAL, "http://api.eu4.bfl.ai:99/x", "t@api.eu4.bfl.ai", "api.eu4.bfl.ai"),
         (OFFICIAL, "https://api.bfl.ai/v1/get_result?id=t", "t", "api.bfl.ai"),
+        (OFFICIAL, "https://api.us1.evil.bfl.ai.test/", "t", "api.bfl.ai"),
+        (OFFICIAL, "https://delivery.us1.bfl.ai/v1", "t", "api.bfl.ai"),
         (OFFICIAL, "https://evil.test/v1/get_result?id=t", "t", "api.bfl.ai"),
         (OFFICIAL, "https://api.us1.bfl.ai.evil.test/", "t", "api.bfl.ai"),
         (OFFICIAL, "https://user@evil.test:443/api.us1.bfl.ai", "t", "api.bfl.ai"),
