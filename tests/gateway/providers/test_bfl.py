@@ -232,7 +232,7 @@ def test_cluster_is_saved_with_the_id(upstream: Upstream, make_call: MakeCall):
         kept.append(upstream_id)
         raise EnoughError
 
-    ticket = {"polling_url": "https://api.us1.bfl.ai/v1/get_result"}
+    ticket: dict[str, object] = {"polling_url": "https://api.us1.bfl.ai/v1/get_result"}
     platform(upstream, state("Pending"), ticket=ticket)
     call: Call = make_call(f"{upstream.url}/b", upstream_model=MODEL)
     call = replace(call, endpoint=replace(call.endpoint, official=True), on_submitted=keep)
