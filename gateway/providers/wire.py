@@ -177,6 +177,11 @@ def _downloaded(call: Call, url: str) -> bytes:
 
 
 def _download_once(call: Call, url: str) -> bytes:
+    """Fetch an image once.
+
+    A 5xx of the image's host is not reported as the upstream's: those are presumed free, but this
+    image has been made and billed.
+    """
     # A host that hangs may not keep the permit for as long as a generation may take.
     deadline = min(call.deadline, time.monotonic() + _DOWNLOAD_S_MAX)
     try:
@@ -190,9 +195,7 @@ def _download_once(call: Call, url: str) -> bytes:
             raise
         raise ProviderUnavailable("the image's host is too slow", processed=True) from error
     if status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS:
-        raise ProviderUnavailable(
-            f"the image's host answered {status}", upstream_status=status, processed=True
-        )
+        raise ProviderUnavailable(f"the image's host answered {status}", processed=True)
     raise BadResponse(f"the image's host answered {status}", upstream_status=status, processed=True)
 
 

@@ -42,8 +42,6 @@ REFUSED = [
     (FLUX, {"n": True}, "n", "invalid_value"),
     (FLUX, {"n": 1.0}, "n", "invalid_value"),
     (FLUX, {"n": "1"}, "n", "invalid_value"),
-    (FLUX, {"n": 8}, "n", "unsupported_value"),
-    (GPT, {"n": 10}, "n", "unsupported_value"),
     (GPT, {"n": 11}, "n", "invalid_value"),
     (DALL_E_2, {"n": 11}, "n", "invalid_value"),
     (DALL_E_3, {"n": 2}, "n", "invalid_value"),
@@ -103,6 +101,11 @@ REFUSED = [
     (FLUX, {"max_cost": ""}, "max_cost", "invalid_value"),
     (FLUX, {"quote_id": "q_1"}, "quote_id", "invalid_value"),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "n"), [(GPT, 10), (DALL_E_2, 10), (DALL_E_3, 1), (FLUX, 8)])
+def test_as_many_images_as_the_model_allows_are_taken(model, n):
+    assert parse(model, n=n).n == n
 
 
 @pytest.mark.parametrize(("model", "fields", "param", "code"), REFUSED)
