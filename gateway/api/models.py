@@ -1,25 +1,39 @@
 """Models as `GET /v1/models` shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from billing.money import format_amount
 from billing.services.quotes import Cell, quote_cells
 from billing.types import UnitQuote
 from gateway.catalog.types import Model
-from gateway.services.routing import is_available
+from gateway.health import Measured, recent
+from gateway.services.breakers import Opening, board
+from gateway.services.routing import is_available, real_routes
 from orgs.services.api_keys import Caller
 
 # When the catalog's first models were published; OpenAI's clients require `created`.
 CREATED = 1_700_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What resources are made of, read once for all of them."""
+
+    caller: Caller
+    now: datetime
+    quotes: Mapping[Cell, UnitQuote | None]
+    measured: Measured
+    openings: Mapping[str, Opening]
+
+
 def model_resources(
     models: Sequence[Model], caller: Caller, now: datetime
 ) -> list[dict[str, object]]:
-    """Return OpenAI's model objects with capabilities, lifecycle and the caller's prices.
+    """Return OpenAI's model objects: capabilities, lifecycle, routes, and the caller's prices.
 
-    One query, however many models.
+    One query, however many models; at times two more, for the state of breakers and of routes.
     """
     cells = [cell for model in models for cell in _cells(model)]
     quotes = dict(
@@ -34,13 +48,14 @@ def model_resources(
             strict=True,
         )
     )
-    return [_resource(model, caller, quotes, now) for model in models]
+    view = _View(caller, now, quotes, recent().measured(now), board().openings())
+    return [_resource(model, view) for model in models]
 
 
-def _resource(
-    model: Model, caller: Caller, quotes: dict[Cell, UnitQuote | None], now: datetime
-) -> dict[str, object]:
+def _resource(model: Model, view: _View) -> dict[str, object]:
     retires_on = model.retires_on
+    routes = _routes(model, view)
+    p50_s, p95_s = view.measured.latency_of(model)
     return {
         "id": model.id,
         "object": "model",
@@ -50,12 +65,11 @@ def _resource(
         "provider": model.owned_by,
         "notes": model.notes,
         "features": list(model.features),
-        "status": model.status_on(now.date()).value,
+        "status": model.status_on(view.now.date()).value,
         "retires_on": retires_on.isoformat() if retires_on else None,
         "successor": model.successor,
-        "available": is_available(
-            model=model, is_demo=caller.is_demo, livemode=caller.livemode, today=now.date()
-        ),
+        "available": any(route["state"] == "available" for route in routes),
+        "routes": routes,
         "sizes": [str(size) for size in model.sizes.listed],
         "free_sizes": not model.sizes.closed,
         "default_size": str(model.default_size),
@@ -64,7 +78,7 @@ def _resource(
         "parameters": sorted(model.takes),
         "max_n": model.max_n,
         "max_prompt_length": model.prompt_limit,
-        "expected_latency": {"p50_s": model.p50_s, "p95_s": model.p95_s},
+        "expected_latency": {"p50_s": p50_s, "p95_s": p95_s},
         "deadline_s": model.deadline_s,
         "prices": [
             {
@@ -74,9 +88,39 @@ def _resource(
                 "currency": quote.currency,
             }
             for cell in _cells(model)
-            if (quote := quotes[cell]) is not None
+            if (quote := view.quotes[cell]) is not None
         ],
     }
+
+
+def _routes(model: Model, view: _View) -> list[dict[str, object]]:
+    """Return each route with whether a request of this caller may take it now.
+
+    An open breaker is no obstacle once its pause is over: the next request is its probe. Where the
+    sandbox serves the caller, it does so by every route. Numbers are always of real calls.
+    """
+    today = view.now.date()
+    caller = view.caller
+    real = real_routes(model=model, today=today) if caller.livemode else []
+    in_sandbox = not real and is_available(
+        model=model, is_demo=caller.is_demo, livemode=caller.livemode, today=today
+    )
+    resources: list[dict[str, object]] = []
+    for route in model.routes:
+        opening = view.openings.get(route.provider)
+        is_up = route in real and (opening is None or opening.retry_at <= view.now)
+        found = view.measured.of_route(model, route.provider, route.upstream_model)
+        resources.append(
+            {
+                "provider": route.provider,
+                "upstream_model": route.upstream_model,
+                "state": "available" if is_up or in_sandbox else "unavailable",
+                "success_rate": found.success_rate,
+                "p50_s": found.p50_s,
+                "p95_s": found.p95_s,
+            }
+        )
+    return resources
 
 
 def _cells(model: Model) -> list[Cell]:

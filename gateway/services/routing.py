@@ -133,9 +133,14 @@ def plan_routes(
     )
 
 
+def real_routes(*, model: Model, today: date) -> list[Route]:
+    """Return a model's routes that have a configured provider, best first."""
+    return _routes(model, real_endpoints(), today=today, allow_substitution=True)
+
+
 def is_available(*, model: Model, is_demo: bool, livemode: bool, today: date) -> bool:
     """Return whether a request for the model would find a route."""
-    if _routes(model, real_endpoints(), today=today, allow_substitution=True):
+    if real_routes(model=model, today=today):
         return True
     return bool(sandbox_endpoints()) and (
         not livemode or (is_demo and settings.LIENZO_SANDBOX == "auto")
