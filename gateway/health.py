@@ -30,11 +30,12 @@ ENOUGH_CALLS: Final = 100
 # (3) model and route, told apart by `grouping`.
 _STATISTICS: Final = """
 WITH call AS (
-    SELECT provider, upstream_model, public.key AS model_key, finished_at, outcome, error_code,
-        extract(epoch FROM finished_at - started_at)::float8 AS seconds
+    SELECT provider, upstream_model, public.key AS model_key, attempt.finished_at, outcome,
+        error_code, seconds
     FROM unnest(%(providers)s::text[]) AS listed (name)
     CROSS JOIN LATERAL (
-        SELECT provider, upstream_model, generation_id, started_at, finished_at,
+        SELECT provider, upstream_model, generation_id, finished_at,
+            extract(epoch FROM finished_at - started_at)::float8 AS seconds,
             CASE
                 WHEN status = 'succeeded' THEN 'success'
                 WHEN status = 'refused' OR error_kind IN ('ContentRefused', 'ProviderRejected')
