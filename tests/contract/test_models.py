@@ -1,8 +1,15 @@
 """The official client lists and reads models, by bare and by namespaced id."""
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 import openai
 import pytest
 import requests
+
+from core.clock import now
+from gateway.models import Breaker
+from tests.stack import Stack, wait_until
 
 IDS = ["dall-e-3", "openai/dall-e-3", "fal/flux-1.1-pro", "gpt-image-1"]
 
@@ -22,6 +29,49 @@ def test_model_is_retrieved(model_id, client):
 
     assert model.id == model_id
     assert model.to_dict()["available"] is True
+
+
+@pytest.fixture
+def fal_is_down(stack: Stack) -> Iterator[None]:
+    """The breaker of fal is open, in a pause that does not end."""
+    moment = now()
+    with stack.database():
+        Breaker.objects.filter(provider="fal").delete()
+        Breaker.objects.create(
+            provider="fal",
+            is_open=True,
+            reason="ProviderUnavailable",
+            failures=5,
+            calls=5,
+            opened_at=moment,
+            retry_at=moment + timedelta(hours=1),
+            cooldown_s=5,
+        )
+    yield
+    with stack.database():
+        Breaker.objects.filter(provider="fal").delete()
+
+
+def test_models_name_their_routes_with_what_was_measured(client):
+    model = client.models.retrieve("fal/flux-1.1-pro").to_dict()
+
+    route = next(route for route in model["routes"] if route["provider"] == "fal")
+    assert (route["upstream_model"], route["state"]) == ("fal-ai/flux-pro/v1.1", "available")
+    for name in ("success_rate", "p50_s", "p95_s"):
+        assert route[name] is None or route[name] >= 0
+    assert set(model["expected_latency"]) == {"p50_s", "p95_s"}
+
+
+@pytest.mark.usefixtures("fal_is_down")
+def test_a_model_whose_only_provider_is_down_is_not_available(tenant):
+    """Within the second for which a web process keeps its view."""
+
+    def model():
+        return tenant.get("/v1/models/fal/flux-1.1-pro").json()
+
+    wait_until(lambda: model()["available"] is False, "the model is shown unavailable")
+    assert {route["state"] for route in model()["routes"]} == {"unavailable"}
+    assert tenant.get("/v1/models/openai/dall-e-3").json()["available"] is True
 
 
 @pytest.mark.parametrize("model_id", ["openai/dall-e-3", "openai%2Fdall-e-3"])
