@@ -39,6 +39,7 @@ def _running_stack(
 @pytest.fixture
 def stack(_running_stack: Stack, request: pytest.FixtureRequest) -> Stack:
     """The whole product, running; what its processes log is shown with a failure."""
+    _running_stack.close_breakers()
     request.node.stash[_USED] = (_running_stack, _running_stack.log_sizes())
     return _running_stack
 

@@ -25,10 +25,13 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django import DjangoDbBlocker
 
+from core.clock import now
 from embedded.children import Child, Folders, Spec, stop_all
 from embedded.ports import listen
 from embedded.processes import ROOT, child_environment, preparations, process_table
-from gateway.models import Process
+from gateway.models import Breaker, Process
+from gateway.providers.registry import PROVIDERS
+from gateway.services.breakers import FIRST_COOLDOWN_S, REFRESH_S
 from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 
 READY_S = 60.0
@@ -222,6 +225,29 @@ class Stack:
         """Start a killed process."""
         self._children[name] = Child(self._specs[name], self._folders)
         self.wait_until_ready()
+
+    def close_breakers(self) -> None:
+        """Forget the providers' failures so far, as each test starts with working providers."""
+        moment = now()
+        closed = {"is_open": False, "closed_at": moment}
+        with self.database():
+            any_open = Breaker.objects.filter(is_open=True).exists()
+            for provider in PROVIDERS:
+                Breaker.objects.update_or_create(
+                    provider=provider,
+                    defaults=closed,
+                    create_defaults={
+                        **closed,
+                        "failures": 0,
+                        "calls": 0,
+                        "opened_at": moment,
+                        "retry_at": moment,
+                        "cooldown_s": FIRST_COOLDOWN_S,
+                    },
+                )
+        if any_open:
+            # Processes look at the rows once a second.
+            time.sleep(REFRESH_S + 0.2)
 
     def sandbox_calls(self, contains: str) -> int:
         """Count the generation calls that the sandbox got for a prompt."""

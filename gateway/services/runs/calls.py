@@ -25,8 +25,17 @@ from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.errors import ContentRefused, ProviderError, ProviderTimedOut
 from gateway.providers.registry import adapter_for
 from gateway.providers.transfer import TransferPermit, transfer_semaphore
+from gateway.services.breakers import (
+    Admission,
+    Probe,
+    State,
+    admit,
+    give_back_probe,
+    record_failure,
+    record_success,
+)
 from gateway.services.costing import actual_cost, full_cost
-from gateway.services.routing import endpoint_of, route_of
+from gateway.services.routing import SANDBOX, endpoint_of, route_of
 from gateway.services.runs.attempts import (
     Outcome,
     end_attempt,
@@ -45,6 +54,7 @@ from gateway.services.runs.verdicts import (
     NextRoute,
     Situation,
     Verdict,
+    closed_until,
     judge,
     presumed_cost,
 )
@@ -77,7 +87,12 @@ Ending = Done | NextRoute | GiveUp | Lost
 
 
 def make_images(
-    run: Run, indexes: Sequence[int], *, left_behind: Attempt | None, alone: bool
+    run: Run,
+    indexes: Sequence[int],
+    *,
+    left_behind: Attempt | None,
+    admission: Admission,
+    alone: bool,
 ) -> Ending:
     """Have images made on the run's present route, by one call and what may be repeated of it.
 
@@ -85,14 +100,18 @@ def make_images(
         run: The run; its purse and numbers are shared with calls at the same time.
         indexes: The images to make, at most what one call of the route takes.
         left_behind: A dead worker's attempt at them, whose upstream job is collected first.
+        admission: What the provider's breaker says to the first call.
         alone: Whether this is the generation's only call: then its attempt ends in the transaction
             that settles the generation, and is left open here.
     """
     tries = 0
     with TransferPermit(transfer_semaphore(settings.TRANSFER_LIMIT)) as permit:
         while True:
-            job = _prepare(run, indexes, permit, left_behind, alone=alone)
+            if admission.state is State.OPEN:
+                return NextRoute(otherwise=closed_until(admission.retry_at))
+            job = _prepare(run, indexes, permit, left_behind, admission.probe, alone=alone)
             if not isinstance(job, Job):
+                give_back(run, admission)
                 return job
             left_behind = None
             tries += 1
@@ -101,6 +120,24 @@ def make_images(
             if not isinstance(ending, Again):
                 return ending
             gevent.sleep(ending.after_s)
+            admission = ask_breaker(run)
+
+
+def ask_breaker(run: Run) -> Admission:
+    """Return whether the provider of the present route may be called."""
+    if run.step["queue"] == SANDBOX:
+        return Admission(State.CLOSED)
+    admission = insist(run, lambda: admit(provider=run.step["provider"], now=now()))
+    connection.close()
+    return admission
+
+
+def give_back(run: Run, admission: Admission) -> None:
+    """Leave a probe that was not made to somebody else."""
+    probe = admission.probe
+    if probe is not None:
+        insist(run, lambda: give_back_probe(provider=run.step["provider"], probe=probe, now=now()))
+        connection.close()
 
 
 def _prepare(
@@ -108,6 +145,7 @@ def _prepare(
     indexes: Sequence[int],
     permit: TransferPermit,
     left_behind: Attempt | None,
+    probe: Probe | None,
     *,
     alone: bool,
 ) -> Job | GiveUp | Lost:
@@ -139,6 +177,7 @@ def _prepare(
         full_cost=full_cost(request=run.request, route=route, images=len(indexes)),
         deadline=_deadline(run, alone=alone),
         resumed_id="" if left_behind is None else left_behind.upstream_id,
+        probe=probe,
     )
     if left_behind is None:
         started = insist(run, partial(start_attempt, attempt))
@@ -185,6 +224,8 @@ def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
     )
     if not alone:
         _end(job, outcome)
+    if job.probe is not None:
+        _record_success(job)
     return Done(job, made, outcome)
 
 
@@ -245,6 +286,7 @@ def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost
             moderated=job.indexes if isinstance(error, ContentRefused) else (),
         ),
     )
+    _record_failure(job, error)
     if timed_out and run.remaining_s > 0 and not _still_ours(run):
         return Lost()
     return judge(
@@ -255,6 +297,30 @@ def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost
             affordable=run.purse.affords(job.full_cost),
         ),
     )
+
+
+def _record_success(job: Job) -> None:
+    insist(
+        job.run,
+        lambda: record_success(provider=job.attempt.provider, probe=job.probe, now=now()),
+    )
+    connection.close()
+
+
+def _record_failure(job: Job, error: ProviderError) -> None:
+    if job.attempt.is_sandboxed:
+        return
+    insist(
+        job.run,
+        lambda: record_failure(
+            provider=job.attempt.provider,
+            attempt_id=job.attempt.id,
+            kind=type(error),
+            probe=job.probe,
+            now=now(),
+        ),
+    )
+    connection.close()
 
 
 def _end(job: Job, outcome: Outcome) -> None:

@@ -17,6 +17,7 @@ from gateway.models import Attempt
 from gateway.parameters.types import GenerationRequest
 from gateway.providers.errors import ProviderTimedOut
 from gateway.providers.transfer import TransferPermit
+from gateway.services.breakers import Probe
 from gateway.services.routing import Step
 from gateway.services.runs.progress import Progress
 from gateway.storage import StorageUnavailableError
@@ -101,6 +102,7 @@ class Job:
         indexes: The images it is to make, as many as its request asks for.
         full_cost: The worst cost of the call in USD.
         deadline: `time.monotonic()` value by which the provider must have answered.
+        probe: Set where the call tries a provider whose breaker is open.
     """
 
     run: Run
@@ -112,6 +114,7 @@ class Job:
     full_cost: Decimal
     deadline: float
     resumed_id: str = ""
+    probe: Probe | None = None
 
 
 def insist(run: Run, work: Callable[[], T]) -> T:

@@ -17,11 +17,12 @@ from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError
 from gateway.models import Attempt, Generation
 from gateway.parameters.canonical import from_canonical
+from gateway.services.breakers import Admission, State
 from gateway.services.costing import full_cost
 from gateway.services.requests.generations import wake
 from gateway.services.routing import Step, route_of
 from gateway.services.runs.attempts import EndedAttempt, attempts_of, end_attempt
-from gateway.services.runs.calls import Done, Ending, Lost, make_images
+from gateway.services.runs.calls import Done, Ending, Lost, ask_breaker, make_images
 from gateway.services.runs.claims import requeue
 from gateway.services.runs.endings import fail_generation, settle_generation
 from gateway.services.runs.history import History, read_history
@@ -121,23 +122,45 @@ def _try_route(run: Run, left_behind: Sequence[Attempt]) -> list[tuple[Sequence[
     rest = [index for index in run.progress.missing if index not in collected]
     route = route_of(model=run.request.model, step=run.step)
     groups += [(indexes, None) for indexes in _calls(rest, route)]
+    # A dead worker's jobs are paid for: no breaker keeps from collecting them.
+    admission = Admission(State.CLOSED) if left_behind else ask_breaker(run)
     if len(groups) == 1:
         indexes, attempt = groups[0]
         alone = not run.progress.stored
-        return [(indexes, make_images(run, indexes, left_behind=attempt, alone=alone))]
+        ending = make_images(run, indexes, left_behind=attempt, admission=admission, alone=alone)
+        return [(indexes, ending)]
+    return _make_at_once(run, groups, admission)
+
+
+def _make_at_once(
+    run: Run, groups: list[tuple[Sequence[int], Attempt | None]], admission: Admission
+) -> list[tuple[Sequence[int], Ending]]:
+    """Make several calls; where the first is a probe, the others wait for how it ends."""
+    endings: list[tuple[Sequence[int], Ending]] = []
+    if admission.state is not State.CLOSED:
+        indexes, _ = groups.pop(0)
+        first = _make_apart(run, indexes, left_behind=None, admission=admission)
+        endings.append((indexes, first))
+        if not isinstance(first, Done):
+            return endings + [(indexes, first) for indexes, _ in groups]
     greenlets = [
-        gevent.spawn(_make_apart, run, indexes, left_behind=attempt) for indexes, attempt in groups
+        gevent.spawn(
+            _make_apart, run, indexes, left_behind=attempt, admission=Admission(State.CLOSED)
+        )
+        for indexes, attempt in groups
     ]
     gevent.joinall(greenlets)
-    return [
+    return endings + [
         (indexes, greenlet.get()) for (indexes, _), greenlet in zip(groups, greenlets, strict=True)
     ]
 
 
-def _make_apart(run: Run, indexes: Sequence[int], *, left_behind: Attempt | None) -> Ending:
+def _make_apart(
+    run: Run, indexes: Sequence[int], *, left_behind: Attempt | None, admission: Admission
+) -> Ending:
     """Make one of several calls; the greenlet has a database connection of its own."""
     try:
-        return make_images(run, indexes, left_behind=left_behind, alone=False)
+        return make_images(run, indexes, left_behind=left_behind, admission=admission, alone=False)
     finally:
         connection.close()
 

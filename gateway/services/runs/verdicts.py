@@ -2,9 +2,12 @@
 
 import random
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
+from math import ceil
 from typing import Final
 
+from core.clock import now
 from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
@@ -132,6 +135,18 @@ def _rejected(error: ProviderRejected) -> Failure:
         message=f"The provider does not accept this request: {error.message} You were not charged.",
         retryable=False,
         param=param,
+    )
+
+
+def closed_until(retry_at: datetime | None) -> Failure:
+    """Return the failure of a generation whose provider is not called at present."""
+    wait_s = 0.0 if retry_at is None else (retry_at - now()).total_seconds()
+    return Failure(
+        code="provider_unavailable",
+        category="unavailable",
+        message="The provider is failing at present. You were not charged. Try again shortly.",
+        retryable=True,
+        retry_after_s=max(1, min(ceil(wait_s), MAX_RETRY_AFTER_S)),
     )
 
 
