@@ -21,7 +21,7 @@ from gateway.models import Breaker
 
 PERIOD: Final = timedelta(hours=24)
 # A busy provider's newest calls say enough, and reading them stays cheap.
-SAMPLE: Final = 5_000
+SAMPLE: Final = 2_000
 REFRESH_S: Final = 15.0
 # From so many successful calls on, a model's expected durations are measured ones.
 ENOUGH_CALLS: Final = 100
