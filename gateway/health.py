@@ -189,9 +189,14 @@ def measure(*, now: datetime, sample: int | None = SAMPLE) -> Measured:
     return measured
 
 
-def provider_health(*, providers: Collection[str], now: datetime) -> list[ProviderHealth]:
-    """Return the state of some providers, with all calls of the last day. Three queries."""
+def provider_health(*, configured: Collection[str], now: datetime) -> list[ProviderHealth]:
+    """Return the state of providers, with all calls of the last day. Three queries.
+
+    Of those that are configured here, and those that were called: the processes that call may have
+    keys which this one lacks.
+    """
     measured = measure(now=now, sample=None)
+    providers = {*configured, *measured.providers}
     breakers = {row.provider: row for row in Breaker.objects.filter(is_open=True)}
     work = _work(providers)
     return [

@@ -12,21 +12,21 @@ from gateway.services.routing import real_endpoints
 
 
 class Command(BaseCommand):
-    help = "Show each configured provider: breaker, load, and its calls of the last 24 hours."
+    help = "Show providers with a key or with calls in the last 24 hours: breaker, load, success."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
         parser.add_argument(
-            "--check", action="store_true", help="exit 1 if a configured provider's breaker is open"
+            "--check", action="store_true", help="exit 1 if the breaker of one is open"
         )
 
     def handle(self, *_args: object, **options: Any) -> None:
-        found = provider_health(providers=real_endpoints().keys(), now=now())
+        found = provider_health(configured=real_endpoints().keys(), now=now())
         if options["json"]:
             rows = [asdict(one) for one in found]
             self.stdout.write(json.dumps({"providers": rows}, default=_as_json))
         elif not found:
-            self.stdout.write("No provider has a key.")
+            self.stdout.write("No provider has a key, and none was called.")
         else:
             for one in found:
                 self._show(one)
