@@ -1,0 +1,40 @@
+"""Settings that are made of several values, or have a default of their own."""
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from config.env import Mailer, parse_email_url
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.mark.parametrize(
+    ("url", "mailer"),
+    [
+        ("smtp://mail.example.com", Mailer(SMTP, "mail.example.com", 25)),
+        (
+            "smtp://me%40example.com:p%2Fw@mail.example.com:2525",
+            Mailer(SMTP, "mail.example.com", 2525, "me@example.com", "p/w"),
+        ),
+        ("smtp+tls://me:pw@host", Mailer(SMTP, "host", 587, "me", "pw", starttls=True)),
+        ("smtps://me:pw@host", Mailer(SMTP, "host", 465, "me", "pw", tls=True)),
+        ("console:", Mailer("django.core.mail.backends.console.EmailBackend")),
+        (
+            "file:///var/out%20box",
+            Mailer("django.core.mail.backends.filebased.EmailBackend", folder="/var/out box"),
+        ),
+    ],
+)
+def test_email_url_says_how_mail_is_sent(url, mailer):
+    assert parse_email_url(url) == mailer
+
+
+@pytest.mark.parametrize("url", ["", "mail.example.com", "smtp://", "file:", "http://host"])
+def test_email_url_that_says_nothing_is_refused(url):
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL"):
+        parse_email_url(url)
+
+
+def test_only_a_provider_that_has_one_is_limited():
+    assert settings.PROVIDER_LIMITS == {"bfl": 24}
