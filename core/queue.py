@@ -7,11 +7,13 @@ call is tried once, fails fast, and is skipped for five seconds after a failure.
 import logging
 from collections.abc import Mapping
 from functools import cache
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import redis
 from celery import current_app
 from gevent.lock import BoundedSemaphore
+from kombu import Exchange
 from kombu.exceptions import OperationalError
 
 from core.redis import CoolOff, redis_client
@@ -44,14 +46,46 @@ def send_task(name: str, queue: str, arguments: Mapping[str, str] | None = None)
         if cool_off.is_open():
             return False
         try:
-            current_app.send_task(
-                name, kwargs=dict(arguments or {}), queue=queue, retry=False, ignore_result=True
-            )
+            _publish(name, queue, dict(arguments or {}))
         except (OperationalError, redis.RedisError, OSError) as error:
             cool_off.trip()
             logger.warning("queue.publish_failed queue=%s error=%s", queue, error)
             return False
     return True
+
+
+@cache
+def _headers(name: str) -> Mapping[str, Any]:
+    """Return what Celery puts beside the arguments of a task, whose id is yet to be set."""
+    message = current_app.amqp.create_task_message("", name, (), {}, ignore_result=True)
+    headers: Mapping[str, Any] = message.headers
+    return headers
+
+
+def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
+    """Publish as Celery's `send_task` does, for half its CPU.
+
+    Left out are routing, signals and the declaration of the queue, which its workers have made: a
+    message that comes before the first of them may be dropped, as that one looks by itself.
+    """
+    task_id = str(uuid4())
+    producer: Any
+    with (
+        current_app.producer_pool.acquire(block=True) as producer,
+        producer.connection._reraise_as_library_errors(),  # noqa: SLF001 - as Celery does
+    ):
+        producer.publish(
+            # Protocol 2 of Celery's messages: positional and named arguments, and what follows.
+            ((), arguments, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}),
+            exchange="",
+            routing_key=queue,
+            serializer="json",
+            headers={**_headers(name), "id": task_id, "root_id": task_id},
+            correlation_id=task_id,
+            reply_to="",
+            retry=False,
+            delivery_mode=Exchange.TRANSIENT_DELIVERY_MODE,
+        )
 
 
 def announce_done(generation_id: UUID) -> None:
