@@ -18,6 +18,8 @@ WHERE o.id = %(organization_id)s
 """
 """What an authorization needs to know beforehand; takes no lock."""
 
+_ALWAYS: Final = "(SELECT 1) AS always"
+
 _RESERVE: Final = """
     INSERT INTO billing_budgetperiod AS p (budget_id, period, held_micros, captured_micros)
     SELECT b.id, %(budget_period)s::date, %(amount_micros)s::bigint, 0
@@ -64,12 +66,14 @@ HOLD_COLUMNS: Final = (
     "digest",
 )
 
-LOCK: Final = f"""
+FIND: Final = f"""
 SELECT {", ".join(HOLD_COLUMNS)}
 FROM billing_hold
 WHERE reference = %s
-FOR UPDATE
 """  # noqa: S608 - made of constants
+"""Read a hold, whatever its status; takes no lock."""
+
+LOCK: Final = f"{FIND}FOR UPDATE"
 """Take a hold, whatever its status."""
 
 _CASTS: Final = {
@@ -129,19 +133,21 @@ be rolled back.
 """
 
 AUTHORIZE: Final = f"""
-WITH {AUTHORIZE_CTES.format(after="(SELECT 1) AS always")}
+WITH {AUTHORIZE_CTES.format(after=_ALWAYS)}
 SELECT (SELECT count(*) FROM key_period), (SELECT count(*) FROM org_period),
     (SELECT count(*) FROM hold)
 """  # noqa: S608 - made of constants
 """Authorize; the answer counts how far it came: the first zero names what did not suffice."""
 
 _CLOSE: Final = """
-WITH hold AS (
-    UPDATE billing_hold
+hold AS (
+    UPDATE billing_hold AS h
     SET status = %(status)s, captured_micros = %(captured_micros)s,
         captured_count = %(captured_count)s, closed_at = %(closed_at)s, digest = %(hold_digest)s
-    WHERE id = %(hold_id)s AND status = 'authorized'
-    RETURNING organization_id, api_key_id, account_id, amount_micros, captured_micros, budget_period
+    FROM {after}
+    WHERE h.id = %(hold_id)s AND h.status = 'authorized'
+    RETURNING h.organization_id, h.api_key_id, h.account_id, h.amount_micros, h.captured_micros,
+        h.budget_period
 ), key_period AS (
     UPDATE billing_budgetperiod AS p
     SET held_micros = p.held_micros - hold.amount_micros,
@@ -163,10 +169,20 @@ WITH hold AS (
     RETURNING p.id
 ), """
 
-CAPTURE: Final = _CLOSE + ENTRY_CTES.format(after="org_period")
+CAPTURE_CTES: Final = _CLOSE + ENTRY_CTES.format(after="org_period", prefix="")
+"""Close the hold as captured after the rows of `{after}` exist, and book its entry.
+
+Without a row in `entry` the transaction must be rolled back.
+"""
+
+CAPTURE: Final = f"""
+WITH {CAPTURE_CTES.format(after=_ALWAYS)}
+SELECT count(*) FROM entry
+"""  # noqa: S608 - made of constants
 """Close the hold as captured and book its entry; the answer is 1 when both happened."""
 
-RELEASE: Final = f"""{_CLOSE}
+RELEASE: Final = f"""
+WITH {_CLOSE.format(after=_ALWAYS)}
 balance AS (
     UPDATE billing_balance AS b
     SET held_micros = b.held_micros - hold.amount_micros

@@ -19,7 +19,7 @@ from billing.models import AccountCode, Direction, EntryKind, Hold, HoldStatus
 from billing.selectors.shortfalls import balance_shortfall, budget_shortfall
 from billing.services.accounts import account
 from billing.services.budgets import open_budgets
-from billing.services.hold_sql import AUTHORIZE, CAPTURE, HOLD_COLUMNS, LOCK, RELEASE, TERMS
+from billing.services.hold_sql import AUTHORIZE, CAPTURE, FIND, HOLD_COLUMNS, LOCK, RELEASE, TERMS
 from billing.services.ledger import prepare_entry
 from billing.types import AuthorizedHold, Captured, Line, UnitQuote
 from core.ids import new_uuid
@@ -31,6 +31,13 @@ class _Budgets(NamedTuple):
     time_zone: str
     key_budget_id: int | None
     org_budget_id: int | None
+
+
+class PreparedCapture(NamedTuple):
+    """What a capture will have done, and the parameters of `CAPTURE_CTES`."""
+
+    captured: Captured
+    params: dict[str, Any]
 
 
 def authorize_hold(
@@ -140,38 +147,63 @@ def capture_hold(
         HoldNotFoundError: There is no such hold.
         HoldClosedError: It was captured or released before.
     """
-    delivered = len(artifact_references)
-    if delivered == 0 or len(set(artifact_references)) != delivered:
-        raise ValueError("a capture is for at least one artifact, each named once")
-    if count not in {None, delivered}:
+    if count not in {None, len(artifact_references)}:
         raise ValueError("a capture is for exactly the artifacts it names")
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         hold = _lock_open_hold(reference)
-        if delivered > hold.count:
-            raise ValueError("a capture cannot be for more images than the hold")
-        hold_amount_micros = hold.amount_micros
-        _close(hold, HoldStatus.CAPTURED, captured_count=delivered, now=now)
-        prepared = prepare_entry(
-            kind=EntryKind.CAPTURE,
-            idempotency_key=f"{CAPTURE_KEY_PREFIX}{reference}",
-            lines=_capture_lines(hold, artifact_references),
-            now=now,
-            reference=reference,
-            description=f"{delivered} of {hold.count} images",
-            held={hold.account_id: -hold_amount_micros},
-        )
-        cursor.execute(CAPTURE, {**prepared.params, **_close_params(hold)})
+        prepared = prepare_capture(hold, artifact_references=artifact_references, now=now)
+        cursor.execute(CAPTURE, prepared.params)
         if cursor.fetchone() != (1,):
             raise LedgerCorruptError(f"The capture of '{reference}' could not be booked.")
-    return Captured(
+    return prepared.captured
+
+
+def find_open_hold(reference: str) -> Hold | None:
+    """Return a hold that is authorized, as it is at this moment; takes no lock.
+
+    Its terms can never change, and whoever closes it compares its status once more.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(FIND, [reference])
+        row = cursor.fetchone()
+    hold = None if row is None else Hold(**dict(zip(HOLD_COLUMNS, row, strict=True)))
+    return hold if hold is not None and hold.status == HoldStatus.AUTHORIZED else None
+
+
+def prepare_capture(
+    hold: Hold, *, artifact_references: Sequence[str], now: datetime
+) -> PreparedCapture:
+    """Compute a capture, for `hold_sql.CAPTURE_CTES` in a caller's own statement.
+
+    Nothing is read or written. Where that statement books no entry, the caller rolls back and asks
+    `capture_hold`, which says why.
+    """
+    delivered = len(artifact_references)
+    if delivered == 0 or len(set(artifact_references)) != delivered:
+        raise ValueError("a capture is for at least one artifact, each named once")
+    if delivered > hold.count:
+        raise ValueError("a capture cannot be for more images than the hold")
+    hold_amount_micros = hold.amount_micros
+    _close(hold, HoldStatus.CAPTURED, captured_count=delivered, now=now)
+    prepared = prepare_entry(
+        kind=EntryKind.CAPTURE,
+        idempotency_key=f"{CAPTURE_KEY_PREFIX}{hold.reference}",
+        lines=_capture_lines(hold, artifact_references),
+        now=now,
+        reference=hold.reference,
+        description=f"{delivered} of {hold.count} images",
+        held={hold.account_id: -hold_amount_micros},
+    )
+    captured = Captured(
         entry_id=prepared.entry.id,
-        reference=reference,
+        reference=hold.reference,
         amount_micros=hold.captured_micros,
         released_micros=hold_amount_micros - hold.captured_micros,
         unit_micros=hold.unit_micros,
         count=delivered,
         currency=hold.currency,
     )
+    return PreparedCapture(captured, {**prepared.params, **_close_params(hold)})
 
 
 def release_hold(*, reference: str, now: datetime) -> int:

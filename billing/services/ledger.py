@@ -29,42 +29,49 @@ from billing.types import EntryView, Line
 from core.ids import new_uuid
 
 ENTRY_CTES: Final = """
-entry AS (
+{prefix}entry AS (
     INSERT INTO billing_journalentry
         (id, kind, idempotency_key, reference, description, effective_at, booked_at, lines, digest)
-    SELECT %(entry_id)s::uuid, %(kind)s, %(idempotency_key)s, %(reference)s, %(description)s,
-        %(effective_at)s::timestamptz, %(booked_at)s::timestamptz, %(lines)s, %(digest)s::bytea
+    SELECT %({prefix}entry_id)s::uuid, %({prefix}kind)s, %({prefix}idempotency_key)s,
+        %({prefix}reference)s, %({prefix}description)s, %({prefix}effective_at)s::timestamptz,
+        %({prefix}booked_at)s::timestamptz, %({prefix}lines)s, %({prefix}digest)s::bytea
     FROM {after}
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING id
-), balance AS (
+), {prefix}balance AS (
     UPDATE billing_balance AS b
     SET posted_micros = b.posted_micros + move.posted,
         held_micros = b.held_micros + move.held,
         seq = b.seq + 1,
-        head = sha256(b.head || %(digest)s::bytea)
-    FROM entry, unnest(%(balance_ids)s::uuid[], %(posted)s::bigint[], %(held)s::bigint[])
-        AS move (account_id, posted, held)
+        head = sha256(b.head || %({prefix}digest)s::bytea)
+    FROM {prefix}entry AS entry, unnest(
+        %({prefix}balance_ids)s::uuid[], %({prefix}posted)s::bigint[], %({prefix}held)s::bigint[]
+    ) AS move (account_id, posted, held)
     WHERE b.account_id = move.account_id
     RETURNING b.account_id, b.seq, b.head
-), posting AS (
+), {prefix}posting AS (
     INSERT INTO billing_posting
         (entry_id, line, account_id, direction, amount_micros, currency, reference,
          chain_seq, chain_hash, digest)
     SELECT entry.id, l.line, l.account_id, l.direction, l.amount, l.currency, l.reference,
         balance.seq, balance.head, l.digest
-    FROM entry CROSS JOIN unnest(
-        %(accounts)s::uuid[], %(directions)s::text[], %(amounts)s::bigint[],
-        %(currencies)s::text[], %(references)s::text[], %(digests)s::bytea[]
+    FROM {prefix}entry AS entry CROSS JOIN unnest(
+        %({prefix}accounts)s::uuid[], %({prefix}directions)s::text[], %({prefix}amounts)s::bigint[],
+        %({prefix}currencies)s::text[], %({prefix}references)s::text[], %({prefix}digests)s::bytea[]
     ) WITH ORDINALITY AS l (account_id, direction, amount, currency, reference, digest, line)
-    LEFT JOIN balance ON balance.account_id = l.account_id
+    LEFT JOIN {prefix}balance AS balance ON balance.account_id = l.account_id
     RETURNING line
 )
-SELECT (SELECT count(*) FROM entry)
 """
-"""Common table expressions that book an entry after the rows of `{after}` exist."""
+"""Common table expressions that book an entry after the rows of `{after}` exist.
 
-_POST: Final = "WITH " + ENTRY_CTES.format(after="(SELECT 1) AS always")
+`{prefix}` goes before their names and those of the parameters, so that a statement can book two.
+"""
+
+_POST: Final = f"""
+WITH {ENTRY_CTES.format(after="(SELECT 1) AS always", prefix="")}
+SELECT count(*) FROM entry
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True, slots=True)

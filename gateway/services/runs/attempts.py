@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -65,13 +66,14 @@ FROM ours
 ON CONFLICT (id) DO UPDATE SET started_at = excluded.started_at
 RETURNING id
 """
-_END = """
+END = """
 UPDATE gateway_attempt
-SET status = %(status)s, upstream_request_id = %(upstream_request_id)s,
-    error_code = %(error_code)s, error_message = %(error_message)s,
-    upstream_status = %(upstream_status)s::integer, cost_micros = %(cost_micros)s,
-    finished_at = %(now)s, moderated = %(moderated)s::smallint[], result = %(result)s::jsonb
-WHERE id = %(id)s AND claim_token = %(claim_token)s AND finished_at IS NULL
+SET status = %(attempt_status)s, upstream_request_id = %(attempt_upstream_request_id)s,
+    error_code = %(attempt_error_code)s, error_message = %(attempt_error_message)s,
+    upstream_status = %(attempt_upstream_status)s::integer, cost_micros = %(attempt_cost_micros)s,
+    finished_at = %(attempt_now)s, moderated = %(attempt_moderated)s::smallint[],
+    result = %(attempt_result)s::jsonb
+WHERE id = %(attempt_id)s AND claim_token = %(attempt_claim_token)s AND finished_at IS NULL
 """
 
 
@@ -130,30 +132,36 @@ def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
 
 def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
     """Do as `end_attempt`, once, joining the caller's transaction."""
-    cost = Decimal(0) if attempt.is_sandboxed else outcome.cost
-    cost_micros = round_half_up_micro(cost)
-    made = None if outcome.made is None else orjson.dumps(outcome.made.as_json()).decode()
+    cost = cost_of(attempt, outcome)
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.execute(
-            _END,
-            {
-                "id": attempt.id,
-                "claim_token": attempt.claim_token,
-                "status": outcome.status.value,
-                "upstream_request_id": outcome.upstream_request_id[:200],
-                "error_code": outcome.error_code[:100],
-                "error_message": outcome.error_message[:500],
-                "upstream_status": outcome.upstream_status,
-                "cost_micros": cost_micros,
-                "moderated": list(outcome.moderated),
-                "result": made,
-                "now": now,
-            },
-        )
-        if cursor.rowcount and cost_micros:
+        cursor.execute(END, end_params(attempt, outcome, now))
+        if cursor.rowcount and cost:
             post_attempt_cost(
                 attempt_reference=str(attempt.id), provider=attempt.provider, amount=cost, now=now
             )
+
+
+def cost_of(attempt: Attempt, outcome: Outcome) -> Decimal:
+    """Return what an attempt costs us in USD; the sandbox costs nothing."""
+    return Decimal(0) if attempt.is_sandboxed else outcome.cost
+
+
+def end_params(attempt: Attempt, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """Return the parameters of `END`."""
+    made = None if outcome.made is None else orjson.dumps(outcome.made.as_json()).decode()
+    return {
+        "attempt_id": attempt.id,
+        "attempt_claim_token": attempt.claim_token,
+        "attempt_status": outcome.status.value,
+        "attempt_upstream_request_id": outcome.upstream_request_id[:200],
+        "attempt_error_code": outcome.error_code[:100],
+        "attempt_error_message": outcome.error_message[:500],
+        "attempt_upstream_status": outcome.upstream_status,
+        "attempt_cost_micros": round_half_up_micro(cost_of(attempt, outcome)),
+        "attempt_moderated": list(outcome.moderated),
+        "attempt_result": made,
+        "attempt_now": now,
+    }
 
 
 def disown_attempts(generation_id: UUID) -> None:

@@ -5,21 +5,18 @@ so of a worker, the sweeper and a waiting request only one ends it; with the gen
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
-from billing.errors import LedgerCorruptError
-from billing.services.holds import capture_hold, release_hold
+from billing.services.holds import release_hold
 from billing.services.transactions import retrying
-from core.ids import new_uuid
 from core.queue import announce_done
 from gateway.models import Artifact, Attempt, Generation, IdempotencyKey
-from gateway.services.runs.attempts import EndedAttempt, write_end
+from gateway.services.runs.attempts import EndedAttempt
+from gateway.services.runs.settling import settle
 from gateway.storage import release_connections
 from gateway.types import Claim, Delivery, Failure, StoredImage
 
@@ -32,38 +29,6 @@ TIMEOUT = Failure(
     ),
     retryable=False,
 )
-
-# The compare-and-set comes first: it locks the row, and without it nothing is inserted.
-_SETTLE = """
-WITH ended AS (
-    UPDATE gateway_generation
-    SET status = 'succeeded', finished_at = %(now)s, served_by = %(served_by)s,
-        image_adjusted = %(image_adjusted)s, usage = %(usage)s::jsonb,
-        undelivered = %(undelivered)s::jsonb,
-        charged_micros = CASE WHEN livemode THEN unit_micros * %(count)s::integer ELSE 0 END,
-        dropped_parameters = dropped_parameters || coalesce((
-            SELECT jsonb_agg(name)
-            FROM jsonb_array_elements(%(dropped)s::jsonb) AS dropped (name)
-            WHERE NOT dropped_parameters @> name
-        ), '[]')
-    WHERE id = %(generation_id)s AND status = 'running' AND deadline_at > clock_timestamp()
-        AND (%(token)s::uuid IS NULL OR claim_token = %(token)s::uuid)
-    RETURNING id, livemode, charged_micros
-), artifact AS (
-    INSERT INTO gateway_artifact (
-        id, generation_id, index, is_public, key, content_type, sha256, size_bytes, width, height,
-        revised_prompt, seed, created_at
-    )
-    SELECT image.id, ended.id, image.index, image.is_public, image.key, image.content_type,
-        decode(image.sha256, 'hex'), image.size_bytes, image.width, image.height,
-        image.revised_prompt, image.seed, %(now)s::timestamptz
-    FROM ended, jsonb_to_recordset(%(images)s::jsonb) AS image (
-        id uuid, index integer, is_public boolean, key text, content_type text, sha256 text,
-        size_bytes bigint, width integer, height integer, revised_prompt text, seed bigint
-    )
-)
-SELECT livemode, charged_micros FROM ended
-"""
 
 
 def settle_generation(
@@ -90,7 +55,7 @@ def settle_generation(
         False when the generation had ended or been given to another worker; nothing is written.
     """
     settled = retrying(
-        lambda: _settle(
+        lambda: settle(
             generation_id=generation_id,
             claim=claim,
             images=images,
@@ -134,49 +99,6 @@ def expire_generation(*, generation_id: UUID, now: datetime) -> bool:
         release_connections()
         announce_done(generation_id)
     return expired
-
-
-def _settle(
-    *,
-    generation_id: UUID,
-    claim: Claim | None,
-    images: Sequence[StoredImage],
-    delivery: Delivery,
-    now: datetime,
-    ended: EndedAttempt | None,
-) -> bool:
-    ids = [new_uuid() for _ in images]
-    rows = [
-        {**asdict(image), "id": key, "sha256": image.sha256.hex()}
-        for key, image in zip(ids, images, strict=True)
-    ]
-    params = {
-        "generation_id": generation_id,
-        "token": None if claim is None else claim.token,
-        "served_by": delivery.served_by[:100],
-        "image_adjusted": delivery.image_adjusted,
-        "undelivered": orjson.dumps(list(delivery.undelivered)).decode(),
-        "usage": None if delivery.usage is None else orjson.dumps(delivery.usage).decode(),
-        "dropped": orjson.dumps(list(delivery.dropped)).decode(),
-        "now": now,
-        "count": len(images),
-        "images": orjson.dumps(rows).decode(),
-    }
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_SETTLE, params)
-        row = cursor.fetchone()
-        if row is None:
-            return False
-        livemode, charged_micros = row
-        if ended is not None:
-            write_end(attempt=ended.attempt, outcome=ended.outcome, now=now)
-        if livemode:
-            captured = capture_hold(
-                reference=str(generation_id), artifact_references=list(map(str, ids)), now=now
-            )
-            if captured.amount_micros != charged_micros:
-                raise LedgerCorruptError(f"The hold of {generation_id} has another price.")
-    return True
 
 
 def _is_settled(generation_id: UUID, images: Sequence[StoredImage]) -> bool:
