@@ -11,9 +11,15 @@ import psycopg
 from django.db import DEFAULT_DB_ALIAS
 from django.db.backends.postgresql import base
 from gevent.monkey import get_original
+from psycopg import _queries
 from psycopg_pool import ConnectionPool
 
 from core.postgres.waits import GreenConnection
+
+# psycopg keeps the parsed form of statements up to these sizes; ours are longer where one does the
+# work of several.
+_queries.MAX_CACHED_STATEMENT_LENGTH = 16 * 1024
+_queries.MAX_CACHED_STATEMENT_PARAMS = 100
 
 _TRIES = 100
 _READABLE = 1  # POLLIN; errors and hang-ups are always reported
