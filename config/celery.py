@@ -4,7 +4,12 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    celeryd_after_setup,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -27,6 +32,14 @@ app.conf.beat_schedule = {
         "schedule": crontab(minute="37", hour="3"),
     },
 }
+
+
+@celeryd_after_setup.connect
+def prepare_consumer(**_: object) -> None:
+    """Set how the queues are consumed."""
+    from core.wakes import take_without_acknowledging  # noqa: PLC0415 - of workers only
+
+    take_without_acknowledging(app, "gateway.generate")
 
 
 @worker_ready.connect
