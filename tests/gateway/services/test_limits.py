@@ -11,8 +11,10 @@ from django.db import connection
 from core.clock import now
 from core.redis import redis_client
 from gateway.models import Generation
+from gateway.services.processes import CurrentProcess, Kind
 from gateway.services.runs.claims import claim_next, startable
 from gateway.types import ClaimedWork
+from gateway.worker import RESERVED_TASKS, Slots, Worker
 from orgs.models import ApiKey
 from tests.gateway.services.rows import (
     add_generation,
@@ -141,6 +143,27 @@ def test_a_burst_delays_a_single_request_by_no_more_than_one_call(settings):
     queue.end(running[0])
 
     assert queue.claimed() == [single.id]
+
+
+def test_the_slot_that_ends_one_runs_the_next_while_another_worker_holds_the_rest(
+    committed, settings
+):
+    """Each generation here cannot be read, so it fails at once, as a job that breaks a worker."""
+    queue = Queue(settings, limit=2)
+    api_key = open_key()
+    elsewhere = queue.add(api_key, livemode=False)
+    queue.claim()
+    ours = [queue.add(api_key, livemode=False) for _ in range(4)]
+    process = CurrentProcess(Kind.WORKER)
+    process.id = new_worker()
+
+    Worker(process, Slots(RESERVED_TASKS + 10, (queue.name,))).drain(queue.name)
+
+    ended = Generation.objects.filter(id__in=[one.id for one in ours], status="failed")
+    assert ended.count() == 4
+    started = list(ended.order_by("started_at").values_list("id", flat=True))
+    assert started == [one.id for one in ours]
+    queue.end(elsewhere.id)
 
 
 def test_room_for_several_after_the_end_of_one_wakes_another_slot(committed, settings):
