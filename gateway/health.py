@@ -2,7 +2,7 @@
 
 Made of real calls of the last day; what the sandbox drew says nothing of a provider. A call that
 was refused or rejected counts neither for nor against its provider, and neither does one whose
-outcome was lost with its worker.
+outcome was lost with its worker, or whose images could not be stored.
 """
 
 import time
@@ -38,7 +38,8 @@ WITH call AS (
             extract(epoch FROM finished_at - started_at)::float8 AS seconds,
             CASE
                 WHEN status = 'succeeded' THEN 'success'
-                WHEN status = 'refused' OR error_kind IN ('ContentRefused', 'ProviderRejected')
+                WHEN status = 'refused'
+                    OR error_kind IN ('ContentRefused', 'ProviderRejected', 'NotStoredError')
                     OR (status = 'unknown' AND error_kind = '') THEN 'neutral'
                 ELSE 'failure'
             END AS outcome,

@@ -117,11 +117,15 @@ class Job:
     probe: Probe | None = None
 
 
+class NotStoredError(ProviderTimedOut):
+    """Time ran out after the provider had done its part, which its breaker must not count."""
+
+
 def insist(run: Run, work: Callable[[], T]) -> T:
     """Repeat idempotent work through an outage of Postgres or S3 until the deadline.
 
     Raises:
-        ProviderTimedOut: S3 stayed away until the deadline.
+        NotStoredError: S3 stayed away until the deadline.
         OperationalError, InterfaceError: Postgres stayed away until the deadline.
     """
     while True:
@@ -133,7 +137,7 @@ def insist(run: Run, work: Callable[[], T]) -> T:
                 raise
         except StorageUnavailableError as error:
             if run.remaining_s <= 0:
-                raise ProviderTimedOut(
+                raise NotStoredError(
                     "The images could not be stored before the deadline.", processed=True
                 ) from error
         gevent.sleep(min(INSIST_PAUSE_S, max(run.remaining_s, 0.05)))

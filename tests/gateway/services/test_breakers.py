@@ -33,6 +33,7 @@ from gateway.services.breakers import (
     record_failure,
     record_success,
 )
+from gateway.services.runs.jobs import NotStoredError
 from tests.gateway.services.rows import add_attempt, add_generation, new_name, open_key
 
 CLAIMERS = 8
@@ -162,10 +163,12 @@ def test_silence_until_a_providers_own_limit_counts(provider, settings):
     assert provider.is_open
 
 
-@pytest.mark.parametrize("kind", [ContentRefused, ProviderRejected, ModelRetired, RateLimited])
+@pytest.mark.parametrize(
+    "kind", [ContentRefused, ProviderRejected, ModelRetired, RateLimited, NotStoredError]
+)
 def test_a_provider_that_answers_is_not_at_fault(provider, kind):
     for _ in range(20):
-        provider.fail(kind)
+        provider.fail(kind, seconds=58)
 
     assert not Breaker.objects.filter(provider=provider.name).exists()
     assert provider.admit() == Admission(State.CLOSED)

@@ -76,10 +76,11 @@ def test_refused_and_rejected_calls_are_nobodys_failure():
     calls.add(status="refused", error_kind="ContentRefused")
     calls.add(status="failed", error_kind="ProviderRejected")
     calls.add(status="unknown", error_code="worker_lost")
+    calls.add(status="late", error_kind="NotStoredError")
 
     found = route_of(measured(), "flux-1.1-pro")
 
-    assert (found.calls, found.success_rate, found.last_failure) == (4, 1.0, None)
+    assert (found.calls, found.success_rate, found.last_failure) == (5, 1.0, None)
 
 
 def test_sandboxed_open_and_old_calls_are_left_out():
