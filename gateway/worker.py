@@ -5,6 +5,7 @@ together are fewer than the pool, so that one hanging provider cannot starve the
 """
 
 import logging
+from collections.abc import Collection
 from functools import cache
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from gevent.event import Event
 from core.clock import now
 from core.ids import new_uuid
 from gateway.services.processes import CurrentProcess, Kind, current_process
-from gateway.services.routing import queues
+from gateway.services.routing import busy_queues, queues
 from gateway.services.runs.claims import claim_next, give_back_unknown, startable
 from gateway.services.runs.endings import fail_generation
 from gateway.services.runs.runner import run_claim
@@ -37,9 +38,11 @@ logger = logging.getLogger(__name__)
 class Slots:
     """How many jobs of each queue this process may run at once."""
 
-    def __init__(self, pool_size: int, names: tuple[str, ...]) -> None:
-        shared = max(pool_size - RESERVED_TASKS, len(names))
-        self.capacity = max(1, shared // len(names))
+    def __init__(self, pool_size: int, names: Collection[str], *, busy: Collection[str]) -> None:
+        idle = len(names) - len(busy)
+        shared = (pool_size - RESERVED_TASKS - idle) // len(busy)
+        # A queue without an endpoint here holds at most what an earlier configuration left.
+        self._capacity = dict.fromkeys(names, 1) | dict.fromkeys(busy, max(1, shared))
         self._used = dict.fromkeys(names, 0)
         self._closed = False
         self.idle = Event()
@@ -47,7 +50,7 @@ class Slots:
 
     def take(self, queue: str) -> bool:
         """Take a slot if one is free and the process is not stopping."""
-        if self._closed or self._used[queue] >= self.capacity:
+        if self._closed or self._used[queue] >= self._capacity[queue]:
             return False
         self._used[queue] += 1
         self.idle.clear()
@@ -61,7 +64,7 @@ class Slots:
 
     def free(self, queue: str) -> int:
         """Return how many slots of a queue are free."""
-        return 0 if self._closed else self.capacity - self._used[queue]
+        return 0 if self._closed else self._capacity[queue] - self._used[queue]
 
     @property
     def is_open(self) -> bool:
@@ -190,4 +193,5 @@ class Worker:
 @cache
 def worker() -> Worker:
     """Return this process's worker."""
-    return Worker(current_process(Kind.WORKER), Slots(settings.WORKER_POOL_SIZE, queues()))
+    slots = Slots(settings.WORKER_POOL_SIZE, queues(), busy=busy_queues())
+    return Worker(current_process(Kind.WORKER), slots)

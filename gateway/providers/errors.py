@@ -95,7 +95,14 @@ class OutOfFunds(ProviderError):
 
 
 class BadCredentials(ProviderError):
-    """The upstream does not accept our key, or the key may not do this: an operator must act."""
+    """The upstream does not accept our key: an operator must act."""
+
+
+class ModelForbidden(ProviderError):
+    """Our key is good, but may not use this model: an operator must act; the next route may serve.
+
+    Other models of the upstream are not affected, so a caller cannot stop them by asking for one.
+    """
 
 
 class ModelRetired(ProviderError):

@@ -10,6 +10,7 @@ from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
     ContentRefused,
+    ModelForbidden,
     ModelRetired,
     OutOfFunds,
     ProviderError,
@@ -107,7 +108,7 @@ def _by_status(
         case 402 | 403 if status == 402 or "balance" in message.lower():  # noqa: PLR2004
             return OutOfFunds(message)
         case 401 | 403:
-            return BadCredentials(message)
+            return (BadCredentials if status == 401 else ModelForbidden)(message)  # noqa: PLR2004
         case 404 if "request" not in message.lower():
             return ModelRetired(message)
         case 429:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gateway.providers.errors import (
     BadCredentials,
     ContentRefused,
+    ModelForbidden,
     ModelRetired,
     OutOfFunds,
     ProviderError,
@@ -124,6 +125,8 @@ def _by_content(failure: Failure) -> ProviderError | None:
         return OutOfFunds(message)
     if _is_unauthorized(failure):
         return BadCredentials(message)
+    if failure.status == 403:  # noqa: PLR2004
+        return ModelForbidden(message)
     return ModelRetired(message) if _is_model_gone(failure) else None
 
 
@@ -142,7 +145,7 @@ def _is_unfunded(failure: Failure) -> bool:
 
 
 def _is_unauthorized(failure: Failure) -> bool:
-    return failure.status in {401, 403} or (
+    return failure.status == 401 or (  # noqa: PLR2004
         failure.status == 400  # noqa: PLR2004
         and (
             failure.reason == "API_KEY_INVALID"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from gateway.providers.errors import (
     BadCredentials,
     ContentRefused,
+    ModelForbidden,
     ModelRetired,
     OutOfFunds,
     ProviderError,
@@ -33,6 +34,11 @@ _GONE = re.compile(
 # The older form of a block has no details; its message ends with `safety_violations=[violence].`
 _VIOLATIONS = re.compile(r"safety_violations=\[([\w/, -]*)\]")
 _TRANSIENT = frozenset({408, 409, 425})
+_ACCOUNT: Mapping[int, type[ProviderError]] = {
+    401: BadCredentials,
+    402: OutOfFunds,
+    403: ModelForbidden,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +131,8 @@ def _by_status(failure: Failure) -> ProviderError:
     message = failure.message
     if status == 429:  # noqa: PLR2004
         return RateLimited(message, retry_after_s=wait_s)
-    if status in {401, 403}:
-        return BadCredentials(message)
-    if status == 402:  # noqa: PLR2004
-        return OutOfFunds(message)
+    if status in _ACCOUNT:
+        return _ACCOUNT[status](message)
     if status >= 500 or status in _TRANSIENT:  # noqa: PLR2004
         return ProviderUnavailable(message, retry_after_s=wait_s, processed=True)
     if failure.error and (status >= 400 or "invalid" in text(failure.error.get("type"))):  # noqa: PLR2004

@@ -11,6 +11,7 @@ from decimal import Decimal
 from gateway.providers.errors import (
     BadCredentials,
     ContentRefused,
+    ModelForbidden,
     ModelRetired,
     OutOfFunds,
     ProviderError,
@@ -91,7 +92,7 @@ def _by_status(status: int, headers: Mapping[str, str], message: str, param: str
     wait_s = retry_after_s(headers)
     match status:
         case 401 | 403:
-            return BadCredentials(message)
+            return (BadCredentials if status == 401 else ModelForbidden)(message)  # noqa: PLR2004
         case 402:
             return OutOfFunds(message)
         case 404:

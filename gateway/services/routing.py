@@ -179,6 +179,11 @@ def queues() -> tuple[str, ...]:
     return (*PROVIDERS, SANDBOX)
 
 
+def busy_queues() -> tuple[str, ...]:
+    """Return the queues that get work as this server is configured."""
+    return (*real_endpoints(), SANDBOX)
+
+
 def _routes(
     model: Model, endpoints: dict[str, Endpoint], *, today: date, allow_substitution: bool
 ) -> list[Route]:

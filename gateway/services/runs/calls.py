@@ -18,11 +18,16 @@ from django.db import connection
 from core.clock import now
 from core.http.client import shared_client
 from gateway.catalog.fit import fit
-from gateway.errors import InvalidRequestError
+from gateway.errors import InvalidRequestError, ProviderUnavailableError
 from gateway.models import Attempt
 from gateway.parameters.generation import MAX_SEED
 from gateway.providers.base import Call, ImageRequest, ProviderResult
-from gateway.providers.errors import ContentRefused, ProviderError, ProviderTimedOut
+from gateway.providers.errors import (
+    ContentRefused,
+    ModelForbidden,
+    ProviderError,
+    ProviderTimedOut,
+)
 from gateway.providers.registry import adapter_for
 from gateway.providers.transfer import TransferPermit, transfer_semaphore
 from gateway.services.breakers import (
@@ -148,11 +153,14 @@ def _prepare(
     probe: Probe | None,
     *,
     alone: bool,
-) -> Job | GiveUp | Lost:
+) -> Job | NextRoute | GiveUp | Lost:
     """Record an attempt, or take over the one left behind."""
     route = route_of(model=run.request.model, step=run.step)
     try:
+        endpoint = endpoint_of(step=run.step)
         fitted = fit(run.request, route, len(indexes))
+    except ProviderUnavailableError:
+        return NextRoute(otherwise=closed_until(None))
     except InvalidRequestError as error:
         return GiveUp(
             Failure(
@@ -171,6 +179,7 @@ def _prepare(
         run=run,
         attempt=attempt,
         route=route,
+        endpoint=endpoint,
         fitted=fitted,
         indexes=tuple(indexes),
         permit=permit,
@@ -234,7 +243,7 @@ def _call(job: Job) -> ProviderResult:
     adapter = adapter_for(job.attempt.provider)
     call = Call(
         request=job.fitted.image_request,
-        endpoint=endpoint_of(step=run.step),
+        endpoint=job.endpoint,
         http=shared_client(
             allow_private=settings.ALLOW_PRIVATE_UPSTREAMS,
             version=VERSION,
@@ -266,10 +275,13 @@ def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost
         status = Attempt.Status.REFUSED
     elif timed_out:
         status = Attempt.Status.LATE if error.processed else Attempt.Status.UNKNOWN
-    logger.info(
-        "attempt.failed generation=%s provider=%s kind=%s status=%s code=%s",
+    logger.log(
+        # Nothing else tells an operator of this one: no breaker opens.
+        logging.ERROR if isinstance(error, ModelForbidden) else logging.INFO,
+        "attempt.failed generation=%s provider=%s model=%s kind=%s status=%s code=%s",
         run.claim.generation_id,
         job.attempt.provider,
+        job.attempt.upstream_model,
         type(error).__name__,
         error.upstream_status,
         error.upstream_code,

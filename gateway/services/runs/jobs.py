@@ -15,6 +15,7 @@ from gateway.catalog.fit import Fitted
 from gateway.catalog.types import Route
 from gateway.models import Attempt
 from gateway.parameters.types import GenerationRequest
+from gateway.providers.base import Endpoint
 from gateway.providers.errors import ProviderTimedOut
 from gateway.providers.transfer import TransferPermit
 from gateway.services.breakers import Probe
@@ -108,6 +109,7 @@ class Job:
     run: Run
     attempt: Attempt
     route: Route
+    endpoint: Endpoint
     fitted: Fitted
     indexes: tuple[int, ...]
     permit: TransferPermit

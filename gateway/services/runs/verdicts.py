@@ -12,6 +12,7 @@ from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
     ContentRefused,
+    ModelForbidden,
     ModelRetired,
     OutOfFunds,
     ProviderError,
@@ -94,7 +95,7 @@ def judge(error: ProviderError, situation: Situation) -> Verdict:
             return GiveUp(_rejected(error))
         case ProviderTimedOut():
             return _after_silence(error, situation)
-        case ModelRetired() | BadCredentials() | OutOfFunds():
+        case ModelRetired() | ModelForbidden() | BadCredentials() | OutOfFunds():
             return NextRoute(otherwise=unavailable(None))
         case RateLimited() | ProviderUnavailable() | BadResponse():
             return _retry(error, situation)

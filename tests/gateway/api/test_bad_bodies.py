@@ -38,7 +38,6 @@ INVALID, UNSUPPORTED = "invalid_value", "unsupported_value"
         ({"n": 9, "model": FLUX}, 400, INVALID, "n"),
         ({"n": 11, "model": GPT}, 400, INVALID, "n"),
         ({"n": 2}, 400, INVALID, "n"),
-        ({"n": 2, "model": FLUX}, 400, UNSUPPORTED, "n"),
         ({"n": -1}, 400, INVALID, "n"),
         ({"n": "1"}, 400, INVALID, "n"),
         ({"n": 1.0}, 400, INVALID, "n"),

@@ -30,7 +30,7 @@ def generate(make_call: MakeCall, upstream: Upstream, **fields):
     [
         (401, error("401", "Access denied"), errors.BadCredentials, False),
         (401, {"statusCode": 401, "message": "Unauthorized."}, errors.BadCredentials, False),
-        (403, error("Forbidden", BLOCKED), errors.BadCredentials, False),
+        (403, error("Forbidden", BLOCKED), errors.ModelForbidden, False),
         (404, error("DeploymentNotFound"), errors.ModelRetired, False),
         (404, error("404", "Resource not found"), errors.ModelRetired, False),
         (404, {"statusCode": 404, "message": "Resource not found"}, errors.ModelRetired, False),

@@ -38,7 +38,7 @@ TOO_LATE = {"detail": "Request timed out", "error_type": "request_timeout"}
     ("status", "body", "expected", "processed"),
     [
         (401, LOCKED, errors.BadCredentials, False),
-        (403, {"detail": "Forbidden"}, errors.BadCredentials, False),
+        (403, {"detail": "Forbidden"}, errors.ModelForbidden, False),
         (403, BALANCE, errors.OutOfFunds, False),
         (402, b"", errors.OutOfFunds, False),
         (404, {"detail": "Path /v9 not found"}, errors.ModelRetired, False),

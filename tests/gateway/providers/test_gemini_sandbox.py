@@ -101,7 +101,7 @@ def test_filtered_images_are_counted(make_call: MakeCall, sandbox_url: str):
         ("[[unfunded]]", errors.OutOfFunds),
         ("[[status=400]]", errors.ProviderRejected),
         ("[[status=401]]", errors.BadCredentials),
-        ("[[status=403]]", errors.BadCredentials),
+        ("[[status=403]]", errors.ModelForbidden),
         ("[[status=404]]", errors.ModelRetired),
         ("[[status=429;retry_after=3]]", errors.RateLimited),
         ("[[status=499]]", errors.ProviderUnavailable),

@@ -46,7 +46,7 @@ GONE = "The model 'dall-e-3' does not exist."
         (400, error("billing_hard_limit_reached"), errors.OutOfFunds, False),
         (401, error("invalid_api_key"), errors.BadCredentials, False),
         (401, b"", errors.BadCredentials, False),
-        (403, error(), errors.BadCredentials, False),
+        (403, error(), errors.ModelForbidden, False),
         (403, error("unsupported_country_region_territory"), errors.BadCredentials, False),
         (402, error(), errors.OutOfFunds, False),
         (429, error("rate_limit_exceeded", "requests"), errors.RateLimited, False),

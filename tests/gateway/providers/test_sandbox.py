@@ -78,7 +78,7 @@ def test_dall_e_and_fal_job_are_served(make_call: MakeCall, sandbox_url: str, sa
         ("[[empty]]", errors.ContentRefused, ("xai",)),
         ("[[refuse=output]]", errors.ContentRefused, ("azure_openai", "xai")),
         ("[[refuse=filter]]", errors.ContentRefused, ("azure_openai",)),
-        ("[[status=403]]", errors.BadCredentials, ("azure_openai", "xai")),
+        ("[[status=403]]", errors.ModelForbidden, ("azure_openai", "xai")),
         ("[[nsfw]]", errors.ContentRefused, ("azure_openai", "xai", "fal")),
         ("[[status=404]]", errors.ModelRetired, ("azure_openai", "xai", "fal")),
         ("[[status=503;at=submit]]", errors.ProviderUnavailable, ("fal",)),
