@@ -89,10 +89,12 @@ class Stack:
         *,
         is_emulated: bool = False,
         web_processes: int = WEB_PROCESSES,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
         self._blocker = blocker
         self._is_emulated = is_emulated
         self._web_processes = web_processes
+        self._settings = settings or {}
         self._folders = Folders.under(folder)
         self._sockets = {name: listen("127.0.0.1", 0) for name in ("web", "sandbox", "upstream")}
         self._children: dict[str, Child] = {}
@@ -126,6 +128,7 @@ class Stack:
             "FORBID_NETWORK_IN_TRANSACTION": "1",
             "WEB_PROCESSES": str(self._web_processes),
             "WORKER_POOL_SIZE": "400",
+            **self._settings,
         }
         return child_environment(environ, values)
 

@@ -154,7 +154,8 @@ class Job:
                     payload = wire.read_images_json(call, answer)
                 else:
                     payload = wire.read_error_json(answer)
-        except (ProviderUnavailable, ProviderTimedOut) as error:
+        except (ProviderUnavailable, ProviderTimedOut, BadResponse) as error:
+            # A page of a proxy in between, or half a body, says nothing of the job.
             error.processed = True
             self._count_failed_result(error)
             return None

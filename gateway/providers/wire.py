@@ -29,6 +29,8 @@ _DOWNLOAD_RETRY_S = 0.3
 _DOWNLOAD_S_MAX = 60.0
 _OK = 200
 _SERVER_ERROR = 500
+# What storage answers for a moment about an object it does not know everywhere yet.
+_PERHAPS_NOT_YET = frozenset({403, 404})
 _TOO_MANY_REQUESTS = 429
 
 
@@ -171,8 +173,10 @@ def _downloaded(call: Call, url: str) -> bytes:
     for _ in range(_DOWNLOAD_TRIES - 1):
         try:
             return _download_once(call, url)
-        except ProviderUnavailable:
-            pause(_DOWNLOAD_RETRY_S, deadline=call.deadline)
+        except (ProviderUnavailable, BadResponse) as error:
+            if isinstance(error, BadResponse) and error.upstream_status not in _PERHAPS_NOT_YET:
+                raise
+        pause(_DOWNLOAD_RETRY_S, deadline=call.deadline)
     return _download_once(call, url)
 
 

@@ -64,13 +64,14 @@ def test_models_name_their_routes_with_what_was_measured(client):
 
 @pytest.mark.usefixtures("fal_is_down")
 def test_a_model_whose_only_provider_is_down_is_not_available(tenant):
-    """Within the second for which a web process keeps its view."""
+    """Within the second for which each web process keeps its view."""
 
-    def model():
-        return tenant.get("/v1/models/fal/flux-1.1-pro").json()
+    def is_shown():
+        model = tenant.get("/v1/models/fal/flux-1.1-pro").json()
+        states = {route["state"] for route in model["routes"]}
+        return model["available"] is False and states == {"unavailable"}
 
-    wait_until(lambda: model()["available"] is False, "the model is shown unavailable")
-    assert {route["state"] for route in model()["routes"]} == {"unavailable"}
+    wait_until(is_shown, "the model is shown unavailable")
     assert tenant.get("/v1/models/openai/dall-e-3").json()["available"] is True
 
 

@@ -157,7 +157,7 @@ def test_the_slot_that_ends_one_runs_the_next_while_another_worker_holds_the_res
     process = CurrentProcess(Kind.WORKER)
     process.id = new_worker()
 
-    Worker(process, Slots(RESERVED_TASKS + 10, (queue.name,))).drain(queue.name)
+    Worker(process, Slots(RESERVED_TASKS + 10, (queue.name,), busy=(queue.name,))).drain(queue.name)
 
     ended = Generation.objects.filter(id__in=[one.id for one in ours], status="failed")
     assert ended.count() == 4
