@@ -148,7 +148,7 @@ def test_expired_result_is_asked_for_again(
     result = generate(make_call, upstream)
 
     assert result.images[0].data == b"image"
-    assert len(images.calls("GET", SAMPLE)) == 1
+    assert len(images.calls("GET", SAMPLE)) == 3
     assert len(upstream.calls("POST", SUBMIT)) == 1
 
 
