@@ -6,13 +6,16 @@ import functools
 import hashlib
 import time
 from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from boto3.s3.transfer import TransferConfig
+from botocore.response import StreamingBody
 from django.conf import settings
 from storages.backends.s3 import S3Storage  # type: ignore[import-untyped]  # ships no types
 
 from gateway.storage.client import s3_config, s3_resource
+from gateway.storage.direct import direct_bucket
 from gateway.storage.errors import (
     ObjectExistsError,
     ObjectNotFoundError,
@@ -20,7 +23,6 @@ from gateway.storage.errors import (
     StorageUnavailableError,
     translated_errors,
 )
-from gateway.storage.puts import put_quickly
 from gateway.storage.types import ObjectInfo, ObjectStream, Stored, StoredObject
 
 if TYPE_CHECKING:  # the stubs are no dependency of the running program
@@ -95,7 +97,7 @@ class ImageStorage(S3Storage):  # type: ignore[misc]  # the base class ships no 
             "If-None-Match": "*",
             "x-amz-checksum-sha256": checksum,
         }
-        if put_quickly(self.bucket_name, key, data, headers):
+        if direct_bucket(self.bucket_name).put(key, data, headers):
             return Stored(key, sha256, len(data), existed=False)
         for _ in range(_PUT_ROUNDS):
             try:
@@ -169,6 +171,11 @@ class ImageStorage(S3Storage):  # type: ignore[misc]  # the base class ships no 
             NotModifiedError: `if_none_match` names the stored version.
             RangeNotSatisfiableError: `byte_range` is outside the object.
         """
+        if byte_range is None and if_none_match is None:
+            found = direct_bucket(self.bucket_name).get(key)
+            if found is not None:
+                info = _info_of_headers(found.headers)
+                return ObjectStream(info, StreamingBody(found.raw, info.size), chunk_bytes)
         conditions: dict[str, Any] = {}
         if byte_range is not None:
             conditions["Range"] = byte_range
@@ -295,6 +302,17 @@ def _info(answer: "GetObjectOutputTypeDef | HeadObjectOutputTypeDef") -> ObjectI
         cache_control=answer.get("CacheControl", ""),
         sha256=_hex_digest(answer.get("ChecksumSHA256", "")),
         content_range=answer.get("ContentRange") or None,
+    )
+
+
+def _info_of_headers(headers: Mapping[str, str]) -> ObjectInfo:
+    return ObjectInfo(
+        size=int(headers["Content-Length"]),
+        etag=headers.get("ETag", ""),
+        last_modified=parsedate_to_datetime(headers["Last-Modified"]),
+        content_type=headers.get("Content-Type", ""),
+        cache_control=headers.get("Cache-Control", ""),
+        sha256=_hex_digest(headers.get("x-amz-checksum-sha256", "")),
     )
 
 

@@ -1,7 +1,8 @@
-"""Puts on the short path: botocore's own signer and transport without what lies between them.
+"""The short path to S3: botocore's own signer and transport without what lies between them.
 
 `put_object` resolves an endpoint, runs some forty event handlers, waits for `100 Continue` and
-parses an answer without content: a millisecond of CPU and two of waiting for each image.
+parses an answer without content: a millisecond of CPU and two of waiting for each image. Reading is
+alike.
 """
 
 import functools
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 import botocore.session
 from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
@@ -33,8 +34,12 @@ if TYPE_CHECKING:  # the stubs are no dependency of the running program
 _OK = 200
 
 
-class Putter:
-    """Puts objects into one bucket; shared by all greenlets."""
+class DirectBucket:
+    """Puts into and reads from one bucket; shared by all greenlets.
+
+    Whatever does not go as it should is left open here, for the client's own method to do over: it
+    retries, follows AWS to other regions and says what is wrong.
+    """
 
     def __init__(self, config: S3Config, bucket: str) -> None:
         client = s3_resource(config).meta.client
@@ -54,30 +59,44 @@ class Putter:
     def put(self, key: str, data: bytes, headers: Mapping[str, str]) -> bool:
         """Put an object; return whether the server said that it did.
 
-        False leaves open what happened, and is for `put_object` to find out, which retries and
-        follows AWS to other regions; with `If-None-Match` doing it again does no harm.
+        With `If-None-Match` doing it over does no harm.
         """
+        answer = self._send("PUT", key, headers, data)
+        return answer is not None and answer.status_code == _OK
+
+    def get(self, key: str) -> AWSResponse | None:
+        """Return an answer whose headers have arrived, and whose `raw` body is to be read."""
+        answer = self._send("GET", key, {}, None)
+        if answer is None or answer.status_code == _OK:
+            return answer
+        answer.raw.close()
+        return None
+
+    def _send(
+        self, method: str, key: str, headers: Mapping[str, str], data: bytes | None
+    ) -> AWSResponse | None:
         forbid_open_transaction()
         if self._credentials is None:
-            return False
+            return None
         url = self._base_url + quote(key, safe="/~")
-        request = AWSRequest("PUT", url, headers=dict(headers), data=data)
+        request = AWSRequest(
+            method, url, headers=dict(headers), data=data, stream_output=method == "GET"
+        )
         # The signer reads from it that payloads are not hashed.
         request.context["client_config"] = self._config
         frozen: Any = self._credentials.get_frozen_credentials()
         S3SigV4Auth(frozen, "s3", self._region).add_auth(request)
         try:
-            return bool(self._http.send(request.prepare()).status_code == _OK)
+            return self._http.send(request.prepare())
         except BotoCoreError:
-            return False
+            return None
 
 
 @functools.cache
-def putter(config: S3Config, bucket: str) -> Putter:
-    """Return the process's putter for a bucket."""
-    return Putter(config, bucket)
+def _direct_bucket(config: S3Config, bucket: str) -> DirectBucket:
+    return DirectBucket(config, bucket)
 
 
-def put_quickly(bucket: str, key: str, data: bytes, headers: Mapping[str, str]) -> bool:
-    """Put an object where the settings say; see `Putter.put`."""
-    return putter(s3_config(), bucket).put(key, data, headers)
+def direct_bucket(bucket: str) -> DirectBucket:
+    """Return the process's short path to a bucket where the settings say."""
+    return _direct_bucket(s3_config(), bucket)
