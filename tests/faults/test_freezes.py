@@ -77,7 +77,8 @@ def freeze_under_load(machine, organization, name, *, seconds, per_second=PER_SE
     """Freeze a process for `seconds`, with requests before, during and after; then audit."""
     crowd = Crowd(machine)
     count = int((seconds + 3) * per_second)
-    calls = mixed_calls(organization, count, f"frozen {name}", delay_s=1)
+    # The upstream counts calls by their prompt, over all tests.
+    calls = mixed_calls(organization, count, f"frozen {name} {seconds}", delay_s=1)
     load = threading.Thread(target=crowd.send_all, args=(calls,), kwargs={"per_second": per_second})
     load.start()
     time.sleep(1.5)
