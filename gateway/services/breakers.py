@@ -157,16 +157,20 @@ class Board:
     def __init__(self) -> None:
         self._openings: dict[str, Opening] = {}
         self._looked_at = float("-inf")
+        self._read_at = float("-inf")
 
     def openings(self) -> dict[str, Opening]:
         """Return the open breakers by provider, read again when a second has passed."""
-        if time.monotonic() - self._looked_at >= REFRESH_S:
+        moment = time.monotonic()
+        # After a quiet time the view from before may be minutes old: then all read.
+        is_old = moment - self._read_at >= 2 * REFRESH_S
+        if is_old or moment - self._looked_at >= REFRESH_S:
             self.refresh()
         return self._openings
 
     def refresh(self) -> None:
-        """Read the rows; whoever asks meanwhile gets the view from before."""
-        self._looked_at = time.monotonic()
+        """Read the rows; whoever asks meanwhile gets the view from before, if it is recent."""
+        began_at = self._looked_at = time.monotonic()
         rows = Breaker.objects.filter(is_open=True).values_list(
             "provider", "opened_at", "retry_at", "reason"
         )
@@ -174,10 +178,11 @@ class Board:
             provider: Opening(opened_at, retry_at, reason)
             for provider, opened_at, retry_at, reason in rows
         }
+        self._read_at = began_at
 
     def forget(self) -> None:
         """Read the rows for whoever asks next."""
-        self._looked_at = float("-inf")
+        self._looked_at = self._read_at = float("-inf")
 
 
 @cache

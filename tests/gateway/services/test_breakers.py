@@ -25,6 +25,7 @@ from gateway.providers.errors import (
 )
 from gateway.services.breakers import (
     Admission,
+    Board,
     Probe,
     State,
     admit,
@@ -324,6 +325,23 @@ def test_calls_that_still_hang_from_before_the_closing_do_not_open_it_again(prov
 
     assert not provider.is_open
     provider.open()
+
+
+def test_view_from_before_a_quiet_time_is_given_to_nobody(provider):
+    """Who asks while another one reads the rows anew would else see them as they once were."""
+    provider.open()
+    view, meanwhile = Board(), []
+
+    def ask_too(execute, *query):
+        if not meanwhile:
+            meanwhile.append({})
+            meanwhile.append(view.openings())
+        return execute(*query)
+
+    with connection.execute_wrapper(ask_too):
+        assert provider.name in view.openings()
+
+    assert provider.name in meanwhile[1]
 
 
 def test_of_many_workers_one_gets_the_probe(committed):
