@@ -26,6 +26,7 @@ from gateway.providers.errors import (
 from gateway.services.breakers import (
     Admission,
     Board,
+    Opening,
     Probe,
     State,
     admit,
@@ -330,7 +331,8 @@ def test_calls_that_still_hang_from_before_the_closing_do_not_open_it_again(prov
 def test_view_from_before_a_quiet_time_is_given_to_nobody(provider):
     """Who asks while another one reads the rows anew would else see them as they once were."""
     provider.open()
-    view, meanwhile = Board(), []
+    view = Board()
+    meanwhile: list[dict[str, Opening]] = []
 
     def ask_too(execute, *query):
         if not meanwhile:
