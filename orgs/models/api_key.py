@@ -13,7 +13,8 @@ class ApiKey(models.Model):
     """A credential of an organization.
 
     `lookup` is the readable start of the secret's random part, `digest` the HMAC-SHA256 of the
-    whole secret. Empty `scopes`, `models` and `cidrs` mean no restriction.
+    whole secret; a rotation keeps those it replaced as `previous_*`, until the overlap ends. Empty
+    `scopes`, `models_allowed` and `cidrs` mean no restriction, a null limit no limit.
     """
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
@@ -25,16 +26,41 @@ class ApiKey(models.Model):
     livemode = models.BooleanField()
     lookup = models.CharField(max_length=16, unique=True)
     digest = models.BinaryField(max_length=32)
+    previous_lookup = models.CharField(max_length=16, unique=True, null=True, blank=True)
+    previous_digest = models.BinaryField(max_length=32, null=True, blank=True)
+    previous_expires_at = models.DateTimeField(null=True, blank=True)
     scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     models_allowed = ArrayField(models.CharField(max_length=100), default=list, blank=True)
     cidrs = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     max_concurrent = models.PositiveIntegerField(null=True, blank=True)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    images_per_minute = models.PositiveIntegerField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(requests_per_minute__gte=1)
+                & models.Q(images_per_minute__gte=1),
+                name="orgs_apikey_rates_positive",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    previous_lookup__isnull=True,
+                    previous_digest__isnull=True,
+                    previous_expires_at__isnull=True,
+                )
+                | models.Q(
+                    previous_lookup__isnull=False,
+                    previous_digest__isnull=False,
+                    previous_expires_at__isnull=False,
+                ),
+                name="orgs_apikey_previous_whole",
+            ),
+        ]
         indexes = [models.Index(fields=["organization", "created_at"])]
 
     def __str__(self) -> str:

@@ -21,6 +21,8 @@ class Organization(models.Model):
     default_model = models.CharField(max_length=100, blank=True)
     allow_substitution = models.BooleanField(default=True)
     max_concurrent = models.PositiveIntegerField(null=True, blank=True)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    images_per_minute = models.PositiveIntegerField(null=True, blank=True)
     is_demo = models.BooleanField(default=False)
     suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -38,6 +40,11 @@ class Organization(models.Model):
             models.CheckConstraint(
                 condition=models.Q(allow_substitution=True) | ~models.Q(default_model=""),
                 name="orgs_organization_default_model_named",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(requests_per_minute__gte=1)
+                & models.Q(images_per_minute__gte=1),
+                name="orgs_organization_rates_positive",
             ),
         ]
 
