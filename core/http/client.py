@@ -12,11 +12,11 @@ thread does.
 
 import functools
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import orjson
 import requests
@@ -33,7 +33,7 @@ from core.http.errors import (
     TimedOut,
     TooManyRedirects,
 )
-from core.http.guard import Guard, Resolver, resolve
+from core.http.guard import Guard, Resolver, Target, resolve
 from core.http.pools import PooledAdapter
 
 HOP_HEADER = "X-Lienzo-Hop"
@@ -136,14 +136,15 @@ class HttpClient:
     """Connection pools and rules for all calls out of one process; safe to share between greenlets.
 
     Args:
-        allow_private: Downloads may connect to private and loopback addresses.
+        allow_private: Guarded calls may connect to private and loopback addresses.
         version: Of this software, for the User-Agent.
         before_request: Called before each request, in the caller's greenlet and outside its timer;
             what it raises stops the call. Meant for refusing calls while a database connection is
             open.
-        resolver: How the guard looks a download's host up.
+        resolver: How the guard looks a host up.
         pool_size: Idle connections kept per host.
         ca_file: Authorities to trust instead of the bundled ones.
+        exempt: Hosts and ports that the guard does not check.
     """
 
     def __init__(
@@ -155,9 +156,10 @@ class HttpClient:
         resolver: Resolver = resolve,
         pool_size: int = 256,
         ca_file: str | None = None,
+        exempt: Collection[Target] = (),
     ) -> None:
         tls = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
-        guard = Guard(allow_private=allow_private, resolver=resolver)
+        guard = Guard(allow_private=allow_private, resolver=resolver, exempt=exempt)
         self._before_request = before_request
         # Images and base64 hardly compress: decompressing would cost more than the transfer saves.
         self._headers = {
@@ -169,7 +171,7 @@ class HttpClient:
         # The transports alone: a session around them would merge settings, cookies and hooks that
         # there are not, for a quarter of a call's CPU.
         self._calls = PooledAdapter(size=pool_size, tls=tls)
-        self._downloads = PooledAdapter(size=pool_size, tls=tls, guard=guard)
+        self._guarded = PooledAdapter(size=pool_size, tls=tls, guard=guard)
 
     def open(
         self,
@@ -220,15 +222,27 @@ class HttpClient:
             error.processed = True
             raise
 
+    def post_guarded(
+        self, url: str, *, deadline: float, headers: Mapping[str, str], body: bytes
+    ) -> HttpResponse:
+        """Post to a URL that a customer named; its address is checked as it is connected to.
+
+        Redirects are returned, not followed.
+
+        Raises:
+            HttpError: As `open`, also TargetRefused.
+        """
+        return self._send(self._guarded, "POST", url, deadline=deadline, headers=headers, body=body)
+
     def close(self) -> None:
         """Close all idle connections."""
         self._calls.close()
-        self._downloads.close()
+        self._guarded.close()
 
     def _follow(self, url: str, *, deadline: float) -> HttpResponse:
         for _ in range(_REDIRECTS_MAX + 1):
             answer = self._send(
-                self._downloads, "GET", url, deadline=deadline, headers={"Accept": "*/*"}, body=None
+                self._guarded, "GET", url, deadline=deadline, headers={"Accept": "*/*"}, body=None
             )
             target = answer.headers.get("Location")
             if answer.status not in _REDIRECT_STATUSES or not target:
@@ -247,7 +261,7 @@ class HttpClient:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> HttpResponse:
-        _check_target(url)
+        parse_target(url)
         if self._before_request is not None:
             self._before_request()
         left = remaining_s(deadline, processed=False)
@@ -270,8 +284,8 @@ class HttpClient:
         return HttpResponse(response, deadline=deadline)
 
 
-def _check_target(url: str) -> None:
-    """Refuse URLs that requests would read more into than a place to get an answer from.
+def parse_target(url: str) -> SplitResult:
+    """Return a URL's parts; refuse one that requests would read more into than where to connect to.
 
     Raises:
         InvalidTarget: Not http or https, no host, or a user name (it would be sent as a
@@ -284,6 +298,7 @@ def _check_target(url: str) -> None:
         raise InvalidTarget("the URL is not valid") from error
     if not usable or "@" in parts.netloc:
         raise InvalidTarget("the URL must be http or https, with a host and without a user name")
+    return parts
 
 
 def _join(url: str, target: str) -> str:

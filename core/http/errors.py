@@ -23,7 +23,7 @@ class InvalidTarget(HttpError):
 
 
 class TargetRefused(HttpError):
-    """A download's host has no address that may be connected to."""
+    """The host has no address that may be connected to."""
 
 
 class TooManyRedirects(HttpError):

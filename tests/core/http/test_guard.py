@@ -30,7 +30,9 @@ def to_loopback(host: str, port: int) -> list[str]:
         "127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254",
         "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::",
         "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-        "64:ff9b::7f00:1", "2002:7f00:1::",
+        "64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "2002:7f00:1::", "::7f00:1", "::ffff:0:7f00:1",
+        "fec0::1", "3fff::1", "5f00::1", "192.0.0.192", "192.88.99.1", "198.18.0.1", "240.0.0.1",
+        "168.63.129.16", "100.100.100.200", "fd00:ec2::254",
         "not an address",
     ],
 )  # fmt: skip
@@ -46,7 +48,7 @@ def test_global_address_is_permitted(address: str):
 @pytest.mark.parametrize(
     ("address", "permitted"),
     [("127.0.0.1", True), ("10.1.1.1", True), ("::1", True), ("169.254.169.254", False),
-     ("::ffff:169.254.169.254", False), ("0.0.0.0", False)],
+     ("::ffff:169.254.169.254", False), ("0.0.0.0", False), ("168.63.129.16", False)],
 )  # fmt: skip
 def test_private_addresses_are_permitted_on_request_but_never_link_local(
     address: str, permitted: bool
@@ -180,3 +182,23 @@ def test_tls_with_an_unknown_authority_is_refused():
             client.open("GET", f"{upstream.url}/", deadline=soon())
 
         assert upstream.received == []
+
+
+def test_guarded_post_reaches_an_exempt_target_alone(upstream: Upstream):
+    client = HttpClient(
+        allow_private=False,
+        version="1",
+        resolver=to_loopback,
+        exempt=[(PUBLIC, upstream.port), ("localhost", upstream.port + 1)],
+    )
+
+    with client.post_guarded(
+        f"http://{PUBLIC}:{upstream.port}/hook", deadline=soon(), headers={}, body=b"{}"
+    ):
+        pass
+    with pytest.raises(TargetRefused):
+        client.post_guarded(
+            f"http://localhost:{upstream.port}/hook", deadline=soon(), headers={}, body=b"{}"
+        )
+
+    assert [one.path for one in upstream.received] == ["/hook"]
