@@ -79,7 +79,7 @@ class UpstreamControl:
 
 
 class Stack:
-    """The running product. `url` is its address, without ``/v1``."""
+    """The running product. `url` is its address, without ``/v1``; `settings` win over its own."""
 
     def __init__(
         self,

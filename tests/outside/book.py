@@ -102,6 +102,7 @@ class Book:
         self._rules: list[Rule] = []
         self.calls: list[Call] = []
         self.seen: list[Seen] = []
+        self.crashes: list[str] = []
         self.jobs: dict[str, Job] = {}
         self.files: dict[str, File] = {}
 
@@ -155,6 +156,8 @@ def draw(call: Call, content: Rule, size: tuple[int, int], kind: str, count: int
         images = [b"<!doctype html><html><body>Gone</body></html>"] * count
     elif content.do == "huge":
         images = [huge()] * count
+    elif content.do == "one_huge":
+        images[0] = huge()
     elif content.do == "empty":
         images = [b""] * count
     call.status = 200

@@ -16,12 +16,13 @@ from PIL import Image
 
 from gateway.models import Attempt, Generation
 from tests.outside.control import Upstream
+from tests.outside.protocols.exchange import KEYS
 from tests.stack import Stack
 from tests.tenants import Tenant, new_prompt
 
 MARKUP = Decimal("1.05")
 WALLET = Decimal(10)
-AT_ONCE = 16
+AT_ONCE = 20
 STATUSES = {
     "content_policy_violation": 400,
     "moderation_blocked": 400,
@@ -110,7 +111,7 @@ class Outcome:
         error = self.answer.json().get("error")
         return str(error["code"]) if error else None
 
-    def is_right(self) -> list[str]:
+    def findings(self) -> list[str]:
         """Return everything that is wrong with the answer and the money."""
         case, found = self.case, []
         cost = Decimal(self.answer.headers.get("X-Cost", "-1"))
@@ -133,8 +134,14 @@ class Outcome:
         found += [text for call in self.calls for text in call["complaints"]]
         made = sorted(attempt.provider for attempt in self.attempts)
         logged = sorted(call["provider"] for call in self.calls)
+        if case.subject.provider not in logged:
+            found.append(f"{case.subject.provider} was never called")
         if made != logged:
             found.append(f"attempts {made}, calls {logged}")
+        # What never came may have been made, so it counts as paid; what came is never free.
+        costs = sum(attempt.cost_micros for attempt in self.attempts)
+        if not costs and any(call["paid"] for call in self.calls):
+            found.append("a paid call is booked as free")
         return found
 
     def _image_findings(self) -> list[str]:
@@ -156,9 +163,26 @@ class Outcome:
         return found
 
 
+def key_findings(seen: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the requests that carried a key to where it does not belong, or none where it does."""
+    found = []
+    for request in seen:
+        text = f"{request['target']} {request['headers']}"
+        carried = {provider for provider, key in KEYS.items() if key in text}
+        path = request["target"]
+        is_call = request["host"] == "own" and not path.startswith(("/files/", "/hop/"))
+        wanted = {path[1:].partition("/")[0]} if is_call else set()
+        if carried != wanted:
+            found.append(f"{request['method']} {request['host']} {path}: keys of {carried}")
+    return found
+
+
 @contextmanager
 def closed_breakers(stack: Stack) -> Iterator[None]:
-    """Keep the providers' failures from adding up, however many there are at once."""
+    """Keep the providers' failures from adding up, however many there are at once.
+
+    Failures count from the last closing on; what opens a breaker at once still does.
+    """
     stack.close_breakers()
     ended = Event()
     url = stack.environment["DATABASE_URL"]
@@ -166,7 +190,7 @@ def closed_breakers(stack: Stack) -> Iterator[None]:
     def close() -> None:
         with psycopg.connect(url, autocommit=True) as session:
             while not ended.wait(0.2):
-                session.execute("UPDATE gateway_breaker SET is_open = false, closed_at = now()")
+                session.execute("UPDATE gateway_breaker SET closed_at = now() WHERE NOT is_open")
 
     thread = Thread(target=close)
     thread.start()

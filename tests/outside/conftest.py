@@ -12,6 +12,7 @@ from tests.stack import Stack
 def upstream() -> Iterator[Upstream]:
     with running_upstream() as upstream:
         yield upstream
+        assert upstream.crashes() == []
 
 
 @pytest.fixture(scope="package")

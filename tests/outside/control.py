@@ -14,7 +14,7 @@ from tests.outside.protocols.exchange import KEYS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Seconds of one upstream call, so that silence ends before the models' own deadlines of a minute.
-CALL_LIMIT_S = 12
+CALL_LIMIT_S = 10
 _PATHS = {"openai": "openai/v1", "xai": "xai/v1"}
 
 
@@ -48,7 +48,11 @@ class Upstream:
         """Return every request of those calls: polls and downloads too."""
         return self._ask("_seen", contains)
 
-    def _ask(self, path: str, contains: str) -> list[dict[str, Any]]:
+    def crashes(self) -> list[str]:
+        """Return what went wrong in the upstream itself."""
+        return self._ask("_crashes", "")
+
+    def _ask(self, path: str, contains: str) -> list[Any]:
         answer = requests.get(f"{self.url}/{path}", params={"contains": contains}, timeout=30)
         return list(answer.json())
 

@@ -1,6 +1,9 @@
 """What can go wrong with each provider's answers, and what must come of it."""
 
+import time
 from collections.abc import Iterator, Mapping
+from email.utils import formatdate
+from itertools import chain
 
 from tests.outside.cases import (
     PAST_FAL,
@@ -28,13 +31,12 @@ AZURE_DALL_E = Subject("openai/dall-e-3", "azure_openai", "0.04", detour=PAST_OP
 WITH_IMAGES = (OPENAI, AZURE, IMAGEN, GEMINI, XAI, CORE, XL)
 SYNCHRONOUS = (*WITH_IMAGES, IDEOGRAM, IDEOGRAM_3, DALL_E)
 QUEUED = (FAL, BFL)
-DOWNLOADED = (DALL_E, AZURE_DALL_E, FAL, BFL, IDEOGRAM, IDEOGRAM_3)
+DOWNLOADED = (FAL, BFL, IDEOGRAM, IDEOGRAM_3)
 EVERY = (*SYNCHRONOUS, *QUEUED, AZURE_DALL_E)
 # Several images of one call.
 SEVERAL = (OPENAI, AZURE, IMAGEN, XAI, XL, IDEOGRAM, IDEOGRAM_3, FAL)
 
 METADATA = "http://169.254.169.254/latest/meta-data/"
-HTTP_DATE = "Sat, 21 Nov 2026 10:00:00 GMT"
 
 # Ways of sending that a client must understand.
 FINE = ("chunked", "closing", "wrong_type", "gzip", "upper", "lower")
@@ -42,15 +44,36 @@ FINE = ("chunked", "closing", "wrong_type", "gzip", "upper", "lower")
 BROKEN = ("short", "cut", "nothing", "html", "chunked_short", "reset")
 
 
-def cases() -> Iterator[Case]:
-    yield from _sent_well()
-    yield from _sent_badly()
-    yield from _failing_a_while()
-    yield from _said()
-    yield from _counted()
+def every_case() -> Iterator[Case]:
+    families = (_sent_well, _sent_badly, _failing_a_while, _said, _counted, _downloads, _polls)
+    yield from chain.from_iterable(family() for family in families)
+
+
+def some_cases() -> Iterator[Case]:
+    """Yield each fault for some providers, and for each provider some faults."""
+    yield from _silent()
     yield from _withheld()
-    yield from _downloads()
-    yield from _polls()
+    # The steps share no factor with the numbers of providers and of faults.
+    for family in (_sent_well, _sent_badly, _failing_a_while, _said):
+        yield from tuple(family())[::7]
+    for family in (_counted, _downloads, _polls):
+        yield from tuple(family())[::3]
+
+
+def _silent() -> Iterator[Case]:
+    """Yield first what lasts until a call's time is up."""
+    silences = (
+        (OPENAI, "call", "hang"),
+        (XAI, "call", "drip"),
+        (GEMINI, "call", "drip_head"),
+        (FAL, "download", "hang"),
+        (FAL, "result", "hang"),
+        (BFL, "status", "hang"),
+        (BFL, "call", "drip"),
+        (IDEOGRAM, "download", "drip"),
+    )
+    for subject, step, do in silences:
+        yield Case(subject, f"{step}-{do}", [{"step": step, "do": do}], UNAVAILABLE)
 
 
 def _sent_well() -> Iterator[Case]:
@@ -70,13 +93,21 @@ def _sent_badly() -> Iterator[Case]:
 
 def _failing_a_while() -> Iterator[Case]:
     limited = {"status": 429, "times": 1}
+    soon = formatdate(time.time() + 3, usegmt=True)
     for subject in EVERY:
         yield Case(subject, "500-once", [{"status": 500, "times": 1}])
         yield Case(subject, "503", [{"status": 503}], UNAVAILABLE)
         yield Case(subject, "429-seconds", [{**limited, "headers": {"Retry-After": "1"}}])
-        yield Case(subject, "429-date", [{**limited, "headers": {"retry-after": HTTP_DATE}}])
-        yield Case(subject, "429-bare", [{**limited, "body": {"error": "slow down"}}])
-        yield Case(subject, "429-garbage", [{**limited, "headers": {"Retry-After": "soon"}}])
+        yield Case(subject, "429-date", [{**limited, "headers": {"retry-after": soon}}])
+        if subject is not DALL_E:
+            # Its substitute is asked at once, at the same provider.
+            hours = {**limited, "headers": {"Retry-After": "7200"}}
+            yield Case(subject, "429-hours", [hours], UNAVAILABLE)
+        # Stability AI locks out for a minute, which is as long as a generation may take.
+        errors = UNAVAILABLE if subject in {CORE, XL} else ()
+        yield Case(subject, "429-bare", [{**limited, "body": {"error": "slow down"}}], errors)
+        garbage = {**limited, "headers": {"Retry-After": "soon"}}
+        yield Case(subject, "429-garbage", [garbage], errors)
 
 
 def _said() -> Iterator[Case]:
@@ -91,6 +122,8 @@ def _said() -> Iterator[Case]:
             yield Case(subject, "bad_base64", [_content("bad_base64")], UNAVAILABLE)
     yield Case(XAI, "data_uri", [_content("data_uri")])
     yield Case(GEMINI, "text_first", [_content("text_first")])
+    for subject in (DALL_E, XAI):
+        yield Case(subject, "as_url", [_content("as_url")])
 
 
 def _content(do: str, **how: object) -> Mapping[str, object]:
@@ -162,3 +195,8 @@ def _polls() -> Iterator[Case]:
         yield Case(FAL, f"result-{do}-once", [{"step": "result", "do": do, "times": 1}])
     yield Case(FAL, "wild-id", [_content("wild_id", body="../../../etc?x=1#")], UNAVAILABLE)
     yield Case(BFL, "flash", [_content("flash", number=2)])
+    for subject in QUEUED:
+        yield Case(subject, "foreign-job", [_content("foreign")])
+        for number in (1, 2):
+            yield Case(subject, f"same-id-{number}", [_content("same_id")])
+    yield Case(BFL, "polling-elsewhere", [_content("polling_to", body="https://api.example.com")])

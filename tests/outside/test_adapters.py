@@ -133,7 +133,7 @@ def outcomes(outside, upstream) -> dict[Case, Outcome]:
 def test_a_model_is_drawn_as_asked(case: Case, outcomes: dict[Case, Outcome]) -> None:
     outcome = outcomes[case]
 
-    assert outcome.is_right() == []
+    assert outcome.findings() == []
     assert {call["provider"] for call in outcome.calls if call["paid"]} == {case.subject.provider}
     assert sum(call["paid"] for call in outcome.calls) == case.n
     wanted = case.body.get("output_format")

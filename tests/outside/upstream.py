@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 import threading
+import traceback
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -115,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         answers = {
             "/_calls": self.book.calls_of,
             "/_seen": self.book.seen_of,
-            "/_place": lambda _: {"foreign_url": self.place.foreign_url},
+            "/_crashes": lambda _: self.book.crashes,
         }
         answer = answers.get(path)
         deliver(self, Reply.json(answer(contains) if answer else {}), Rule(""))
@@ -135,6 +136,12 @@ def _hops(path: str) -> tuple[int, str]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    book: Book
+
+    def handle_error(self, *_: object) -> None:
+        """Keep a fault of this server for the tests; clients may go away as they like."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            self.book.crashes.append(traceback.format_exc())
 
 
 def _serve(listener: socket.socket, place: _Place, book: Book) -> None:
@@ -142,6 +149,7 @@ def _serve(listener: socket.socket, place: _Place, book: Book) -> None:
     server = _Server(listener.getsockname(), handler, bind_and_activate=False)
     server.socket.close()
     server.socket = listener
+    server.book = book
     server.serve_forever()
 
 

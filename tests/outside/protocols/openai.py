@@ -166,7 +166,7 @@ def _answer(exchange: Exchange, call: Call, content: Rule) -> Reply:
     items: list[dict[str, Any]] = []
     for data, is_kept in zip(images, flags, strict=True):
         item: dict[str, Any] = {"b64_json": base64_of(data, content)}
-        if wants_url:
+        if wants_url or content.do == "as_url":
             item = {"url": exchange.file_url(data, kind, content)}
         if call.model == "dall-e-3" and content.do != "missing":
             item["revised_prompt"] = f"Revised: {call.prompt}"

@@ -83,7 +83,7 @@ def _size(body: dict[str, Any]) -> tuple[int, int]:
 def _answer(exchange: Exchange, call: Call, content: Rule) -> Reply:
     images = draw(call, content, _size(call.body), "jpeg", int(call.body.get("n", 1)))
     flags = flagged(content, len(images))
-    wants_url = call.body.get("response_format", "url") == "url"
+    wants_url = call.body.get("response_format", "url") == "url" or content.do == "as_url"
     items: list[dict[str, Any]] = []
     for data, is_kept in zip(images, flags, strict=True):
         name = "url" if wants_url else "b64_json"
