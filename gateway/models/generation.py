@@ -17,7 +17,8 @@ class Generation(models.Model):
     end. `connection_id` is the HTTP request that waits for the answer; a generation
     without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
     asks the sweeper to delete stored objects that no artifact names. `quoted_list_micros` is the
-    quote in the list price's currency: what the attempts may cost us together.
+    quote in the list price's currency: what the attempts may cost us together. `partials` counts
+    the partial images that are stored, over all attempts; 0 again once they are deleted.
     """
 
     class Status(models.TextChoices):
@@ -70,6 +71,7 @@ class Generation(models.Model):
     image_adjusted = models.CharField(max_length=200, blank=True)
     usage = models.JSONField(null=True)
     undelivered = models.JSONField(default=list, db_default=[])
+    partials = models.PositiveSmallIntegerField(default=0, db_default=0)
     error = models.JSONField(null=True)
 
     created_at = models.DateTimeField()
@@ -125,6 +127,11 @@ class Generation(models.Model):
                 fields=["finished_at"],
                 condition=models.Q(has_stray_objects=True, finished_at__isnull=False),
                 name="gateway_generation_stray",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(partials__gt=0, finished_at__isnull=False),
+                name="gateway_generation_partials",
             ),
             models.Index(
                 fields=["api_key", "fingerprint", "created_at"],
