@@ -16,9 +16,10 @@ class Generation(models.Model):
     lists the images a success is without, each `{"index", "outcome", "code"}`; it is set with the
     end. `connection_id` is the HTTP request that waits for the answer; a generation
     without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
-    asks the sweeper to delete stored objects that no artifact names. `quoted_list_micros` is the
-    quote in the list price's currency: what the attempts may cost us together. `partials` counts
-    the partial images that are stored, over all attempts; 0 again once they are deleted.
+    asks the sweeper to delete stored objects that no artifact names. `deleted_at` is when the
+    caller had its images deleted. `quoted_list_micros` is the quote in the list price's currency:
+    what the attempts may cost us together. `partials` counts the partial images that are stored,
+    over all attempts; 0 again once they are deleted.
     """
 
     class Status(models.TextChoices):
@@ -78,6 +79,7 @@ class Generation(models.Model):
     deadline_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    deleted_at = models.DateTimeField(null=True)
     has_stray_objects = models.BooleanField(default=False)
 
     class Meta:
