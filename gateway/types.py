@@ -141,6 +141,8 @@ class GenerationView:
 
     Attributes:
         undelivered: As in `Delivery`.
+        partials: Partial images that are stored.
+        deleted_at: When the caller had its images deleted.
     """
 
     id: UUID
@@ -159,10 +161,12 @@ class GenerationView:
     image_adjusted: str
     usage: dict[str, object] | None
     undelivered: tuple[dict[str, Any], ...]
+    partials: int
     error: dict[str, object] | None
     created_at: datetime
     deadline_at: datetime
     finished_at: datetime | None
+    deleted_at: datetime | None
     images: tuple[ImageView, ...]
     attempts: tuple[AttemptView, ...]
 

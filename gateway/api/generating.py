@@ -26,7 +26,7 @@ from gateway.api.errors import SHAPES, as_response, envelope
 from gateway.api.middleware import request_uuid
 from gateway.errors import InvalidRequestError
 from gateway.parameters.generation import parse_generation
-from gateway.selectors import get_generation
+from gateway.selectors.generations import get_generation
 from gateway.services.processes import Kind, current_process
 from gateway.services.requests.adoption import adopt_undelivered, attach_connection
 from gateway.services.requests.generations import (

@@ -18,7 +18,7 @@ from gateway.api.generating import generate
 from gateway.api.models import model_resources
 from gateway.catalog.registry import catalog
 from gateway.errors import MethodNotAllowedError, ModelNotFoundError, NotFoundError
-from gateway.selectors import get_generation
+from gateway.selectors.generations import get_generation
 
 POLL_AFTER_S = 2
 

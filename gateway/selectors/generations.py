@@ -1,16 +1,18 @@
 """Reading generations. A foreign id is as unknown as one that never was."""
 
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
 from django.db import connection
 
 from gateway.errors import NotFoundError
-from gateway.models import Attempt
 from gateway.storage import private_storage, public_storage
 from gateway.types import AttemptView, GenerationView, ImageView
 
-_COLUMNS = (
+_COLUMNS: Final = (
     "id",
     "organization_id",
     "status",
@@ -27,13 +29,15 @@ _COLUMNS = (
     "image_adjusted",
     "usage",
     "undelivered",
+    "partials",
     "error",
     "created_at",
     "deadline_at",
     "finished_at",
+    "deleted_at",
 )
 # The images come in the same row: a second query would be one more round trip of each request.
-_GENERATION = f"""
+SELECT_GENERATIONS: Final = f"""
 SELECT {", ".join(_COLUMNS)}, (
     SELECT jsonb_agg(
         jsonb_build_array(index, is_public, key, size_bytes, content_type, revised_prompt)
@@ -43,8 +47,17 @@ SELECT {", ".join(_COLUMNS)}, (
     WHERE generation_id = gateway_generation.id AND deleted_at IS NULL
 )
 FROM gateway_generation
-WHERE id = %s AND organization_id = %s
 """  # noqa: S608 - made of constants
+"""Rows for `view_of`; a condition follows."""
+_ONE: Final = f"{SELECT_GENERATIONS}WHERE id = %s AND organization_id = %s"
+
+_ATTEMPTS: Final = """
+SELECT generation_id, number, CASE WHEN is_sandboxed THEN 'sandbox' ELSE provider END,
+    upstream_model, status, error_code, started_at, finished_at
+FROM gateway_attempt
+WHERE generation_id = ANY(%s)
+ORDER BY generation_id, number
+"""
 
 
 def get_generation(
@@ -56,10 +69,16 @@ def get_generation(
         NotFoundError: It does not exist, or belongs to another organization.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_GENERATION, [generation_id, organization_id])
+        cursor.execute(_ONE, [generation_id, organization_id])
         row = cursor.fetchone()
     if row is None:
         raise NotFoundError("No such generation.")
+    attempts = attempts_of([generation_id]) if with_attempts else {}
+    return view_of(row, attempts.get(generation_id, ()))
+
+
+def view_of(row: tuple[Any, ...], attempts: tuple[AttemptView, ...]) -> GenerationView:
+    """Return a row of `SELECT_GENERATIONS` as a view."""
     *columns, images = row
     values = dict(zip(_COLUMNS, columns, strict=True))
     for name in ("parameters", "dropped_parameters", "usage", "undelivered", "error"):
@@ -70,8 +89,18 @@ def get_generation(
     return GenerationView(
         **values,
         images=tuple(_image(*image) for image in orjson.loads(images or "[]")),
-        attempts=_attempts(generation_id) if with_attempts else (),
+        attempts=attempts,
     )
+
+
+def attempts_of(generation_ids: Collection[UUID]) -> dict[UUID, tuple[AttemptView, ...]]:
+    """Return the attempts of generations that have any, in their order. One query."""
+    found: defaultdict[UUID, list[AttemptView]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(_ATTEMPTS, [list(generation_ids)])
+        for generation_id, *columns in cursor:
+            found[generation_id].append(AttemptView(*columns))
+    return {generation_id: tuple(attempts) for generation_id, attempts in found.items()}
 
 
 def _image(
@@ -91,19 +120,4 @@ def _image(
         size_bytes=size_bytes,
         content_type=content_type,
         revised_prompt=revised_prompt,
-    )
-
-
-def _attempts(generation_id: UUID) -> tuple[AttemptView, ...]:
-    return tuple(
-        AttemptView(
-            number=attempt.number,
-            provider="sandbox" if attempt.is_sandboxed else attempt.provider,
-            upstream_model=attempt.upstream_model,
-            status=attempt.status,
-            error_code=attempt.error_code,
-            started_at=attempt.started_at,
-            finished_at=attempt.finished_at,
-        )
-        for attempt in Attempt.objects.filter(generation_id=generation_id).order_by("number")
     )

@@ -1,0 +1,1 @@
+"""Reads of the gateway's rows, each for one organization."""
