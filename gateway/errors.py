@@ -121,6 +121,24 @@ class TestKeysDisabledError(AppError):
     __test__: ClassVar[bool] = False
 
 
+class RateLimitExceededError(AppError):
+    """The organization or key has its limit of requests or images per minute.
+
+    Attributes:
+        can_ever_pass: False if the request alone is more than the limit.
+    """
+
+    code = "rate_limit_exceeded"
+    category = Category.RATE_LIMIT
+    retryable = True
+
+    def __init__(
+        self, message: str, *, retry_after_s: int = 60, can_ever_pass: bool = True
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.can_ever_pass = can_ever_pass
+
+
 class ConcurrencyExceededError(AppError):
     """The organization or key has its limit of jobs in flight."""
 

@@ -64,3 +64,10 @@ class OrganizationNotFoundError(AppError):
 
     code = "organization_not_found"
     category = Category.NOT_FOUND
+
+
+class ApiKeyNotFoundError(AppError):
+    """There is no such API key."""
+
+    code = "api_key_not_found"
+    category = Category.NOT_FOUND

@@ -11,7 +11,12 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from core.errors import AppError, Category
-from gateway.errors import ContentRefusedError, MethodNotAllowedError, NotFoundError
+from gateway.errors import (
+    ContentRefusedError,
+    MethodNotAllowedError,
+    NotFoundError,
+    RateLimitExceededError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +79,8 @@ def answer_to(error: AppError) -> Answer:
         retryable = error.stored_retryable
     elif isinstance(error, ContentRefusedError):
         code = error.refusal_code
+    elif isinstance(error, RateLimitExceededError):
+        retryable = error.can_ever_pass
     return envelope(
         Shape(*SHAPES[category]),
         message=error.message,

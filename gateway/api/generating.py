@@ -23,6 +23,7 @@ from gateway.api.delivery import (
     record_hang_up_eventually,
 )
 from gateway.api.errors import SHAPES, as_response, envelope
+from gateway.api.limiting import metered
 from gateway.api.middleware import request_uuid
 from gateway.errors import InvalidRequestError
 from gateway.parameters.generation import parse_generation
@@ -72,7 +73,7 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     connection_id = post.submission.connection.id
     generation_id = post.submission.generation_id
     try:
-        accepted, replayed = _accept(caller, post)
+        accepted, replayed = _accept(request, caller, post)
         generation_id = accepted.generation_id
         if not accepted.created:
             room.move(event, generation_id)
@@ -126,7 +127,7 @@ def _is_positive(text: str) -> bool:
     return text.isascii() and text.isdigit() and text.strip("0") != ""
 
 
-def _accept(caller: Caller, post: _Post) -> tuple[Accepted, bool]:
+def _accept(request: HttpRequest, caller: Caller, post: _Post) -> tuple[Accepted, bool]:
     """Attach to the generation this request means, or create it; the flag says "replayed"."""
     moment = now()
     submission = post.submission
@@ -139,7 +140,11 @@ def _accept(caller: Caller, post: _Post) -> tuple[Accepted, bool]:
     if found is None:
         require_active(caller=caller)
         parsed = parse_generation(post.body, default_model=caller.default_model or None)
-        found = accept_generation(caller=caller, request=parsed, submission=submission, now=moment)
+        with metered(request, caller, images=parsed.n) as limits:
+            found = accept_generation(
+                caller=caller, request=parsed, submission=submission, now=moment
+            )
+            limits.settle(found)
     if found.created:
         return found, False
     attach_connection(

@@ -1,6 +1,6 @@
 """What every request gets: an id, a client address, and protection from loops."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 from uuid import UUID
@@ -15,6 +15,7 @@ from gateway.errors import LoopDetectedError
 
 Address = IPv4Address | IPv6Address
 LOOPBACK = IPv4Address("127.0.0.1")
+ANSWER_HEADERS = "lienzo.answer_headers"
 HOP_META = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
 
 
@@ -41,6 +42,8 @@ class RequestContextMiddleware:
             response = self._get_response(request)
         if not response.streaming and "Content-Length" not in response.headers:
             response.headers["Content-Length"] = str(len(cast("HttpResponse", response).content))
+        for name, value in request.META.get(ANSWER_HEADERS, {}).items():
+            response.headers[name] = value
         response.headers["X-Request-Id"] = request_id(uuid)
         return response
 
@@ -50,6 +53,14 @@ def request_uuid(request: HttpRequest) -> UUID:
     uuid = request.META["lienzo.request_uuid"]
     assert isinstance(uuid, UUID)  # noqa: S101
     return uuid
+
+
+def set_answer_headers(request: HttpRequest, headers: Mapping[str, str]) -> None:
+    """Let whatever answers the request, an error too, carry these headers in place of earlier ones.
+
+    They must be set before the answer is begun.
+    """
+    request.META[ANSWER_HEADERS] = headers
 
 
 def client_address(request: HttpRequest) -> str:

@@ -1,8 +1,7 @@
 """Opening organizations and keys together with their accounts and budgets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -10,21 +9,16 @@ from django.db import transaction
 from billing.money import check_currency
 from billing.services.accounts import open_accounts
 from billing.services.budgets import open_key_budget
+from gateway.catalog.registry import catalog
+from orgs.errors import InvalidInputError
 from orgs.models import ApiKey, Organization
 from orgs.services import api_keys, organizations
 
 
 @dataclass(frozen=True, slots=True)
-class KeyTerms:
-    """What a new key may do. A budget is micros of the organization's currency a month."""
+class KeyTerms(api_keys.KeyPolicy):
+    """What a new key may do and spend: micros of the organization's currency a month."""
 
-    name: str
-    livemode: bool = True
-    scopes: Sequence[str] = ()
-    models_allowed: Sequence[str] = ()
-    cidrs: Sequence[str] = ()
-    max_concurrent: int | None = None
-    expires_at: datetime | None = None
     budget_micros: int | None = None
 
 
@@ -35,6 +29,7 @@ def open_organization(
     time_zone: str = "UTC",
     is_demo: bool = False,
     max_concurrent: int | None = None,
+    rates: api_keys.Rates = api_keys.Rates(),  # noqa: B008 - immutable
 ) -> Organization:
     """Create an organization with its accounts, balances and budget, in one transaction."""
     with transaction.atomic():
@@ -44,24 +39,26 @@ def open_organization(
             time_zone=time_zone,
             is_demo=is_demo,
             max_concurrent=max_concurrent,
+            rates=rates,
         )
         open_accounts(organization_id=organization.id, currency=organization.currency)
     return organization
 
 
 def open_api_key(*, organization: Organization, terms: KeyTerms) -> tuple[ApiKey, str]:
-    """Mint a key with its budget, in one transaction; return its row and its secret."""
+    """Mint a key with its budget, in one transaction; return its row and its secret.
+
+    Raises:
+        InvalidInputError: The catalog lacks a model of its list, or a term cannot be.
+        InvalidAmountError: The budget is negative.
+    """
+    for model_id in terms.models_allowed:
+        if catalog().find(model_id) is None:
+            raise InvalidInputError(
+                f"Unknown model {model_id!r}; see GET /v1/models.", param="models"
+            )
     with transaction.atomic():
-        api_key, secret = api_keys.create_api_key(
-            organization=organization,
-            name=terms.name,
-            livemode=terms.livemode,
-            scopes=terms.scopes,
-            models_allowed=terms.models_allowed,
-            cidrs=terms.cidrs,
-            max_concurrent=terms.max_concurrent,
-            expires_at=terms.expires_at,
-        )
+        api_key, secret = api_keys.create_api_key(organization=organization, policy=terms)
         open_key_budget(
             organization_id=organization.id,
             api_key_id=api_key.id,
@@ -71,10 +68,17 @@ def open_api_key(*, organization: Organization, terms: KeyTerms) -> tuple[ApiKey
 
 
 def describe(organization_id: UUID, api_key: ApiKey) -> Mapping[str, object]:
-    """Return what may be printed of a key: everything but its secret."""
+    """Return what may be printed of a key: its policy, and nothing of its secret."""
     return {
         "id": str(api_key.id),
         "organization": str(organization_id),
         "name": api_key.name,
         "livemode": api_key.livemode,
+        "scopes": api_key.scopes,
+        "models": api_key.models_allowed,
+        "cidr": api_key.cidrs,
+        "requests_per_minute": api_key.requests_per_minute,
+        "images_per_minute": api_key.images_per_minute,
+        "concurrent": api_key.max_concurrent,
+        "expires": api_key.expires_at.isoformat() if api_key.expires_at else None,
     }

@@ -43,8 +43,7 @@ class ApiKey(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(requests_per_minute__gte=1)
-                & models.Q(images_per_minute__gte=1),
+                condition=models.Q(requests_per_minute__gte=1) & models.Q(images_per_minute__gte=1),
                 name="orgs_apikey_rates_positive",
             ),
             models.CheckConstraint(

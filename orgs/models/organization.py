@@ -42,8 +42,7 @@ class Organization(models.Model):
                 name="orgs_organization_default_model_named",
             ),
             models.CheckConstraint(
-                condition=models.Q(requests_per_minute__gte=1)
-                & models.Q(images_per_minute__gte=1),
+                condition=models.Q(requests_per_minute__gte=1) & models.Q(images_per_minute__gte=1),
                 name="orgs_organization_rates_positive",
             ),
         ]

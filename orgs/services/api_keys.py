@@ -1,4 +1,4 @@
-"""Minting, checking and revoking API keys."""
+"""Minting, checking, rotating and revoking API keys."""
 
 import hmac
 import time
@@ -10,9 +10,11 @@ from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from orgs.errors import (
+    ApiKeyNotFoundError,
     ExpiredApiKeyError,
     InsufficientScopeError,
     InvalidApiKeyError,
@@ -28,11 +30,53 @@ SCOPES = ("images:read", "images:write", "billing:read", "webhooks:write")
 CACHE_TTL_S = 1.0
 CACHE_MAX_KEYS = 10_000
 LAST_USED_RESOLUTION = timedelta(minutes=1)
+NAME_MAX_LENGTH = 200
+# Each request and image of the last minute is an entry in Valkey.
+MOST_PER_MINUTE = 100_000
+LONGEST_OVERLAP = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Limits per minute; None is no limit."""
+
+    requests_per_minute: int | None = None
+    images_per_minute: int | None = None
+
+    def check(self) -> None:
+        """Refuse a limit that cannot be.
+
+        Raises:
+            InvalidInputError: One is below 1 or above what is counted.
+        """
+        for name in ("requests_per_minute", "images_per_minute"):
+            limit = getattr(self, name)
+            if limit is not None and not 1 <= limit <= MOST_PER_MINUTE:
+                raise InvalidInputError(f"{name} is from 1 to {MOST_PER_MINUTE}.", param=name)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """What a key may do. Empty scopes, models and networks mean all, a limit of None no limit."""
+
+    name: str
+    livemode: bool = True
+    scopes: Sequence[str] = ()
+    models_allowed: Sequence[str] = ()
+    cidrs: Sequence[str] = ()
+    max_concurrent: int | None = None
+    rates: Rates = Rates()
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An authenticated key and the settings of its organization, as of at most a second ago."""
+    """An authenticated key and the settings of its organization, as of at most a second ago.
+
+    Attributes:
+        digest: Of the secret by which the key was found, the present one or the one before.
+        replaced_at: When that secret stops working, if it is the one before.
+    """
 
     api_key_id: UUID
     organization_id: UUID
@@ -49,7 +93,10 @@ class Caller:
     cidrs: tuple[str, ...]
     organization_max_concurrent: int | None
     key_max_concurrent: int | None
+    organization_rates: Rates
+    key_rates: Rates
     digest: bytes
+    replaced_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
@@ -97,49 +144,83 @@ def caller_cache() -> CallerCache:
     return CallerCache()
 
 
-def create_api_key(
-    *,
-    organization: Organization,
-    name: str,
-    livemode: bool = True,
-    scopes: Sequence[str] = (),
-    models_allowed: Sequence[str] = (),
-    cidrs: Sequence[str] = (),
-    max_concurrent: int | None = None,
-    expires_at: datetime | None = None,
-) -> tuple[ApiKey, str]:
+def create_api_key(*, organization: Organization, policy: KeyPolicy) -> tuple[ApiKey, str]:
     """Mint a key and return its row and its secret, which is never to be had again.
 
     Joins the caller's transaction; the caller opens the key's budget in the same one.
 
     Raises:
-        InvalidInputError: An unknown scope, a malformed network or a naive expiry.
+        InvalidInputError: A blank name, an unknown scope, a malformed network, a limit that cannot
+            be, or a naive expiry.
     """
-    for scope in scopes:
-        if scope not in SCOPES:
-            raise InvalidInputError(
-                f"Unknown scope {scope!r}; known: {', '.join(SCOPES)}.", param="scopes"
-            )
-    for cidr in cidrs:
-        try:
-            ip_network(cidr, strict=False)
-        except ValueError as error:
-            raise InvalidInputError(f"{cidr!r} is not a network: {error}.", param="cidr") from error
-    if expires_at is not None and expires_at.tzinfo is None:
-        raise InvalidInputError("Give the expiry with its time zone.", param="expires")
-    secret = new_secret(livemode=livemode)
+    _check_policy(policy)
+    secret = new_secret(livemode=policy.livemode)
     api_key = ApiKey.objects.create(
         organization=organization,
-        name=name,
-        livemode=livemode,
+        name=policy.name.strip(),
+        livemode=policy.livemode,
         lookup=secret.lookup,
         digest=secret.digest(settings.API_KEY_HMAC_SECRET),
-        scopes=list(scopes),
-        models_allowed=list(models_allowed),
-        cidrs=list(cidrs),
-        max_concurrent=max_concurrent,
-        expires_at=expires_at,
+        scopes=list(policy.scopes),
+        models_allowed=list(policy.models_allowed),
+        cidrs=list(policy.cidrs),
+        max_concurrent=policy.max_concurrent,
+        requests_per_minute=policy.rates.requests_per_minute,
+        images_per_minute=policy.rates.images_per_minute,
+        expires_at=policy.expires_at,
     )
+    return api_key, secret.text
+
+
+def rotate_api_key(
+    *,
+    api_key_id: UUID,
+    overlap: timedelta,
+    now: datetime,
+    organization_id: UUID | None = None,
+) -> tuple[ApiKey, str]:
+    """Give a key a new secret and return both, in one transaction; it is never to be had again.
+
+    The key stays the same row, so that its budget, limits, scopes and past are those of both
+    secrets. The present secret works until the overlap ends, in every process within `CACHE_TTL_S`;
+    the one before it, if an earlier overlap has not ended yet, stops at once.
+
+    Args:
+        api_key_id: The key.
+        overlap: How long the present secret still works; zero ends it at once.
+        now: The instant the overlap begins.
+        organization_id: The organization that asks; another one's key is unknown to it.
+
+    Raises:
+        ApiKeyNotFoundError: There is no such key.
+        RevokedApiKeyError, ExpiredApiKeyError: It has ended, and a new secret would not work.
+        InvalidInputError: The overlap is negative or longer than `LONGEST_OVERLAP`.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise InvalidInputError(
+            f"The overlap is from 0 to {LONGEST_OVERLAP.days} days.", param="overlap"
+        )
+    owner = {} if organization_id is None else {"organization_id": organization_id}
+    with transaction.atomic():
+        api_key = ApiKey.objects.select_for_update().filter(id=api_key_id, **owner).first()
+        if api_key is None:
+            raise ApiKeyNotFoundError(f"There is no API key {api_key_id}.")
+        _require_alive(revoked_at=api_key.revoked_at, expires_at=api_key.expires_at, now=now)
+        secret = new_secret(livemode=api_key.livemode)
+        api_key.previous_lookup = api_key.lookup
+        api_key.previous_digest = api_key.digest
+        api_key.previous_expires_at = now + overlap
+        api_key.lookup = secret.lookup
+        api_key.digest = secret.digest(settings.API_KEY_HMAC_SECRET)
+        api_key.save(
+            update_fields=[
+                "lookup",
+                "digest",
+                "previous_lookup",
+                "previous_digest",
+                "previous_expires_at",
+            ]
+        )
     return api_key, secret.text
 
 
@@ -149,7 +230,7 @@ def authenticate_key(*, text: str, now: datetime) -> Caller:
     Raises:
         InvalidApiKeyError: Malformed or unknown.
         RevokedApiKeyError: Revoked; effective in every process within `CACHE_TTL_S`.
-        ExpiredApiKeyError: Past its expiry.
+        ExpiredApiKeyError: Past its expiry, or replaced and past the overlap.
     """
     secret = parse_secret(text)
     if secret is None:
@@ -159,10 +240,9 @@ def authenticate_key(*, text: str, now: datetime) -> Caller:
     caller = caller_cache().get(secret.lookup) or _read_caller(secret)
     if not hmac.compare_digest(caller.digest, secret.digest(settings.API_KEY_HMAC_SECRET)):
         raise InvalidApiKeyError("Incorrect API key provided.")
-    if caller.revoked_at is not None and caller.revoked_at <= now:
-        raise RevokedApiKeyError("This API key was revoked. Use another key.")
-    if caller.expires_at is not None and caller.expires_at <= now:
-        raise ExpiredApiKeyError("This API key has expired. Create a new key.")
+    _require_alive(revoked_at=caller.revoked_at, expires_at=caller.expires_at, now=now)
+    if caller.replaced_at is not None and caller.replaced_at <= now:
+        raise ExpiredApiKeyError("This API key was replaced by a new one. Use that one.")
     return caller
 
 
@@ -206,15 +286,47 @@ def revoke_api_key(*, api_key_id: UUID, now: datetime) -> None:
     ApiKey.objects.filter(id=api_key_id, revoked_at__isnull=True).update(revoked_at=now)
 
 
+def _require_alive(
+    *, revoked_at: datetime | None, expires_at: datetime | None, now: datetime
+) -> None:
+    if revoked_at is not None and revoked_at <= now:
+        raise RevokedApiKeyError("This API key was revoked. Use another key.")
+    if expires_at is not None and expires_at <= now:
+        raise ExpiredApiKeyError("This API key has expired. Create a new key.")
+
+
+def _check_policy(policy: KeyPolicy) -> None:
+    if not 0 < len(policy.name.strip()) <= NAME_MAX_LENGTH:
+        raise InvalidInputError(f"The name has 1 to {NAME_MAX_LENGTH} characters.", param="name")
+    for scope in policy.scopes:
+        if scope not in SCOPES:
+            raise InvalidInputError(
+                f"Unknown scope {scope!r}; known: {', '.join(SCOPES)}.", param="scopes"
+            )
+    for cidr in policy.cidrs:
+        try:
+            ip_network(cidr, strict=False)
+        except ValueError as error:
+            raise InvalidInputError(f"{cidr!r} is not a network: {error}.", param="cidr") from error
+    if policy.max_concurrent is not None and policy.max_concurrent < 1:
+        raise InvalidInputError("max_concurrent is at least 1.", param="max_concurrent")
+    policy.rates.check()
+    if policy.expires_at is not None and policy.expires_at.tzinfo is None:
+        raise InvalidInputError("Give the expiry with its time zone.", param="expires")
+
+
 def _read_caller(secret: Secret) -> Caller:
     row = (
         ApiKey.objects.select_related("organization")
-        .filter(lookup=secret.lookup, livemode=secret.livemode)
+        .filter(
+            Q(lookup=secret.lookup) | Q(previous_lookup=secret.lookup), livemode=secret.livemode
+        )
         .first()
     )
     if row is None:
         raise InvalidApiKeyError("Incorrect API key provided.")
     organization = row.organization
+    is_present = row.lookup == secret.lookup
     caller = Caller(
         api_key_id=row.id,
         organization_id=organization.id,
@@ -231,7 +343,10 @@ def _read_caller(secret: Secret) -> Caller:
         cidrs=tuple(row.cidrs),
         organization_max_concurrent=organization.max_concurrent,
         key_max_concurrent=row.max_concurrent,
-        digest=bytes(row.digest),
+        organization_rates=Rates(organization.requests_per_minute, organization.images_per_minute),
+        key_rates=Rates(row.requests_per_minute, row.images_per_minute),
+        digest=bytes(row.digest if is_present else row.previous_digest or b""),
+        replaced_at=None if is_present else row.previous_expires_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
         last_used_at=row.last_used_at,

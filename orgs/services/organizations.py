@@ -6,6 +6,7 @@ from django.db import transaction
 
 from orgs.errors import InvalidInputError
 from orgs.models import Membership, Organization, User
+from orgs.services.api_keys import Rates
 
 
 def create_organization(
@@ -16,6 +17,7 @@ def create_organization(
     image_policy: str = Organization.ImagePolicy.PUBLIC,
     is_demo: bool = False,
     max_concurrent: int | None = None,
+    rates: Rates = Rates(),  # noqa: B008 - immutable
 ) -> Organization:
     """Create an organization. Joins the caller's transaction.
 
@@ -23,7 +25,8 @@ def create_organization(
     the same transaction: this app stands below billing and cannot.
 
     Raises:
-        InvalidInputError: The name is blank, the time zone unknown or the policy not a policy.
+        InvalidInputError: The name is blank, the time zone unknown, the policy not a policy, or a
+            limit cannot be.
     """
     if not name.strip():
         raise InvalidInputError("Give the organization a name.", param="name")
@@ -31,6 +34,9 @@ def create_organization(
         raise InvalidInputError(f"Unknown time zone {time_zone!r}.", param="time_zone")
     if image_policy not in Organization.ImagePolicy.values:
         raise InvalidInputError("image_policy is public or signed.", param="image_policy")
+    if max_concurrent is not None and max_concurrent < 1:
+        raise InvalidInputError("max_concurrent is at least 1.", param="max_concurrent")
+    rates.check()
     return Organization.objects.create(
         name=name.strip(),
         currency=currency,
@@ -38,6 +44,8 @@ def create_organization(
         image_policy=image_policy,
         is_demo=is_demo,
         max_concurrent=max_concurrent,
+        requests_per_minute=rates.requests_per_minute,
+        images_per_minute=rates.images_per_minute,
     )
 
 

@@ -10,6 +10,7 @@ from billing.money import parse_amount
 from core.commands import ServiceCommand
 from gateway.services.onboarding import KeyTerms, describe, open_api_key
 from orgs.errors import InvalidInputError
+from orgs.services.api_keys import Rates
 
 
 class Command(ServiceCommand):
@@ -20,11 +21,15 @@ class Command(ServiceCommand):
         parser.add_argument("--name", default="API key")
         parser.add_argument("--test", action="store_true", help="a key that only draws samples")
         parser.add_argument("--budget", help="monthly, in the organization's currency")
-        parser.add_argument("--models", default="", help="comma-separated model ids")
+        parser.add_argument("--models", default="", help="comma-separated ids; none means all")
         parser.add_argument("--scopes", default="", help="comma-separated; none means all")
-        parser.add_argument("--cidr", default="", help="comma-separated networks")
+        parser.add_argument("--cidr", default="", help="comma-separated networks; none means all")
         parser.add_argument("--expires", help="ISO 8601 with zone")
-        parser.add_argument("--concurrent", type=int, help="most generations in flight")
+        parser.add_argument("--requests-per-minute", type=int, metavar="N")
+        parser.add_argument("--images-per-minute", type=int, metavar="N")
+        parser.add_argument(
+            "--concurrent", type=int, metavar="N", help="most generations in flight"
+        )
 
     def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
         organization = find_organization(options["organization"])
@@ -36,6 +41,7 @@ class Command(ServiceCommand):
             models_allowed=_words(options["models"]),
             cidrs=_words(options["cidr"]),
             max_concurrent=options["concurrent"],
+            rates=Rates(options["requests_per_minute"], options["images_per_minute"]),
             expires_at=_instant(options["expires"]),
             budget_micros=None if budget is None else parse_amount(budget, organization.currency),
         )

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from core.commands import ServiceCommand
 from gateway.services.onboarding import open_organization
+from orgs.services.api_keys import Rates
 
 
 class Command(ServiceCommand):
@@ -17,7 +18,11 @@ class Command(ServiceCommand):
         parser.add_argument("name")
         parser.add_argument("--currency", required=True, help="ISO 4217, e.g. MXN")
         parser.add_argument("--time-zone", default="UTC")
-        parser.add_argument("--concurrent", type=int, help="most generations in flight")
+        parser.add_argument("--requests-per-minute", type=int, metavar="N")
+        parser.add_argument("--images-per-minute", type=int, metavar="N")
+        parser.add_argument(
+            "--concurrent", type=int, metavar="N", help="most generations in flight"
+        )
         demo = parser.add_mutually_exclusive_group()
         demo.add_argument(
             "--demo",
@@ -37,12 +42,16 @@ class Command(ServiceCommand):
             time_zone=options["time_zone"],
             is_demo=demo,
             max_concurrent=options["concurrent"],
+            rates=Rates(options["requests_per_minute"], options["images_per_minute"]),
         )
         fields: dict[str, object] = {
             "id": str(organization.id),
             "name": organization.name,
             "currency": organization.currency,
             "demo": organization.is_demo,
+            "requests_per_minute": organization.requests_per_minute,
+            "images_per_minute": organization.images_per_minute,
+            "concurrent": organization.max_concurrent,
         }
         demo_mark = ", demo" if organization.is_demo else ""
         name = f"{organization.name}, {organization.currency}{demo_mark}"
