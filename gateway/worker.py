@@ -82,7 +82,10 @@ class Worker:
     def __init__(self, process: CurrentProcess, slots: Slots) -> None:
         self._process = process
         self._slots = slots
+        # Queues with a wake that found no slot: since the last claim, and since the last one in
+        # vain.
         self._missed: set[str] = set()
+        self._backlogs: set[str] = set()
         self._tokens: set[UUID] = set()
         self._claim_unknown = False
         self._looker: gevent.Greenlet[[], None] | None = None
@@ -93,15 +96,26 @@ class Worker:
         self._looker = gevent.spawn(self._look_for_ever)
 
     def drain(self, queue: str) -> None:
-        """Run queued generations one after another until no slot or no work is left."""
+        """Run queued generations one after another until no slot or no work is left.
+
+        Each has a wake of its own, so whoever has run one looks for another only where some have
+        found no slot, or a limit keeps them waiting for an end.
+        """
         if not self._slots.take(queue):
             # Whoever holds the slots looks once more before it gives one back.
             self._missed.add(queue)
+            self._backlogs.add(queue)
             return
         try:
             while not self._stopping():
                 self._missed.discard(queue)
-                if not self._run_one(queue) and queue not in self._missed:
+                found = self._run_one(queue)
+                if queue in self._missed:
+                    continue
+                if not found:
+                    self._backlogs.discard(queue)
+                    return
+                if queue not in self._backlogs and queue not in settings.PROVIDER_LIMITS:
                     return
         finally:
             self._slots.give_back(queue)
@@ -186,7 +200,10 @@ class Worker:
             for queue, count in waiting.items():
                 if queue not in queues():
                     continue
-                for _ in range(min(count, self._slots.free(queue))):
+                free = self._slots.free(queue)
+                if count > free:
+                    self._backlogs.add(queue)
+                for _ in range(min(count, free)):
                     gevent.spawn(self.drain, queue)
 
 

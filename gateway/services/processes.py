@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.db.models.functions import Now
 from core.ids import new_uuid
 from core.postgres.connections import use_own_connection
 from gateway.models import Process
+from gateway.types import Claim
 
 HEARTBEAT_S = 5.0
 LEASE_S = 20.0
@@ -34,6 +36,7 @@ class CurrentProcess:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.id: UUID | None = None
+        self._renewed_s = float("-inf")
         self._renewer: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
@@ -54,11 +57,20 @@ class CurrentProcess:
             finally:
                 connection.close()
 
+    def surely_holds(self, claim: Claim) -> bool:
+        """Return whether nobody can have taken a claim: its lease was renewed moments ago.
+
+        False says nothing, as after a freeze or an outage: then the row must be asked.
+        """
+        age_s = time.monotonic() - self._renewed_s
+        return claim.worker_id == self.id and age_s < LEASE_S / 2
+
     def _register(self) -> None:
         pid = os.getpid()
-        self.id = new_uuid()
+        process_id = new_uuid()
+        asked_s = time.monotonic()
         Process.objects.create(
-            id=self.id,
+            id=process_id,
             kind=self.kind.value,
             host=socket.gethostname(),
             pid=pid,
@@ -66,17 +78,21 @@ class CurrentProcess:
             started_at=Now(),
             heartbeat_at=Now(),
         )
+        self.id, self._renewed_s = process_id, asked_s
         end_dead_neighbors()
 
     def _renew_for_ever(self) -> None:
         use_own_connection()
         while True:
             gevent.sleep(HEARTBEAT_S)
+            asked_s = time.monotonic()
             try:
                 renewed = Process.objects.filter(id=str(self.id), ended_at__isnull=True).update(
                     heartbeat_at=Now()
                 )
-                if not renewed:
+                if renewed:
+                    self._renewed_s = asked_s
+                else:
                     logger.warning("process.lease_lost kind=%s", self.kind)
                     self._register()
             except DatabaseError as error:
