@@ -21,6 +21,10 @@ app.conf.beat_schedule = {
         "task": "gateway.prune_idempotency_keys",
         "schedule": crontab(minute="17"),
     },
+    "prune webhook deliveries": {
+        "task": "gateway.prune_webhook_deliveries",
+        "schedule": crontab(minute="47", hour="3"),
+    },
     "send alerts": {
         "task": "gateway.send_alerts",
         "schedule": 20.0,

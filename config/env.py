@@ -73,6 +73,20 @@ class Environment:
         except ValueError as error:
             raise ImproperlyConfigured(f"{name}: {error}") from error
 
+    def targets(self, name: str) -> list[tuple[str, int]]:
+        """Return a comma-separated list of `host:port`; hosts in lower case, IPv6 in brackets."""
+        found = []
+        for word in self.words(name):
+            try:
+                parts = urlsplit(f"//{word}")
+                host, port = parts.hostname, parts.port
+            except ValueError as error:
+                raise ImproperlyConfigured(f"{name}: {word!r}: {error}") from error
+            if not host or not port or parts.netloc != word or "@" in word:
+                raise ImproperlyConfigured(f"{name}: {word!r}: use host:port.")
+            found.append((host, port))
+        return found
+
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:
         """Return one of `choices`."""
         value = self.text(name, default)

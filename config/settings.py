@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.env import Environment, parse_database_url, parse_email_url
 
+VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
 
@@ -184,7 +185,9 @@ PROVIDER_OPTIONS: dict[str, dict[str, str]] = {
 SANDBOX_BASE_URL = env.text("SANDBOX_BASE_URL").rstrip("/")
 LIENZO_SANDBOX = env.choice("LIENZO_SANDBOX", "auto" if EMBEDDED else "off", ("auto", "off"))
 ALLOW_PRIVATE_UPSTREAMS = env.flag("ALLOW_PRIVATE_UPSTREAMS")
-WEBHOOK_ALLOWED_TARGETS = env.words("WEBHOOK_ALLOWED_TARGETS")
+WEBHOOK_ALLOWED_TARGETS = env.targets("WEBHOOK_ALLOWED_TARGETS")
+# The first encrypts the secrets of webhooks, all decrypt them, and so does SECRET_KEY.
+WEBHOOK_ENCRYPTION_KEYS = env.words("WEBHOOK_ENCRYPTION_KEYS")
 
 # Limits of a request and of an image.
 REQUEST_BODY_MAX_BYTES = env.integer("REQUEST_BODY_MAX_BYTES", 1_000_000, minimum=1)

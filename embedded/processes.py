@@ -68,6 +68,7 @@ def process_table(
         (_python("web", environment, *web, "config.wsgi", fds=(web_socket,)), STAGE_WORK),
         (_python("worker", environment, *worker), STAGE_WORK),
         (_python("sweeper", environment, "manage.py", "sweep"), STAGE_WORK),
+        (_python("dispatcher", environment, "-m", "config.dispatcher"), STAGE_WORK),
         (_python("beat", environment, *beat), STAGE_WORK),
     ]
     if sandbox_port is not None:

@@ -10,6 +10,7 @@ from gateway.services.breakers import ALERT_TASK
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import delete_expired_test_generations, prune_idempotency_keys
 from gateway.worker import worker
+from orgs.services.webhooks import prune_deliveries
 
 TEST_RETENTION = timedelta(days=7)
 
@@ -30,6 +31,12 @@ def prune_idempotency_keys_task(**_: object) -> None:
 def delete_expired_test_generations_task(**_: object) -> None:
     """Delete what test keys made more than seven days ago."""
     delete_expired_test_generations(before=now() - TEST_RETENTION)
+
+
+@shared_task(name="gateway.prune_webhook_deliveries", ignore_result=True)
+def prune_webhook_deliveries_task(**_: object) -> None:
+    """Forget deliveries of webhooks that are past their time."""
+    prune_deliveries(now=now())
 
 
 @shared_task(name=ALERT_TASK, ignore_result=True)

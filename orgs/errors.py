@@ -71,3 +71,10 @@ class ApiKeyNotFoundError(AppError):
 
     code = "api_key_not_found"
     category = Category.NOT_FOUND
+
+
+class WebhookNotFoundError(AppError):
+    """There is no such webhook or delivery, or it belongs to another organization."""
+
+    code = "not_found"
+    category = Category.NOT_FOUND

@@ -7,11 +7,12 @@ from django.db import transaction
 
 from billing.errors import CurrencyMismatchError, InvalidAmountError
 from billing.models import AccountCode, Direction, EntryKind
-from billing.money import MAX_AMOUNT_MICROS
+from billing.money import MAX_AMOUNT_MICROS, format_amount
 from billing.services.accounts import account, open_accounts
 from billing.services.ledger import post_entry
 from billing.types import EntryView, Line
 from orgs.models import Organization
+from orgs.services.outbox import EventType, write_event
 
 
 def top_up(
@@ -53,7 +54,7 @@ def top_up(
         )
     with transaction.atomic():
         open_accounts(organization_id=organization_id, currency=wallet_currency)
-        return post_entry(
+        entry = post_entry(
             kind=EntryKind.TOP_UP,
             idempotency_key=f"top_up:{idempotency_key}",
             lines=[
@@ -68,3 +69,18 @@ def top_up(
             reference=reference,
             description=f"Top-up ({source})",
         )
+        if entry.created:
+            write_event(
+                organization_id=organization_id,
+                kind=EventType.TOPUP_SUCCEEDED,
+                data={
+                    "object": "topup",
+                    "id": str(entry.id),
+                    "amount": format_amount(amount_micros, wallet_currency),
+                    "currency": wallet_currency,
+                    "reference": reference,
+                    "created": int(now.timestamp()),
+                },
+                now=now,
+            )
+    return entry

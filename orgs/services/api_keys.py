@@ -25,6 +25,7 @@ from orgs.errors import (
 )
 from orgs.models import ApiKey, Organization
 from orgs.secrets import Secret, new_secret, parse_secret
+from orgs.services.outbox import EventType, write_event
 
 SCOPES = ("images:read", "images:write", "billing:read", "webhooks:write")
 CACHE_TTL_S = 1.0
@@ -283,7 +284,28 @@ def require_active(*, caller: Caller) -> None:
 
 def revoke_api_key(*, api_key_id: UUID, now: datetime) -> None:
     """Revoke a key for good; a second call changes nothing."""
-    ApiKey.objects.filter(id=api_key_id, revoked_at__isnull=True).update(revoked_at=now)
+    with transaction.atomic():
+        key = (
+            ApiKey.objects.select_for_update(no_key=True)
+            .filter(id=api_key_id, revoked_at__isnull=True)
+            .first()
+        )
+        if key is None:
+            return
+        key.revoked_at = now
+        key.save(update_fields=["revoked_at"])
+        write_event(
+            organization_id=key.organization_id,
+            kind=EventType.API_KEY_REVOKED,
+            data={
+                "object": "api_key",
+                "id": str(key.id),
+                "name": key.name,
+                "livemode": key.livemode,
+                "revoked": int(now.timestamp()),
+            },
+            now=now,
+        )
 
 
 def _require_alive(

@@ -1,4 +1,4 @@
-"""Settling a generation: its images, its attempt and its money end together.
+"""Settling a generation: its images, its attempt, its money and its event end together.
 
 Usually in one statement, which is a transaction of its own: step by step it is seven round trips,
 half of what a job spends on Postgres.
@@ -22,9 +22,10 @@ from billing.services.ledger import ENTRY_CTES
 from core.ids import new_uuid
 from gateway.services.runs.attempts import END, EndedAttempt, cost_of, end_params, write_end
 from gateway.types import Claim, Delivery, StoredImage
+from orgs.services.outbox import EVENT_CTES, EventType
 
 # The compare-and-set comes first: it locks the row, and without it nothing is inserted.
-_END_GENERATION: Final = """
+_END_GENERATION: Final = f"""
 ended AS (
     UPDATE gateway_generation
     SET status = 'succeeded', finished_at = %(now)s, served_by = %(served_by)s,
@@ -38,7 +39,7 @@ ended AS (
         ), '[]')
     WHERE id = %(generation_id)s AND status = 'running' AND deadline_at > clock_timestamp()
         AND (%(token)s::uuid IS NULL OR claim_token = %(token)s::uuid)
-    RETURNING id, livemode, charged_micros
+    RETURNING id, organization_id, livemode, charged_micros
 ), artifact AS (
     INSERT INTO gateway_artifact (
         id, generation_id, index, is_public, key, content_type, sha256, size_bytes, width, height,
@@ -51,8 +52,14 @@ ended AS (
         id uuid, index integer, is_public boolean, key text, content_type text, sha256 text,
         size_bytes bigint, width integer, height integer, revised_prompt text, seed bigint
     )
-)
-"""
+), {
+    EVENT_CTES.format(
+        type=EventType.GENERATION_SUCCEEDED.value,
+        source="ended",
+        data="jsonb_build_object('generation_id', source.id)",
+    )
+}
+"""  # noqa: S608 - made of constants
 _STEP: Final = f"""
 WITH {_END_GENERATION}
 SELECT livemode, charged_micros FROM ended

@@ -1,0 +1,37 @@
+"""Sends webhooks, for ever: `python -m config.dispatcher`. Any number of them may run.
+
+A process of its own: a receiver that hangs or floods then costs neither web nor workers anything,
+and what may reach customers' addresses can be fenced off by itself.
+"""
+
+import os
+import signal
+
+import gevent
+from gevent import monkey
+from gevent.event import Event
+
+
+def main() -> None:
+    """Patch the process, load the apps, and send until told to stop."""
+    monkey.patch_all()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django  # noqa: PLC0415 - after the patches
+
+    django.setup()
+    from config.settings import check_secrets  # noqa: PLC0415 - as above
+    from config.startup import require_patched  # noqa: PLC0415 - needs the apps loaded
+    from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
+    from orgs.services.dispatcher import Dispatcher  # noqa: PLC0415 - as above
+    from orgs.services.targets import webhook_client  # noqa: PLC0415 - as above
+
+    check_secrets()
+    require_patched()
+    stopping = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopping.set)
+    Dispatcher(http=webhook_client(), data_of=data_of).run(stopping)
+
+
+if __name__ == "__main__":
+    main()

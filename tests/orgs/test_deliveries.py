@@ -1,0 +1,448 @@
+"""What reaches a receiver, what is tried again, and until when."""
+
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+
+import orjson
+import pytest
+from django.db import connection, transaction
+from standardwebhooks import WebhookVerificationError
+
+from core.clock import now
+from gateway.services.onboarding import open_organization
+from orgs.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
+from orgs.services import dispatcher
+from orgs.services.dispatcher import LEASE, PER_ENDPOINT, claim_due, deliver, pause_after
+from orgs.services.outbox import EventType, write_event
+from orgs.services.signing import new_secret
+from orgs.services.webhooks import (
+    Changes,
+    change_endpoint,
+    create_endpoint,
+    delete_endpoint,
+    message_id,
+    prune_deliveries,
+    redeliver,
+    rotate_secret,
+    send_test,
+)
+from tests.orgs.conftest import data_of
+from tests.orgs.receiver import endless_body, hang, redirect
+
+
+def own(hooked) -> dict:
+    return {"organization_id": hooked.organization_id, "endpoint_id": hooked.endpoint.id}
+
+
+def test_message_is_signed_named_and_dated(hooked, receiver):
+    hooked.write(amount="5.00")
+    event = OutboxEvent.objects.get(organization_id=hooked.organization_id)
+
+    assert hooked.send() == 1
+
+    [hook] = receiver.hooks
+    assert hook.verify(hooked.secret) == {
+        "type": "topup.succeeded",
+        "timestamp": event.created_at.isoformat(),
+        "data": {"amount": "5.00"},
+    }
+    assert hook.id == message_id(event.id)
+    assert hook.headers["content-type"] == "application/json"
+    assert hook.headers["user-agent"].startswith("Lienzo/")
+    assert hooked.delivery.status == "delivered"
+    [made] = hooked.delivery.tries
+    assert (made["status"], made["error"]) == (204, None)
+    assert hooked.send(at=now() + timedelta(days=2)) == 0
+
+
+def test_other_secret_and_changed_or_old_message_do_not_verify(hooked, receiver):
+    hooked.write()
+    hooked.send()
+    [hook] = receiver.hooks
+
+    with pytest.raises(WebhookVerificationError):
+        hook.verify(new_secret())
+    hook.body = hook.body.replace(b"1", b"2")
+    with pytest.raises(WebhookVerificationError):
+        hook.verify(hooked.secret)
+    hook.body = hook.body.replace(b"2", b"1")
+    hook.headers["webhook-timestamp"] = str(int(time.time()) - 400)
+    with pytest.raises(WebhookVerificationError):
+        hook.verify(hooked.secret)
+
+
+def test_both_secrets_sign_until_the_overlap_ends(hooked, receiver):
+    _, second = rotate_secret(**own(hooked), now=now())
+    hooked.write()
+    hooked.send()
+    receiver.hooks[0].verify(hooked.secret)
+    receiver.hooks[0].verify(second)
+
+    _, third = rotate_secret(**own(hooked), now=now())
+    hooked.write()
+    hooked.send()
+    receiver.hooks[1].verify(second)
+    receiver.hooks[1].verify(third)
+    with pytest.raises(WebhookVerificationError):
+        receiver.hooks[1].verify(hooked.secret)
+
+    WebhookEndpoint.objects.filter(id=hooked.endpoint.id).update(previous_secret_until=now())
+    hooked.write()
+    hooked.send()
+    receiver.hooks[2].verify(third)
+    with pytest.raises(WebhookVerificationError):
+        receiver.hooks[2].verify(second)
+
+
+def test_secret_is_not_in_the_database(hooked):
+    row = WebhookEndpoint.objects.get(id=hooked.endpoint.id)
+
+    assert hooked.secret.encode() not in bytes(row.secret)
+    assert hooked.secret.removeprefix("whsec_").encode() not in bytes(row.secret)
+
+
+def test_secret_of_a_lost_key_stops_deliveries_until_it_is_rotated(hooked, receiver):
+    WebhookEndpoint.objects.filter(id=hooked.endpoint.id).update(secret=b"of another key")
+    hooked.write()
+
+    assert hooked.send() == 0
+    assert hooked.delivery.tries[0]["error"] == "secret_unreadable"
+    assert receiver.hooks == []
+
+    _, secret = rotate_secret(**own(hooked), now=now())
+    rotate_secret(**own(hooked), now=now())
+    assert hooked.send(at=now() + timedelta(minutes=1)) == 1
+    receiver.hooks[0].verify(secret)
+
+
+def test_failures_are_tried_again_under_the_same_id(hooked, receiver):
+    receiver.answers = [500, redirect("/elsewhere"), 404, 204]
+    hooked.write()
+    at = now()
+    for _ in range(3):
+        assert hooked.send(at=at) == 0
+        assert hooked.delivery.status == "pending"
+        at = hooked.delivery.next_at
+    assert hooked.send(at=at) == 1
+
+    assert len({hook.id for hook in receiver.hooks}) == 1
+    assert [hook.path for hook in receiver.hooks] == ["/hook"] * 4
+    assert [made["status"] for made in hooked.delivery.tries] == [500, 302, 404, 204]
+
+
+def test_first_retry_comes_within_150_seconds_and_none_before_its_time(hooked, receiver):
+    receiver.answers = [503]
+    hooked.write()
+    hooked.send()
+
+    next_at = hooked.delivery.next_at
+    assert now() < next_at < now() + timedelta(seconds=150)
+    assert hooked.send(at=next_at - timedelta(seconds=1)) == 0
+    assert len(receiver.hooks) == 1
+    assert hooked.send(at=next_at) == 1
+
+
+def test_pauses_grow_and_are_spread():
+    means = dispatcher.PAUSES_S
+    for failures, mean in enumerate(means, start=1):
+        pauses = {pause_after(failures).total_seconds() for _ in range(20)}
+        assert len(pauses) > 1
+        assert all(0.8 * mean <= pause <= 1.2 * mean for pause in pauses)
+    assert list(means) == sorted(means)
+    assert sum(means) > 12 * 3600
+
+
+def test_delivery_is_given_up_after_a_day_with_a_last_try_at_its_end(hooked, receiver):
+    receiver.answers = [500] * 3
+    hooked.write()
+    created = hooked.delivery.created_at
+    assert hooked.delivery.give_up_at == created + timedelta(hours=24)
+    WebhookDelivery.objects.filter(endpoint=hooked.endpoint).update(
+        give_up_at=now() + timedelta(seconds=3)
+    )
+
+    hooked.send()
+    assert hooked.delivery.status == "pending"
+    assert hooked.delivery.next_at == hooked.delivery.give_up_at
+    WebhookDelivery.objects.filter(endpoint=hooked.endpoint).update(give_up_at=now())
+    hooked.send(at=hooked.delivery.next_at)
+
+    assert hooked.delivery.status == "failed"
+    assert hooked.send(at=now() + timedelta(days=2)) == 0
+
+
+def test_redelivery_of_what_was_delivered_or_given_up_keeps_the_id(hooked, receiver):
+    hooked.write()
+    hooked.send()
+    for status in ("delivered", "failed"):
+        WebhookDelivery.objects.filter(endpoint=hooked.endpoint).update(status=status)
+        redeliver(**own(hooked), delivery_id=hooked.delivery.id, now=now())
+        assert hooked.send() == 1
+
+    assert len(receiver.hooks) == 3
+    assert len({hook.id for hook in receiver.hooks}) == 1
+    assert len(hooked.delivery.tries) == 3
+    assert hooked.delivery.give_up_at > now() + timedelta(hours=23)
+
+
+def test_gone_switches_the_endpoint_off_and_gives_up_what_waits(hooked, receiver):
+    receiver.answers = [500, 410]
+    hooked.write()
+    hooked.send()
+    hooked.write()
+    hooked.send()
+
+    endpoint = WebhookEndpoint.objects.get(id=hooked.endpoint.id)
+    assert (endpoint.is_enabled, endpoint.disabled_reason) == (False, "gone")
+    rows = WebhookDelivery.objects.filter(endpoint=endpoint)
+    assert set(rows.values_list("status", flat=True)) == {"failed"}
+    assert hooked.write() is False
+
+    change_endpoint(**own(hooked), changes=Changes(is_enabled=True))
+    assert hooked.write() is True
+    assert hooked.send() == 1
+
+
+def test_switched_off_endpoint_gets_what_waited_when_it_is_on_again(hooked, receiver):
+    hooked.write()
+    change_endpoint(**own(hooked), changes=Changes(is_enabled=False))
+    assert hooked.send() == 0
+    assert receiver.hooks == []
+
+    change_endpoint(**own(hooked), changes=Changes(is_enabled=True))
+    assert hooked.send() == 1
+
+
+def test_deleted_endpoint_gets_nothing_that_waits(hooked, receiver):
+    hooked.write()
+    claimed = claim_due(limit=10, now=now())
+    hooked.write()
+    delete_endpoint(**own(hooked), now=now())
+
+    assert hooked.send() == 0
+    assert hooked.send(at=now() + LEASE) == 0
+    assert len(claimed) == 1
+    assert receiver.hooks == []
+    assert bytes(WebhookEndpoint.objects.get(id=hooked.endpoint.id).secret) == b""
+
+
+def test_redirect_is_a_failure_and_is_not_followed(hooked, receiver):
+    receiver.answers = [redirect(f"http://127.0.0.1:{receiver.port}/inside")]
+    hooked.write()
+
+    assert hooked.send() == 0
+    assert [hook.path for hook in receiver.hooks] == ["/hook"]
+    assert hooked.delivery.tries[0]["status"] == 302
+
+
+def test_slow_receiver_is_given_the_timeout_and_no_more(hooked, receiver, monkeypatch):
+    monkeypatch.setattr(dispatcher, "TIMEOUT_S", 0.3)
+    receiver.answers = [hang]
+    hooked.write()
+    started_s = time.monotonic()
+
+    assert hooked.send() == 0
+    assert time.monotonic() - started_s < 5
+    assert hooked.delivery.tries[0]["error"] == "timeout"
+    assert hooked.send(at=hooked.delivery.next_at) == 1
+
+
+def test_long_body_of_an_answer_is_not_read(hooked, receiver, monkeypatch):
+    monkeypatch.setattr(dispatcher, "TIMEOUT_S", 5.0)
+    receiver.answers = [endless_body]
+    hooked.write()
+    started_s = time.monotonic()
+
+    assert hooked.send() == 1
+    assert time.monotonic() - started_s < 4
+
+
+def test_unreachable_receiver_is_tried_again(hooked, receiver):
+    WebhookEndpoint.objects.filter(id=hooked.endpoint.id).update(url="http://127.0.0.1:1/hook")
+    hooked.write()
+
+    assert hooked.send() == 0
+    # The address is not exempt, and so not even connected to.
+    assert hooked.delivery.tries[0]["error"] == "forbidden_target"
+    assert hooked.delivery.status == "pending"
+
+
+def test_resource_that_is_gone_ends_the_delivery(hooked, receiver):
+    hooked.write()
+    [claimed] = claim_due(limit=10, now=now())
+
+    assert deliver(claimed, http=hooked.http, data_of=lambda _: None) is False
+    assert receiver.hooks == []
+    assert (hooked.delivery.status, hooked.delivery.tries[0]["error"]) == (
+        "failed",
+        "resource_gone",
+    )
+
+
+def test_two_dispatchers_at_once_deliver_each_once(open_hooked, receiver, monkeypatch):
+    monkeypatch.setattr(dispatcher, "PER_ENDPOINT", 3)
+    all_hooked = [open_hooked() for _ in range(4)]
+    for hooked in all_hooked:
+        for number in range(10):
+            hooked.write(number=number)
+    http = all_hooked[0].http
+
+    def dispatch() -> None:
+        idle = 0
+        while idle < 3:
+            claimed = claim_due(limit=4, now=now())
+            idle = 0 if claimed else idle + 1
+            for one in claimed:
+                deliver(one, http=http, data_of=data_of)
+        connection.close()
+
+    threads = [threading.Thread(target=dispatch) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert set(Counter(hook.id for hook in receiver.hooks).values()) == {1}
+    assert len(receiver.hooks) == 40
+
+
+def test_claims_of_a_dead_dispatcher_fall_due_again(hooked, receiver):
+    hooked.write()
+    claimed_at = now()
+    [lost] = claim_due(limit=10, now=claimed_at)
+
+    assert claim_due(limit=10, now=claimed_at + LEASE - timedelta(seconds=1)) == []
+    assert hooked.send(at=claimed_at + LEASE) == 1
+    # The dead one was only frozen: it neither sends after its lease nor undoes what was recorded.
+    late = dispatcher.Claimed(
+        **{name: getattr(lost, name) for name in lost.__slots__ if name != "leased_until"},
+        leased_until=now(),
+    )
+    assert deliver(late, http=hooked.http, data_of=data_of) is False
+    assert len(receiver.hooks) == 1
+    assert hooked.delivery.status == "delivered"
+
+
+def test_answer_that_comes_after_the_lease_changes_nothing(hooked, receiver):
+    receiver.answers = [500, 204]
+    hooked.write()
+    [frozen] = claim_due(limit=10, now=now())
+    [other] = claim_due(limit=10, now=now() + LEASE)
+    assert deliver(frozen, http=hooked.http, data_of=data_of) is False
+    assert hooked.delivery.tries == []
+
+    assert deliver(other, http=hooked.http, data_of=data_of) is True
+    assert hooked.delivery.status == "delivered"
+
+
+def test_busy_endpoint_leaves_room_for_the_others(open_hooked):
+    busy, quiet = open_hooked(), open_hooked()
+    for number in range(PER_ENDPOINT + 5):
+        busy.write(number=number)
+    quiet.write()
+
+    first = Counter(one.endpoint_id for one in claim_due(limit=100, now=now()))
+    assert first == {busy.endpoint.id: PER_ENDPOINT, quiet.endpoint.id: 1}
+    assert claim_due(limit=100, now=now()) == []
+
+
+def test_event_reaches_each_endpoint_of_its_organization_that_wants_it(open_hooked, receiver):
+    one, other = open_hooked("/one"), open_hooked("/other")
+    second = open_hooked("/second", organization_id=one.organization_id)
+    unwanted = open_hooked("/unwanted", organization_id=one.organization_id, events=["balance.low"])
+    one.write()
+
+    assert one.send() == 2
+    assert {hook.path for hook in receiver.hooks} == {"/hook/one", "/hook/second"}
+    assert len({hook.id for hook in receiver.hooks}) == 1
+    by_path = {hook.path: hook for hook in receiver.hooks}
+    by_path["/hook/second"].verify(second.secret)
+    with pytest.raises(WebhookVerificationError):
+        by_path["/hook/second"].verify(one.secret)
+    assert other.endpoint.deliveries.count() == unwanted.endpoint.deliveries.count() == 0
+
+
+def test_nothing_is_written_where_nobody_listens(db, django_assert_num_queries):
+    organization = open_organization(name="Deaf", currency="USD")
+    create_endpoint(organization_id=organization.id, url="https://1.1.1.1/", events=["balance.low"])
+    event = {"organization_id": organization.id, "data": {}, "now": now()}
+
+    with django_assert_num_queries(1):
+        assert write_event(kind=EventType.TOPUP_SUCCEEDED, **event) is False
+    assert not OutboxEvent.objects.exists()
+    assert write_event(kind=EventType.BALANCE_LOW, **event) is True
+
+
+def test_event_is_undone_with_its_transaction(hooked):
+    with transaction.atomic():
+        assert hooked.write() is True
+        transaction.set_rollback(True)
+
+    assert not OutboxEvent.objects.filter(organization_id=hooked.organization_id).exists()
+
+
+def test_test_event_goes_to_its_endpoint_alone(open_hooked, receiver):
+    hooked = open_hooked(events=["balance.low"])
+    open_hooked("/second", organization_id=hooked.organization_id)
+
+    send_test(**own(hooked), now=now())
+
+    assert hooked.send() == 1
+    [hook] = receiver.hooks
+    assert hook.path == "/hook"
+    assert hook.verify(hooked.secret)["type"] == "webhook.test"
+
+
+def test_old_deliveries_and_deleted_endpoints_are_pruned(hooked):
+    hooked.write()
+    hooked.write()
+    old, _ = OutboxEvent.objects.filter(organization_id=hooked.organization_id)
+    OutboxEvent.objects.filter(id=old.id).update(created_at=now() - timedelta(days=31))
+    prune_deliveries(now=now())
+    assert hooked.endpoint.deliveries.count() == 1
+
+    delete_endpoint(**own(hooked), now=now() - timedelta(days=31))
+    prune_deliveries(now=now())
+    assert not WebhookEndpoint.objects.filter(id=hooked.endpoint.id).exists()
+
+
+def test_only_the_newest_tries_are_kept(hooked, receiver):
+    hooked.write()
+    WebhookDelivery.objects.filter(endpoint=hooked.endpoint).update(
+        tries=[{"at": str(number)} for number in range(dispatcher.TRIES_KEPT)]
+    )
+    hooked.send()
+
+    tries = hooked.delivery.tries
+    assert len(tries) == dispatcher.TRIES_KEPT
+    assert (tries[0]["at"], tries[-1]["status"]) == ("1", 204)
+
+
+def test_body_is_compact_json_of_the_data_as_it_is(hooked, receiver):
+    hooked.write(text="café 🎨")
+    hooked.send()
+
+    assert orjson.loads(receiver.hooks[0].body)["data"] == {"text": "café 🎨"}
+    assert receiver.hooks[0].verify(hooked.secret)["data"] == {"text": "café 🎨"}
+
+
+def test_many_events_of_a_burst_are_all_claimed_once(hooked):
+    for number in range(25):
+        write_event(
+            organization_id=hooked.organization_id,
+            kind=EventType.TOPUP_SUCCEEDED,
+            data={"number": number},
+            now=now(),
+        )
+    seen: Counter = Counter()
+    at = now()
+    for _ in range(3):
+        claimed = claim_due(limit=100, now=at)
+        seen.update(one.id for one in claimed)
+        WebhookDelivery.objects.filter(id__in=[one.id for one in claimed]).update(
+            status="delivered", next_at=None, claim_token=None
+        )
+    assert set(seen.values()) == {1}
+    assert len(seen) == 25
