@@ -21,6 +21,10 @@ app.conf.beat_schedule = {
         "task": "gateway.prune_idempotency_keys",
         "schedule": crontab(minute="17"),
     },
+    "prune quotes": {
+        "task": "gateway.prune_quotes",
+        "schedule": crontab(minute="27", hour="3"),
+    },
     "prune webhook deliveries": {
         "task": "gateway.prune_webhook_deliveries",
         "schedule": crontab(minute="47", hour="3"),

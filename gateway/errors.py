@@ -37,6 +37,18 @@ class MaxCostExceededError(InvalidRequestError):
     code = "max_cost_exceeded"
 
 
+class QuoteMismatchError(InvalidRequestError):
+    """There is no such quote, or it is for another request or organization."""
+
+    code = "quote_mismatch"
+
+
+class QuoteExpiredError(InvalidRequestError):
+    """The quote has been used, or is older than ten minutes."""
+
+    code = "quote_expired"
+
+
 class GenerationCanceledError(InvalidRequestError):
     """The generation was canceled before it ran."""
 
@@ -104,6 +116,13 @@ class GenerationRunningError(AppError):
 
     code = "generation_running"
     category = Category.CONFLICT
+
+
+class ImagesNotDeletedError(AppError):
+    """Storage kept images that were to be deleted; the server goes on trying."""
+
+    code = "internal_error"
+    category = Category.INTERNAL
 
 
 class ModelNotAllowedError(AppError):

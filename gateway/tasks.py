@@ -8,11 +8,16 @@ from core.clock import now
 from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
-from gateway.services.retention import delete_expired_test_generations, prune_idempotency_keys
+from gateway.services.retention import (
+    delete_expired_test_generations,
+    prune_idempotency_keys,
+    prune_quotes,
+)
 from gateway.worker import worker
 from orgs.services.webhooks import prune_deliveries
 
 TEST_RETENTION = timedelta(days=7)
+QUOTE_RETENTION = timedelta(days=1)
 
 
 @shared_task(name="gateway.generate", ignore_result=True)
@@ -25,6 +30,12 @@ def generate(*, queue: str, **_: object) -> None:
 def prune_idempotency_keys_task(**_: object) -> None:
     """Forget idempotency keys past their lifetime."""
     prune_idempotency_keys(before=now() - IDEMPOTENCY_TTL)
+
+
+@shared_task(name="gateway.prune_quotes", ignore_result=True)
+def prune_quotes_task(**_: object) -> None:
+    """Forget quotes a day after their end."""
+    prune_quotes(before=now() - QUOTE_RETENTION)
 
 
 @shared_task(name="gateway.delete_expired_test_generations", ignore_result=True)

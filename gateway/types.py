@@ -150,7 +150,7 @@ class GenerationView:
     status: str
     model: str
     requested_model: str
-    parameters: dict[str, object]
+    parameters: dict[str, Any]
     livemode: bool
     is_sandboxed: bool
     currency: str
@@ -169,6 +169,14 @@ class GenerationView:
     deleted_at: datetime | None
     images: tuple[ImageView, ...]
     attempts: tuple[AttemptView, ...]
+
+    @property
+    def delivered(self) -> tuple[int, ...]:
+        """Return the indexes of the images that were delivered, deleted ones included."""
+        if self.finished_at is None or self.error is not None:
+            return ()
+        missing = {outcome["index"] for outcome in self.undelivered}
+        return tuple(index for index in range(self.parameters["n"]) if index not in missing)
 
     @property
     def is_terminal(self) -> bool:

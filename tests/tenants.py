@@ -76,6 +76,11 @@ class Tenant:
                 now=now(),
             )
 
+    def set_organization(self, **fields: object) -> None:
+        """Change the organization's settings; a key that was used follows within a second."""
+        with self.stack.database():
+            Organization.objects.filter(id=self.organization_id).update(**fields)
+
     def revoke_key(self) -> None:
         with self.stack.database():
             revoke_api_key(api_key_id=self.api_key_id, now=now())

@@ -1,6 +1,6 @@
 """What a generation looks like on the wire, in OpenAI's shapes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from email.utils import format_datetime
@@ -13,12 +13,15 @@ from billing.money import format_amount
 from core.ids import request_id
 from gateway.api.errors import StoredFailureError, answer_to
 from gateway.catalog.registry import catalog
+from gateway.parameters.generation import DROPPED_NAME, MAX_DROPPED_NAMES
+from gateway.services.requests.estimates import Estimate
 from gateway.storage import private_storage, public_storage
 from gateway.types import GenerationView, ImageView
 
 # A multiple of three, so that each chunk is base64 without padding.
 CHUNK_BYTES = 48 * 1024
 JSON = "application/json"
+RESPOND_ASYNC = "respond-async"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,17 @@ def body_of(view: GenerationView) -> Body:
     return Body(200, len(data), iter((data,)), {})
 
 
+def accepted_body(view: GenerationView, expected: Estimate | None) -> Body:
+    """Return the answer that a generation was accepted, while or after it runs."""
+    data = orjson.dumps(generation_resource(view, expected))
+    headers = {
+        "Location": f"/v1/images/generations/{request_id(view.id)}",
+        "Preference-Applied": RESPOND_ASYNC,
+        **poll_header(expected),
+    }
+    return Body(202, len(data), iter((data,)), headers)
+
+
 def images_response(view: GenerationView) -> dict[str, object]:
     """Return OpenAI's images response with URLs."""
     return {
@@ -54,21 +68,20 @@ def images_response(view: GenerationView) -> dict[str, object]:
         "data": [_image_item(view, image) for image in view.images],
         **_echo(view),
         **({"outcomes": outcomes_of(view)} if view.undelivered else {}),
+        **({"deleted_at": _unix(view.deleted_at)} if view.deleted_at else {}),
     }
 
 
 def outcomes_of(view: GenerationView) -> list[dict[str, object]]:
     """Return what became of each image that was asked for; nothing while that is open."""
-    if view.finished_at is None:
-        return []
-    delivered = [
-        {"index": image.index, "outcome": "delivered", "code": None} for image in view.images
-    ]
+    delivered = [{"index": index, "outcome": "delivered", "code": None} for index in view.delivered]
     return sorted([*delivered, *view.undelivered], key=lambda outcome: outcome["index"])
 
 
-def generation_resource(view: GenerationView) -> dict[str, object]:
-    """Return the resource at `/v1/images/generations/{id}`."""
+def generation_resource(
+    view: GenerationView, expected: Estimate | None = None
+) -> dict[str, object]:
+    """Return the resource at `/v1/images/generations/{id}`; `expected` before its end."""
     error = None
     if view.error is not None:
         error = answer_to(StoredFailureError(view.error)).body["error"]
@@ -78,7 +91,8 @@ def generation_resource(view: GenerationView) -> dict[str, object]:
         "status": view.status,
         "model": view.requested_model,
         "created": int(view.created_at.timestamp()),
-        "finished": int(view.finished_at.timestamp()) if view.finished_at else None,
+        "finished": _unix(view.finished_at),
+        **_expectation(expected),
         "prompt": view.parameters["prompt"],
         "size": view.parameters["size"],
         "data": [_image_item(view, image) for image in view.images],
@@ -97,12 +111,12 @@ def generation_resource(view: GenerationView) -> dict[str, object]:
                 "status": attempt.status,
                 "error_code": attempt.error_code or None,
                 "started": int(attempt.started_at.timestamp()),
-                "finished": int(attempt.finished_at.timestamp()) if attempt.finished_at else None,
+                "finished": _unix(attempt.finished_at),
             }
             for attempt in view.attempts
         ],
         "livemode": view.livemode,
-        "deleted_at": None,
+        "deleted_at": _unix(view.deleted_at),
     }
 
 
@@ -115,11 +129,10 @@ def headers_of(view: GenerationView) -> dict[str, str]:
     }
     if view.error is None:
         headers["X-Images-Requested"] = str(view.parameters["n"])
-        headers["X-Images-Delivered"] = str(len(view.images))
+        headers["X-Images-Delivered"] = str(len(view.delivered))
     if not view.livemode:
         headers["X-Cost-Quoted"] = format_amount(view.quoted_micros, view.currency)
-    if view.dropped_parameters:
-        headers["X-Dropped-Params"] = ", ".join(view.dropped_parameters[:20])
+    headers.update(dropped_header(view.dropped_parameters))
     if view.served_by:
         headers["X-Served-By"] = view.served_by
     elif view.is_sandboxed:
@@ -128,6 +141,17 @@ def headers_of(view: GenerationView) -> dict[str, str]:
         headers["X-Image-Adjusted"] = view.image_adjusted
     headers.update(lifecycle_headers(view.model))
     return headers
+
+
+def poll_header(expected: Estimate | None) -> dict[str, str]:
+    """Return when to ask again, for a generation that has not ended."""
+    return {} if expected is None else {"Retry-After": str(expected.poll_after_s)}
+
+
+def dropped_header(names: Sequence[str]) -> dict[str, str]:
+    """Return the header that names what was ignored: at most 20 names of its alphabet."""
+    shown = [name for name in names if DROPPED_NAME.fullmatch(name)]
+    return {"X-Dropped-Params": ", ".join(shown[:MAX_DROPPED_NAMES])} if shown else {}
 
 
 def lifecycle_headers(model_id: str) -> dict[str, str]:
@@ -152,6 +176,16 @@ def as_streaming_response(
         content_type=JSON,
         headers={**headers, **body.headers, "Content-Length": str(body.length)},
     )
+
+
+def _unix(instant: datetime | None) -> int | None:
+    return None if instant is None else int(instant.timestamp())
+
+
+def _expectation(expected: Estimate | None) -> dict[str, object]:
+    if expected is None:
+        return {}
+    return {"queue_position": expected.queue_position, "estimated_seconds": expected.seconds}
 
 
 def _image_item(view: GenerationView, image: ImageView) -> dict[str, object]:

@@ -14,7 +14,14 @@ from gevent.event import Event
 from core.clock import now
 from core.errors import Category
 from core.ids import request_id
-from gateway.api.answers import as_streaming_response, body_of, headers_of
+from gateway.api.answers import (
+    RESPOND_ASYNC,
+    Body,
+    accepted_body,
+    as_streaming_response,
+    body_of,
+    headers_of,
+)
 from gateway.api.bodies import fingerprint, parse_json, read_body
 from gateway.api.delivery import (
     ClientSocket,
@@ -30,6 +37,7 @@ from gateway.parameters.generation import parse_generation
 from gateway.selectors.generations import get_generation
 from gateway.services.processes import Kind, current_process
 from gateway.services.requests.adoption import adopt_undelivered, attach_connection
+from gateway.services.requests.estimates import estimate
 from gateway.services.requests.generations import (
     Accepted,
     Submission,
@@ -58,6 +66,7 @@ class _Post:
 
     body: object
     submission: Submission
+    is_async: bool
 
 
 def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
@@ -78,6 +87,8 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         if not accepted.created:
             room.move(event, generation_id)
         connection.close()
+        if post.is_async:
+            return _accepted(caller, generation_id, connection_id, client, replayed=replayed)
         view = _wait(caller, accepted, connection_id, event, client)
     except DatabaseError as error:
         logger.warning("generating.database_lost generation=%s error=%s", generation_id, error)
@@ -88,7 +99,7 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         client.unwatch()
     if view is None:
         return _unknown(generation_id, connection_id)
-    return _answer(view, connection_id, client, replayed=replayed)
+    return _deliver(view, body_of(view), connection_id, client, replayed=replayed)
 
 
 def _read(request: HttpRequest, *, livemode: bool) -> _Post:
@@ -99,6 +110,7 @@ def _read(request: HttpRequest, *, livemode: bool) -> _Post:
         )
     body = parse_json(read_body(request))
     uuid = request_uuid(request)
+    prefer = request.META.get("HTTP_PREFER", "")
     retry_count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0")
     return _Post(
         body,
@@ -108,7 +120,7 @@ def _read(request: HttpRequest, *, livemode: bool) -> _Post:
                 method="POST",
                 path=request.path,
                 value=body,
-                prefer=request.META.get("HTTP_PREFER", ""),
+                prefer=prefer,
                 livemode=livemode,
             ),
             connection=Connection(
@@ -119,7 +131,14 @@ def _read(request: HttpRequest, *, livemode: bool) -> _Post:
             idempotency_key=key,
             client_request_id=request.META.get("HTTP_X_CLIENT_REQUEST_ID", ""),
         ),
+        is_async=_prefers_async(prefer),
     )
+
+
+def _prefers_async(prefer: str) -> bool:
+    """Return whether a `Prefer` header (RFC 7240) has `respond-async` among its preferences."""
+    words = (preference.partition(";")[0].strip() for preference in prefer.split(","))
+    return any(word.lower() == RESPOND_ASYNC for word in words)
 
 
 def _is_positive(text: str) -> bool:
@@ -207,6 +226,20 @@ def _look(
         connection.close()
 
 
+def _accepted(
+    caller: Caller,
+    generation_id: UUID,
+    connection_id: UUID,
+    client: ClientSocket,
+    *,
+    replayed: bool,
+) -> HttpResponseBase:
+    """Answer at once. Whoever got this has the id, so the answer counts as delivered."""
+    view = get_generation(organization_id=caller.organization_id, generation_id=generation_id)
+    body = accepted_body(view, estimate(view=view, now=now()))
+    return _deliver(view, body, connection_id, client, replayed=replayed)
+
+
 def _unknown(generation_id: UUID, connection_id: UUID) -> HttpResponse:
     """Say that the outcome is not known, and see to it that a resend can adopt the job."""
     record_hang_up_eventually(generation_id, connection_id)
@@ -227,13 +260,12 @@ def _unknown(generation_id: UUID, connection_id: UUID) -> HttpResponse:
     return response
 
 
-def _answer(
-    view: GenerationView, connection_id: UUID, client: ClientSocket, *, replayed: bool
+def _deliver(
+    view: GenerationView, body: Body, connection_id: UUID, client: ClientSocket, *, replayed: bool
 ) -> HttpResponseBase:
     headers: dict[str, str] = headers_of(view)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
-    body = body_of(view)
     delivered = DeliveredBody(
         body.chunks, client=client, generation_id=view.id, connection_id=connection_id
     )

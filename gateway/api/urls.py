@@ -2,11 +2,12 @@
 
 from django.urls import path
 
+from gateway.api.generations import GenerationsView, GenerationView
 from gateway.api.media import public_image
+from gateway.api.quotes import QuotesView
+from gateway.api.usage import UsageView
 from gateway.api.views import (
     BalanceView,
-    GenerationsView,
-    GenerationView,
     HealthView,
     ModelsView,
     ModelView,
@@ -16,9 +17,11 @@ from gateway.api.views import (
 urlpatterns = [
     path("v1/images/generations", GenerationsView.as_view()),
     path("v1/images/generations/<str:generation_id>", GenerationView.as_view()),
+    path("v1/images/quotes", QuotesView.as_view()),
     path("v1/models", ModelsView.as_view()),
     path("v1/models/<path:model_id>", ModelView.as_view()),
     path("v1/balance", BalanceView.as_view()),
+    path("v1/usage", UsageView.as_view()),
     path("healthz", HealthView.as_view()),
     path("readyz", ReadinessView.as_view()),
     path("generated-images/<path:path>", public_image),

@@ -1,7 +1,7 @@
-"""The API's views: parse, call one service, translate the result."""
+"""Views of models and the balance, and probes."""
 
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,42 +10,12 @@ from rest_framework.views import APIView
 from billing.money import format_amount
 from billing.selectors.balances import get_balance
 from core.clock import now
-from core.ids import parse_request_id
-from gateway.api.answers import generation_resource, headers_of, lifecycle_headers
-from gateway.api.authentication import caller_of, django_request
+from gateway.api.answers import lifecycle_headers
+from gateway.api.authentication import caller_of
 from gateway.api.errors import answer_to, as_response
-from gateway.api.generating import generate
 from gateway.api.models import model_resources
 from gateway.catalog.registry import catalog
-from gateway.errors import MethodNotAllowedError, ModelNotFoundError, NotFoundError
-from gateway.selectors.generations import get_generation
-
-POLL_AFTER_S = 2
-
-
-class GenerationsView(APIView):
-    """`POST /v1/images/generations`."""
-
-    def post(self, request: Request) -> HttpResponseBase:
-        """Generate images and wait for them."""
-        caller = caller_of(request, scope="images:write")
-        return generate(django_request(request), caller)
-
-
-class GenerationView(APIView):
-    """`GET /v1/images/generations/{id}`."""
-
-    def get(self, request: Request, generation_id: str) -> Response:
-        """Return a generation's status, images, cost and attempts."""
-        caller = caller_of(request, scope="images:read")
-        uuid = parse_request_id(generation_id)
-        if uuid is None:
-            raise NotFoundError("No such generation.")
-        view = get_generation(organization_id=caller.organization_id, generation_id=uuid)
-        headers = headers_of(view)
-        if not view.is_terminal:
-            headers["Retry-After"] = str(POLL_AFTER_S)
-        return Response(generation_resource(view), headers=headers)
+from gateway.errors import MethodNotAllowedError, ModelNotFoundError
 
 
 class ModelsView(APIView):

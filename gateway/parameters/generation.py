@@ -68,7 +68,7 @@ _GPT_DEFAULTS: Mapping[str, object] = {
 }
 _GPT_QUALITIES = frozenset({"low", "medium", "high"})
 _GPT_SIZES = frozenset({"1536x1024", "1024x1536"})
-_DROPPED_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+DROPPED_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
 def parse_generation(body: object, *, default_model: str | None) -> GenerationRequest:
@@ -94,7 +94,7 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
     n = _n(sent, model)
     _refuse_streaming(sent, dropped)
     output_format, compression = _output(sent, model)
-    request = GenerationRequest(
+    return GenerationRequest(
         model=model,
         requested_model=model.id,
         prompt=prompt,
@@ -110,11 +110,9 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
         seed=_seed(sent, model, dropped),
         user=text_field(sent, "user", max_length=MAX_USER_LENGTH) or None,
         max_cost=amount_field(sent, "max_cost"),
+        quote_id=text_field(sent, "quote_id"),
         dropped=dropped.names(),
     )
-    if "quote_id" in sent:
-        raise InvalidRequestError("There is no quote with this id.", param="quote_id")
-    return request
 
 
 def default_model_id(sent: Body) -> str:
@@ -138,7 +136,7 @@ class _Dropped:
 
     def names(self) -> tuple[str, ...]:
         """Return those that may stand in a header."""
-        printable = [name for name in self._names if _DROPPED_NAME.fullmatch(name)]
+        printable = [name for name in self._names if DROPPED_NAME.fullmatch(name)]
         return tuple(printable[:MAX_DROPPED_NAMES])
 
 

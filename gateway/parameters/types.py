@@ -25,6 +25,7 @@ class GenerationRequest:
         background: `opaque` or `transparent`; None if the model has no backgrounds.
         moderation: `auto` or `low`; None if the model has no such setting.
         max_cost: The most the whole request may cost, in the wallet's currency.
+        quote_id: The quote whose price holds, as sent; not stored.
         dropped: Names of the parameters ignored so far, at most 20.
     """
 
@@ -44,6 +45,7 @@ class GenerationRequest:
     user: str | None
     max_cost: Decimal | None
     dropped: tuple[str, ...]
+    quote_id: str | None = None
 
     @property
     def width(self) -> int:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from gateway.models import Generation, IdempotencyKey
+from gateway.models import Generation, IdempotencyKey, Quote
 from gateway.storage import StorageError, private_storage, public_storage, request_prefix
 
 BATCH = 500
@@ -16,6 +16,15 @@ logger = logging.getLogger(__name__)
 def prune_idempotency_keys(*, before: datetime) -> int:
     """Delete idempotency keys first used before an instant; return how many."""
     deleted, _ = IdempotencyKey.objects.filter(created_at__lt=before).delete()
+    return deleted
+
+
+def prune_quotes(*, before: datetime) -> int:
+    """Delete quotes that expired before an instant; return how many.
+
+    What a used one promised is in its generation's hold.
+    """
+    deleted, _ = Quote.objects.filter(expires_at__lt=before).delete()
     return deleted
 
 

@@ -12,20 +12,22 @@ from django.db import connection, transaction
 
 from billing.money import format_amount, parse_amount
 from billing.services.holds import authorize_hold, hold_params
-from billing.services.quotes import quote_unit
 from billing.services.transactions import retrying
 from billing.types import UnitQuote
+from core.ids import parse_quote_id
 from core.queue import send_task
 from gateway.errors import (
     ConcurrencyExceededError,
     IdempotencyKeyReusedError,
     MaxCostExceededError,
     ModelNotAllowedError,
+    QuoteExpiredError,
 )
 from gateway.models import Generation, IdempotencyKey
 from gateway.parameters.canonical import to_canonical
 from gateway.parameters.types import GenerationRequest
 from gateway.services.requests.creation import HoldMissing, insert_generation, insert_with_hold
+from gateway.services.requests.quotes import current_terms, quoted_terms, use_quote
 from gateway.services.routing import Plan, plan_routes
 from gateway.storage import release_connections
 from gateway.types import Connection
@@ -70,18 +72,29 @@ def accept_generation(
 ) -> Accepted:
     """Create a generation with its hold, or attach to the one its `Idempotency-Key` stands for.
 
-    One durable transaction: idempotency row, generation, hold, budgets, balance, in this order.
+    One durable transaction: idempotency row, quote, generation, hold, budgets, balance, in this
+    order.
     Nothing is written when it raises. A worker is woken after the commit.
 
     Raises:
         ModelNotAllowedError: The key may not use the model.
         ModelNotPricedError, FxRateStaleError, MaxCostExceededError: No price, or too high a one.
+        QuoteMismatchError, QuoteExpiredError: The quote it names cannot be used for it.
         InsufficientBalanceError, BudgetExceededError: The money does not suffice.
         ConcurrencyExceededError: Too many jobs in flight.
         IdempotencyKeyReusedError: The key was used with another request.
     """
     _check_model_allowed(caller, request)
-    quote = _quote(caller, request, now)
+    try:
+        quote = _quote(caller, request, now)
+    except QuoteExpiredError:
+        # Its user may be the request whose idempotency key this one has.
+        found = find_by_idempotency_key(
+            organization_id=caller.organization_id, submission=submission, now=now
+        )
+        if found is None:
+            raise
+        return found
     plan = plan_routes(
         request=request,
         livemode=caller.livemode,
@@ -115,11 +128,13 @@ def accept_generation(
 def find_by_idempotency_key(
     *, organization_id: UUID, submission: Submission, now: datetime
 ) -> Accepted | None:
-    """Return the generation a key stands for, or None if the key is free.
+    """Return the generation a key stands for, or None if the key is free or there is none.
 
     Raises:
         IdempotencyKeyReusedError: The key was used with another request.
     """
+    if submission.idempotency_key is None:
+        return None
     row = IdempotencyKey.objects.filter(
         organization_id=organization_id,
         key=submission.idempotency_key,
@@ -180,7 +195,13 @@ def _create(
         "deadline_at": deadline_at,
         "now": now,
     }
-    write = partial(_write, submission=submission, caller=caller, now=now)
+    write = partial(
+        _write,
+        submission=submission,
+        caller=caller,
+        quote_id=None if request.quote_id is None else parse_quote_id(request.quote_id),
+        now=now,
+    )
     if not caller.livemode:
         created = write(lambda: insert_generation(row))
     else:
@@ -205,18 +226,25 @@ def _write(
     *,
     submission: Submission,
     caller: Caller,
+    quote_id: UUID | None,
     now: datetime,
     one_statement: bool = True,
 ) -> bool:
-    """Claim the idempotency key, check the limits and insert; False when the key is taken."""
+    """Claim the idempotency key, use the quote up, check the limits and insert.
+
+    False when the key is taken.
+    """
     limits = caller.organization_max_concurrent, caller.key_max_concurrent
-    if one_statement and submission.idempotency_key is None and limits == (None, None):
+    alone = submission.idempotency_key is None and quote_id is None and limits == (None, None)
+    if one_statement and alone:
         # One statement is a transaction without the round trips of its begin and commit.
         insert()
         return True
     with transaction.atomic(durable=True):
         if not _claim_idempotency_key(caller.organization_id, submission, now):
             return False
+        if quote_id is not None:
+            use_quote(quote_id=quote_id, generation_id=submission.generation_id, now=now)
         _check_concurrency(caller)
         insert()
     return True
@@ -271,15 +299,8 @@ def _check_model_allowed(caller: Caller, request: GenerationRequest) -> None:
 
 
 def _quote(caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:
-    quote = quote_unit(
-        organization_id=caller.organization_id,
-        currency=caller.currency,
-        model_key=request.model.key,
-        size=str(request.size),
-        quality=request.quality or "",
-        pixels=request.size.pixels,
-        now=now,
-    )
+    terms_of = current_terms if request.quote_id is None else quoted_terms
+    quote = terms_of(caller=caller, request=request, now=now)
     if request.max_cost is not None:
         amount = quote.unit_micros * request.n
         if amount > parse_amount(str(request.max_cost), caller.currency):

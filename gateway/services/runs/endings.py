@@ -14,7 +14,7 @@ from django.db.models import Q
 from billing.services.holds import release_hold
 from billing.services.transactions import retrying
 from core.queue import announce_done
-from gateway.models import Artifact, Attempt, Generation, IdempotencyKey
+from gateway.models import Artifact, Attempt, Generation, IdempotencyKey, Quote
 from gateway.services.runs.attempts import EndedAttempt
 from gateway.services.runs.settling import settle
 from gateway.storage import release_connections
@@ -76,7 +76,8 @@ def fail_generation(
 ) -> bool:
     """Fail a generation and release its hold; False when it had ended or the claim was lost.
 
-    A retryable failure also forgets its idempotency keys, so that the same key may try again.
+    A retryable failure also forgets its idempotency keys and gives its quote back, so that the same
+    request may be sent again.
     """
     still_open = Q(id=generation_id, status__in=OPEN)
     if claim is not None:
@@ -111,9 +112,9 @@ def _is_settled(generation_id: UUID, images: Sequence[StoredImage]) -> bool:
 def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) -> bool:
     with transaction.atomic(durable=True):
         if failure.retryable:
-            # Lock order: idempotency row before generation. The rows go only if the generation does
-            # end here; a failed compare-and-set below rolls this back.
+            # Lock order: idempotency row and quote before generation.
             list(IdempotencyKey.objects.select_for_update().filter(generation_id=generation_id))
+            list(Quote.objects.select_for_update().filter(generation_id=generation_id))
         ended = (
             Generation.objects.select_for_update()
             .filter(still_open)
@@ -132,6 +133,9 @@ def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) ->
             release_hold(reference=str(generation_id), now=now)
         if failure.retryable:
             IdempotencyKey.objects.filter(generation_id=generation_id).delete()
+            Quote.objects.filter(generation_id=generation_id).update(
+                generation_id=None, used_at=None
+            )
         Attempt.objects.filter(
             generation_id=generation_id, status=Attempt.Status.STARTED, finished_at__isnull=True
         ).update(status=Attempt.Status.UNKNOWN)

@@ -159,8 +159,12 @@ def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
 
 
 def delete_stray_objects(generation: Generation) -> int:
-    """Delete objects of an ended generation that no artifact names; return how many."""
-    kept = set(Artifact.objects.filter(generation=generation).values_list("key", flat=True))
+    """Delete objects of an ended generation that no artifact names; return how many.
+
+    An artifact whose deletion was asked for names nothing.
+    """
+    artifacts = Artifact.objects.filter(generation=generation, deleted_at__isnull=True)
+    kept = set(artifacts.values_list("key", flat=True))
     storage = _storage_of(generation)
     connection.close()
     prefix = request_prefix(generation.organization_id, generation.id)

@@ -1,0 +1,18 @@
+"""What was charged, for statements of other apps that group it by what only they know."""
+
+from typing import Final
+
+CAPTURES: Final = """
+SELECT hold.reference, hold.api_key_id, hold.currency, hold.captured_count AS images,
+    hold.captured_micros AS amount_micros, hold.closed_at AS captured_at
+FROM billing_hold AS hold
+WHERE hold.organization_id = %(organization_id)s AND hold.status = 'captured'
+    AND hold.closed_at >= %(since)s AND hold.closed_at < %(until)s
+    AND hold.authorized_at >= %(since)s::timestamptz - interval '1 day'
+    AND hold.authorized_at < %(until)s
+"""
+"""The captures of an organization in a half-open period, one row per hold.
+
+The hold says what its entry booked; `verify_ledger` compares them. It is open for minutes, so the
+index on when it was authorized finds it.
+"""

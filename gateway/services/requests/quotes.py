@@ -1,0 +1,171 @@
+"""Prices that are promised for ten minutes, and used once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from billing.services.quotes import quote_unit
+from billing.types import UnitQuote
+from core.ids import parse_quote_id
+from gateway.errors import QuoteExpiredError, QuoteMismatchError
+from gateway.models import Quote
+from gateway.parameters.types import GenerationRequest
+from orgs.services.api_keys import Caller
+
+QUOTE_TTL: Final = timedelta(minutes=10)
+_SENT_AS: Final = {"model_key": "model", "count": "n", "livemode": "kind of key"}
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteView:
+    """A quote as the API shows it. Amounts are micros of `currency`."""
+
+    id: UUID
+    livemode: bool
+    model: str
+    size: str
+    quality: str | None
+    images: int
+    unit_micros: int
+    currency: str
+    expires_at: datetime
+
+    @property
+    def amount_micros(self) -> int:
+        """Return the price of all images."""
+        return self.unit_micros * self.images
+
+
+def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -> QuoteView:
+    """Promise the present price of a request for ten minutes. One row is written.
+
+    Raises:
+        ModelNotPricedError, FxRateStaleError: There is no price.
+    """
+    terms = current_terms(caller=caller, request=request, now=now)
+    row = Quote.objects.create(
+        organization_id=caller.organization_id,
+        livemode=caller.livemode,
+        **_price_inputs(request),
+        currency=terms.currency,
+        unit_micros=terms.unit_micros,
+        list_unit_micros=terms.list_unit_micros,
+        price_version_id=terms.price_version_id,
+        pixels=terms.pixels,
+        list_amount=terms.list_amount,
+        list_currency=terms.list_currency,
+        markup=terms.markup,
+        markup_version_id=terms.markup_id,
+        rate=terms.rate,
+        fx_rate_id=terms.fx_rate_id,
+        created_at=now,
+        expires_at=now + QUOTE_TTL,
+    )
+    return QuoteView(
+        id=row.id,
+        livemode=row.livemode,
+        model=request.requested_model,
+        size=str(request.size),
+        quality=request.quality,
+        images=request.n,
+        unit_micros=terms.unit_micros,
+        currency=terms.currency,
+        expires_at=row.expires_at,
+    )
+
+
+def current_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:
+    """Price one image of a request as of now.
+
+    Raises:
+        ModelNotPricedError, FxRateStaleError: There is no price.
+    """
+    return quote_unit(
+        organization_id=caller.organization_id,
+        currency=caller.currency,
+        model_key=request.model.key,
+        size=str(request.size),
+        quality=request.quality or "",
+        pixels=request.size.pixels,
+        now=now,
+    )
+
+
+def quoted_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:
+    """Return the price that a request's `quote_id` promises. Uses nothing up.
+
+    Raises:
+        QuoteMismatchError: There is no such quote of the organization, or it is for other images.
+        QuoteExpiredError: It has been used, or is too old.
+    """
+    row = _find(caller, request)
+    wanted = {
+        **_price_inputs(request),
+        "currency": caller.currency,
+        "livemode": caller.livemode,
+    }
+    differing = [name for name, value in wanted.items() if getattr(row, name) != value]
+    if differing:
+        named = ", ".join(_SENT_AS.get(name, name) for name in differing)
+        raise QuoteMismatchError(f"The quote is for another {named}.", param="quote_id")
+    if row.used_at is not None or row.expires_at <= now:
+        raise _expired()
+    return UnitQuote(
+        unit_micros=row.unit_micros,
+        currency=row.currency,
+        list_unit_micros=row.list_unit_micros,
+        price_version_id=row.price_version_id,
+        price_book=row.price_version.price_book,
+        price_unit=row.price_version.unit,
+        pixels=row.pixels,
+        list_amount=row.list_amount,
+        list_currency=row.list_currency,
+        markup=row.markup,
+        markup_id=row.markup_version_id,
+        rate=row.rate,
+        fx_rate_id=row.fx_rate_id,
+    )
+
+
+def use_quote(*, quote_id: UUID, generation_id: UUID, now: datetime) -> None:
+    """Use a quote up for a generation, in the transaction that creates it.
+
+    Compare-and-set: of several requests at once one gets it; a transaction that is rolled back
+    leaves it unused.
+
+    Raises:
+        QuoteExpiredError: Another request has used it, or its time is over.
+    """
+    unused = Quote.objects.filter(id=quote_id, used_at__isnull=True, expires_at__gt=now)
+    used = unused.update(used_at=now, generation_id=generation_id)
+    if not used:
+        raise _expired()
+
+
+def _find(caller: Caller, request: GenerationRequest) -> Quote:
+    uuid = parse_quote_id(request.quote_id or "")
+    row = None
+    if uuid is not None:
+        quotes = Quote.objects.select_related("price_version")
+        row = quotes.filter(id=uuid, organization_id=caller.organization_id).first()
+    if row is None:
+        raise QuoteMismatchError("There is no quote with this id.", param="quote_id")
+    return row
+
+
+def _price_inputs(request: GenerationRequest) -> dict[str, str | int]:
+    """Return what a price depends on, and a quote is bound to."""
+    return {
+        "model_key": request.model.key,
+        "size": str(request.size),
+        "quality": request.quality or "",
+        "count": request.n,
+    }
+
+
+def _expired() -> QuoteExpiredError:
+    return QuoteExpiredError(
+        "The quote has been used, or is older than ten minutes. Ask for a new one.",
+        param="quote_id",
+    )
