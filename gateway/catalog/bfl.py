@@ -1,17 +1,17 @@
 """Black Forest Labs' models."""
 
 from decimal import Decimal
+from functools import partial
 
 from gateway.catalog import fal
 from gateway.catalog.build import (
-    DEFAULT_MAX_N,
-    DEFAULT_PROMPT_LIMIT,
     ONE_MEGAPIXEL_SIZES,
+    ordinary_model,
     under_ids,
 )
 from gateway.catalog.costs import InCredits
-from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios, size
-from gateway.catalog.types import Family, Model, Route
+from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios
+from gateway.catalog.types import Model, Route
 
 FACTS = "bfl.ai pricing, read 2026-11-21"
 GRID = Grid(multiple=32, min_edge=256, max_edge=1440, max_pixels=1440 * 1440, encode="width_height")
@@ -59,33 +59,7 @@ def _route(upstream: str, usd: str, *, further: str = "0", sizing: Sizing = GRID
     )
 
 
-def _model(
-    name: str,
-    title: str,
-    routes: tuple[Route, ...],
-    *,
-    notes: str,
-    features: tuple[str, ...],
-    latency_s: tuple[int, int],
-    sizes: ListedSizes = ONE_MEGAPIXEL_SIZES,
-) -> Model:
-    return Model(
-        id=name,
-        key=name,
-        name=title,
-        owned_by="Black Forest Labs",
-        notes=notes,
-        features=features,
-        family=Family.OTHER,
-        sizes=sizes,
-        default_size=size("1024x1024"),
-        max_n=DEFAULT_MAX_N,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=latency_s[0],
-        p95_s=latency_s[1],
-        routes=routes,
-        takes=frozenset({"seed", "moderation"}),
-    )
+_model = partial(ordinary_model, owned_by="Black Forest Labs", takes=("seed", "moderation"))
 
 
 def _flux_pro() -> list[Model]:

@@ -1,10 +1,10 @@
 """Helpers shared by the files of the catalog."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from gateway.catalog.sizes import FreeSizes, ListedSizes, size
-from gateway.catalog.types import Model, Route
+from gateway.catalog.sizes import FreeSizes, ListedSizes, SizeRule, size
+from gateway.catalog.types import Family, Model, Route
 
 FACT_DATE = "2026-11-21"
 
@@ -57,6 +57,41 @@ FREE_SIZES = FreeSizes(
         )
     ),
 )
+
+
+def ordinary_model(  # noqa: PLR0913 - what models differ in
+    name: str,
+    title: str,
+    routes: tuple[Route, ...],
+    *,
+    owned_by: str,
+    notes: str,
+    features: tuple[str, ...],
+    latency_s: tuple[int, int],
+    sizes: SizeRule = ONE_MEGAPIXEL_SIZES,
+    takes: Collection[str] = (),
+) -> Model:
+    """Return a model of no special family, under its bare id; `latency_s` is its P50 and P95.
+
+    What else sets it apart is for `dataclasses.replace`.
+    """
+    return Model(
+        id=name,
+        key=name,
+        name=title,
+        owned_by=owned_by,
+        notes=notes,
+        features=features,
+        family=Family.OTHER,
+        sizes=sizes,
+        default_size=size("1024x1024"),
+        max_n=DEFAULT_MAX_N,
+        prompt_limit=DEFAULT_PROMPT_LIMIT,
+        p50_s=latency_s[0],
+        p95_s=latency_s[1],
+        routes=routes,
+        takes=frozenset(takes),
+    )
 
 
 def under_ids(model: Model, *, namespaced: str, bare_routes: Iterable[Route] = ()) -> list[Model]:

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from gateway.catalog.build import (
-    DEFAULT_MAX_N,
-    DEFAULT_PROMPT_LIMIT,
     ONE_MEGAPIXEL_SIZES,
+    ordinary_model,
     under_ids,
 )
 from gateway.catalog.costs import ImageCost, PerMegapixel, flat
-from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios, size
-from gateway.catalog.types import Family, Model, Route
+from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios
+from gateway.catalog.types import Model, Route
 
 FACTS = "fal.ai model pages and pricing, read 2026-11-21"
 
@@ -141,21 +140,15 @@ def _model(
     latency_s: tuple[int, int],
     sizes: ListedSizes = ONE_MEGAPIXEL_SIZES,
 ) -> list[Model]:
-    model = Model(
-        id=name,
-        key=name,
-        name=title,
+    model = ordinary_model(
+        name,
+        title,
+        (only_route,),
         owned_by=owned_by,
         notes=notes,
         features=features,
-        family=Family.OTHER,
+        latency_s=latency_s,
         sizes=sizes,
-        default_size=size("1024x1024"),
-        max_n=DEFAULT_MAX_N,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=latency_s[0],
-        p95_s=latency_s[1],
-        routes=(only_route,),
         takes=only_route.takes & {"seed"},
     )
     return under_ids(model, namespaced=f"fal/{name}")

@@ -1,13 +1,17 @@
 """Google's models."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from gateway.catalog.build import DEFAULT_MAX_N, DEFAULT_PROMPT_LIMIT, under_ids
+from gateway.catalog.build import (
+    ordinary_model,
+    under_ids,
+)
 from gateway.catalog.costs import TokenRates, flat, token_rates
-from gateway.catalog.sizes import ListedSizes, Menu, ratios, size
-from gateway.catalog.types import AllowedLoss, Family, Model, Route
+from gateway.catalog.sizes import ListedSizes, Menu, ratios
+from gateway.catalog.types import AllowedLoss, Model, Route
 
 FACTS = "Google AI pricing, read 2026-11-21"
 # On the Gemini API; Vertex AI, another host, is asked as long as it answers.
@@ -153,24 +157,18 @@ def _model(
     retires_on: date | None = None,
 ) -> list[Model]:
     """Return a model under both ids; `latency_s` is its usual P50 and P95."""
-    model = Model(
-        id=name,
-        key=name,
-        name=title,
+    model = ordinary_model(
+        name,
+        title,
+        routes,
         owned_by="Google",
         notes=notes,
         features=features,
-        family=Family.OTHER,
+        latency_s=latency_s,
         sizes=sizes,
-        default_size=size("1024x1024"),
-        max_n=DEFAULT_MAX_N,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=latency_s[0],
-        p95_s=latency_s[1],
-        routes=routes,
-        retires_on=retires_on,
-        successor=None if retires_on is None else FLASH,
     )
+    successor = None if retires_on is None else FLASH
+    model = replace(model, retires_on=retires_on, successor=successor)
     return under_ids(model, namespaced=f"google/{name}")
 
 

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.catalog import fal
-from gateway.catalog.build import DEFAULT_MAX_N, DEFAULT_PROMPT_LIMIT, under_ids
+from gateway.catalog.build import (
+    ordinary_model,
+    under_ids,
+)
 from gateway.catalog.costs import ImageCost, by_quality, flat
 from gateway.catalog.sizes import Ask, ListedSizes, Menu, ratios, size
-from gateway.catalog.types import Family, Model, Route
+from gateway.catalog.types import Model, Route
 
 FACTS = "ideogram.ai API pricing, read 2026-11-21"
 RATIOS: Mapping[str, str] = {
@@ -161,23 +164,22 @@ def _model(
     sizes: ListedSizes,
     qualities: tuple[str, ...] = (),
 ) -> Model:
-    return Model(
-        id=name,
-        key=name,
-        name=title,
+    model = ordinary_model(
+        name,
+        title,
+        routes,
         owned_by="Ideogram",
         notes="Professional typography",
         features=("Text-in-Image",),
-        family=Family.OTHER,
+        latency_s=latency_s,
         sizes=sizes,
-        default_size=size("1024x1024"),
-        max_n=DEFAULT_MAX_N,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=latency_s[0],
-        p95_s=latency_s[1],
-        routes=routes,
+        takes=("seed",),
+    )
+    if not qualities:
+        return model
+    return replace(
+        model,
         qualities=qualities,
-        default_quality="medium" if qualities else None,
-        quality_aliases={"standard": "medium", "hd": "high"} if qualities else {},
-        takes=frozenset({"seed"}),
+        default_quality="medium",
+        quality_aliases={"standard": "medium", "hd": "high"},
     )

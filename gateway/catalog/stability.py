@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from gateway.catalog import fal
 from gateway.catalog.build import (
-    DEFAULT_MAX_N,
-    DEFAULT_PROMPT_LIMIT,
     ONE_MEGAPIXEL_SIZES,
+    ordinary_model,
     under_ids,
 )
 from gateway.catalog.costs import flat
 from gateway.catalog.sizes import Ask, ListedSizes, Menu, encode_size, ratios, size
-from gateway.catalog.types import Family, Model, Route
+from gateway.catalog.types import Model, Route
 
 FACTS = "platform.stability.ai pricing, read 2026-11-21"
 SDXL_SIZES = (
@@ -47,33 +47,7 @@ def models() -> list[Model]:
     return [_sdxl(), *_stable_image(), *_diffusion_large(), *_diffusion_smaller()]
 
 
-def _model(
-    name: str,
-    title: str,
-    routes: tuple[Route, ...],
-    *,
-    notes: str,
-    features: tuple[str, ...],
-    latency_s: tuple[int, int],
-    sizes: ListedSizes = SIZES,
-) -> Model:
-    return Model(
-        id=name,
-        key=name,
-        name=title,
-        owned_by="Stability AI",
-        notes=notes,
-        features=features,
-        family=Family.OTHER,
-        sizes=sizes,
-        default_size=size("1024x1024"),
-        max_n=DEFAULT_MAX_N,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=latency_s[0],
-        p95_s=latency_s[1],
-        routes=routes,
-        takes=frozenset({"seed"}),
-    )
+_model = partial(ordinary_model, owned_by="Stability AI", sizes=SIZES, takes=("seed",))
 
 
 def _route(upstream: str, usd: str, *, formats: tuple[str, ...] = ("png", "jpeg")) -> Route:
