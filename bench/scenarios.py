@@ -17,7 +17,17 @@ IMAGE_OF_MIB: Final = MIB // 4 * 3
 SMALL_IMAGE: Final = 100_000
 # What follows the answers: attempts are closed, deliveries recorded.
 AFTERMATH_S: Final = 1.5
-PARTS: Final = ("web", "worker", "postgres", "valkey", "seaweedfs", "sweeper", "beat", "upstream")
+PARTS: Final = (
+    "web",
+    "worker",
+    "postgres",
+    "valkey",
+    "seaweedfs",
+    "sweeper",
+    "dispatcher",
+    "beat",
+    "upstream",
+)
 
 
 @dataclass(frozen=True, slots=True)

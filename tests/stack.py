@@ -37,6 +37,8 @@ from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 READY_S = 60.0
 STOP_S = 1.0
 WEB_PROCESSES = 2
+# The last is a test's own receiver of webhooks, see `tests.orgs.receiver`.
+SOCKETS = ("web", "sandbox", "upstream", "receiver")
 PREFIXES = ("OPENAI", "AZURE_OPENAI", "GEMINI", "XAI", "FAL", "BFL", "STABILITY", "IDEOGRAM")
 SANDBOX_PATHS = {"OPENAI": "/openai/v1", "XAI": "/xai/v1"}
 
@@ -96,12 +98,13 @@ class Stack:
         self._web_processes = web_processes
         self._settings = settings or {}
         self._folders = Folders.under(folder)
-        self._sockets = {name: listen("127.0.0.1", 0) for name in ("web", "sandbox", "upstream")}
+        self._sockets = {name: listen("127.0.0.1", 0) for name in SOCKETS}
         self._children: dict[str, Child] = {}
         self.database_name = f"stack_{uuid4().hex}"
         self.url = self._address("web")
         self.sandbox_url = self._address("sandbox")
         self.upstream = UpstreamControl(self._address("upstream"))
+        self.receiver = self._sockets["receiver"]
         self._engine_url = environ["DATABASE_URL"]
         self.environment = self._environment(folder, environ)
         self._specs = self._make_specs()
@@ -125,6 +128,7 @@ class Stack:
             "S3_PUBLIC_BASE_URL": f"{self.url}/{environ['S3_BUCKET']}",
             "SANDBOX_BASE_URL": self.sandbox_url,
             **(self._emulators() if self._is_emulated else self._own_upstreams()),
+            "WEBHOOK_ALLOWED_TARGETS": f"127.0.0.1:{self._port('receiver')}",
             "FORBID_NETWORK_IN_TRANSACTION": "1",
             "WEB_PROCESSES": str(self._web_processes),
             "WORKER_POOL_SIZE": "400",

@@ -13,6 +13,14 @@ from gateway.api.views import (
     ModelView,
     ReadinessView,
 )
+from gateway.api.webhooks import (
+    RedeliveryView,
+    WebhookDeliveriesView,
+    WebhookSecretView,
+    WebhooksView,
+    WebhookTestView,
+    WebhookView,
+)
 
 urlpatterns = [
     path("v1/images/generations", GenerationsView.as_view()),
@@ -22,6 +30,12 @@ urlpatterns = [
     path("v1/models/<path:model_id>", ModelView.as_view()),
     path("v1/balance", BalanceView.as_view()),
     path("v1/usage", UsageView.as_view()),
+    path("v1/webhooks", WebhooksView.as_view()),
+    path("v1/webhooks/<str:webhook>", WebhookView.as_view()),
+    path("v1/webhooks/<str:webhook>/test", WebhookTestView.as_view()),
+    path("v1/webhooks/<str:webhook>/rotate_secret", WebhookSecretView.as_view()),
+    path("v1/webhooks/<str:webhook>/deliveries", WebhookDeliveriesView.as_view()),
+    path("v1/webhooks/<str:webhook>/deliveries/<str:delivery>/redeliver", RedeliveryView.as_view()),
     path("healthz", HealthView.as_view()),
     path("readyz", ReadinessView.as_view()),
     path("generated-images/<path:path>", public_image),

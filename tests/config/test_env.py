@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import Mailer, parse_email_url
+from config.env import Environment, Mailer, parse_email_url
 
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
@@ -38,3 +38,19 @@ def test_email_url_that_says_nothing_is_refused(url):
 
 def test_only_a_provider_that_has_one_is_limited():
     assert settings.PROVIDER_LIMITS == {"bfl": 24}
+
+
+def test_targets_are_hosts_with_ports():
+    variables = {"TARGETS": "127.0.0.1:9000, Hooks.Local:80,[::1]:8080"}
+
+    assert Environment(variables).targets("TARGETS") == [
+        ("127.0.0.1", 9000),
+        ("hooks.local", 80),
+        ("::1", 8080),
+    ]
+
+
+@pytest.mark.parametrize("text", ["host", "host:0", "host:x", "http://host:80", "a@host:80", ":80"])
+def test_malformed_targets_are_refused(text):
+    with pytest.raises(ImproperlyConfigured, match="TARGETS"):
+        Environment({"TARGETS": text}).targets("TARGETS")

@@ -12,12 +12,19 @@ from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
 
 OPEN_TO_ALL = {"healthz", "readyz"}
 PUBLIC_BY_DESIGN = "generated-images/<path:path>"
+WEBHOOKS = "/v1/webhooks"
 NEEDS_KEY = {
     "v1/images/generations": "POST",
     "v1/images/generations/<str:generation_id>": "GET",
     "v1/models": "GET",
     "v1/models/<path:model_id>": "GET",
     "v1/balance": "GET",
+    "v1/webhooks": "GET",
+    "v1/webhooks/<str:webhook>": "PATCH",
+    "v1/webhooks/<str:webhook>/test": "POST",
+    "v1/webhooks/<str:webhook>/rotate_secret": "POST",
+    "v1/webhooks/<str:webhook>/deliveries": "GET",
+    "v1/webhooks/<str:webhook>/deliveries/<str:delivery>/redeliver": "POST",
 }
 
 
@@ -35,12 +42,14 @@ def routes(resolver: URLResolver, prefix: str = "") -> list[str]:
 
 @dataclass
 class Pair:
-    """Two organizations; the first has one generation and its image."""
+    """Two organizations; the first has a generation with its image, and a webhook."""
 
     mine: Tenant
     other: Tenant
     prompt: str
     answer: requests.Response
+    webhook: str
+    delivery: str
 
     @property
     def generation(self) -> str:
@@ -49,6 +58,8 @@ class Pair:
     def path(self, route: str) -> str:
         """Return the path of a route, filled in with the first organization's data."""
         filled = route.replace("<str:generation_id>", self.generation)
+        filled = filled.replace("<str:webhook>", self.webhook)
+        filled = filled.replace("<str:delivery>", self.delivery)
         return "/" + filled.replace("<path:model_id>", MODEL)
 
 
@@ -57,7 +68,17 @@ def pair(open_tenant: Callable[..., Tenant]) -> Pair:
     mine, other, prompt = open_tenant(), open_tenant(amount="3"), new_prompt("secret")
     answer = mine.generate(prompt)
     assert answer.status_code == 200, answer.text
-    return Pair(mine, other, prompt, answer)
+    return Pair(mine, other, prompt, answer, *open_webhook(mine))
+
+
+def open_webhook(tenant: Tenant) -> tuple[str, str]:
+    """Create a webhook with a delivery, and switch it off; return their ids."""
+    url = f"http://127.0.0.1:{tenant.stack.receiver.getsockname()[1]}/isolation"
+    made = tenant.request("POST", WEBHOOKS, json={"url": url, "events": ["balance.low"]})
+    path = f"{WEBHOOKS}/{made.json()['id']}"
+    delivery = tenant.request("POST", f"{path}/test").json()["id"]
+    assert tenant.request("PATCH", path, json={"enabled": False}).status_code == 200
+    return made.json()["id"], delivery
 
 
 def test_every_url_has_its_case():
@@ -79,6 +100,8 @@ def test_answer_to_another_organization_tells_nothing(route, pair):
 
     told = answer.text + str(answer.headers)
     assert pair.prompt not in told
+    assert pair.webhook not in told
+    assert pair.delivery not in told
     assert pair.generation.removeprefix("req_") not in told
     assert str(pair.mine.organization_id) not in told
 
@@ -102,6 +125,41 @@ def test_foreign_generation_in_other_spellings_is_unknown(pair):
     bare = pair.generation.removeprefix("req_")
     for spelled in (bare, f"REQ_{bare}", f"req_{bare.upper()}", f"req_{bare}%20", f"{bare}/"):
         expect_error(pair.other.get(f"{GENERATIONS}/{spelled}"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "tail"),
+    [
+        ("GET", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+        ("POST", "/test"),
+        ("POST", "/rotate_secret"),
+        ("GET", "/deliveries"),
+        ("POST", "/deliveries/{delivery}/redeliver"),
+    ],
+)
+def test_foreign_webhook_is_unknown_and_stays_as_it_was(method, tail, pair):
+    path = f"{WEBHOOKS}/{pair.webhook}"
+    before = pair.mine.get(path).json()
+
+    foreign = f"{path}{tail.format(delivery=pair.delivery)}"
+    answer = pair.other.request(method, foreign, json={"enabled": True, "events": ["balance.low"]})
+
+    expect_error(answer, 404, "not_found")
+    assert pair.mine.get(path).json() == before
+    assert len(pair.mine.get(f"{path}/deliveries").json()["data"]) == 1
+
+
+def test_delivery_is_not_sent_again_by_way_of_ones_own_webhook(pair):
+    own, _ = open_webhook(pair.other)
+    path = f"{WEBHOOKS}/{own}"
+    assert pair.other.request("PATCH", path, json={"enabled": True}).status_code == 200
+
+    answer = pair.other.request("POST", f"{path}/deliveries/{pair.delivery}/redeliver")
+
+    expect_error(answer, 404, "not_found")
+    pair.other.request("DELETE", path)
 
 
 def test_balance_is_ones_own(pair):

@@ -79,4 +79,5 @@ def open_hooked(committed, receiver: Receiver) -> Callable[..., Hooked]:
 
 @pytest.fixture
 def hooked(open_hooked) -> Hooked:
-    return open_hooked()
+    opened: Hooked = open_hooked()
+    return opened

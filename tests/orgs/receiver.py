@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -45,6 +45,18 @@ class Receiver(ThreadingHTTPServer):
         self.hooks: list[Hook] = []
         self.answers: list[int | Answer] = []
         self.stopping = threading.Event()
+        self._connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self._connections.append(connection)
+        return connection, address
+
+    def hang_up(self) -> None:
+        """End kept connections, over which later messages would come to this receiver still."""
+        for connection in self._connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def port(self) -> int:
@@ -109,6 +121,7 @@ def serving(listening: socket.socket | None = None) -> Iterator[Receiver]:
     finally:
         receiver.stopping.set()
         receiver.shutdown()
+        receiver.hang_up()
         if listening is None:
             receiver.server_close()
         thread.join(5)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from datetime import timedelta
+from uuid import UUID
 
 import orjson
 import pytest
@@ -32,7 +33,7 @@ from tests.orgs.conftest import data_of
 from tests.orgs.receiver import endless_body, hang, redirect
 
 
-def own(hooked) -> dict:
+def own(hooked) -> dict[str, UUID]:
     return {"organization_id": hooked.organization_id, "endpoint_id": hooked.endpoint.id}
 
 
@@ -367,12 +368,14 @@ def test_event_reaches_each_endpoint_of_its_organization_that_wants_it(open_hook
 def test_nothing_is_written_where_nobody_listens(db, django_assert_num_queries):
     organization = open_organization(name="Deaf", currency="USD")
     create_endpoint(organization_id=organization.id, url="https://1.1.1.1/", events=["balance.low"])
-    event = {"organization_id": organization.id, "data": {}, "now": now()}
+
+    def write(kind: EventType) -> bool:
+        return write_event(organization_id=organization.id, kind=kind, data={}, now=now())
 
     with django_assert_num_queries(1):
-        assert write_event(kind=EventType.TOPUP_SUCCEEDED, **event) is False
+        assert write(EventType.TOPUP_SUCCEEDED) is False
     assert not OutboxEvent.objects.exists()
-    assert write_event(kind=EventType.BALANCE_LOW, **event) is True
+    assert write(EventType.BALANCE_LOW) is True
 
 
 def test_event_is_undone_with_its_transaction(hooked):
@@ -436,7 +439,7 @@ def test_many_events_of_a_burst_are_all_claimed_once(hooked):
             data={"number": number},
             now=now(),
         )
-    seen: Counter = Counter()
+    seen: Counter[UUID] = Counter()
     at = now()
     for _ in range(3):
         claimed = claim_due(limit=100, now=at)

@@ -19,6 +19,7 @@ from gateway.services.runs.attempts import EndedAttempt
 from gateway.services.runs.settling import settle
 from gateway.storage import release_connections
 from gateway.types import Claim, Delivery, Failure, StoredImage
+from orgs.services.outbox import EventType, is_wanted, write_event
 
 OPEN = (Generation.Status.QUEUED, Generation.Status.RUNNING)
 TIMEOUT = Failure(
@@ -118,19 +119,27 @@ def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) ->
         ended = (
             Generation.objects.select_for_update()
             .filter(still_open)
-            .values_list("livemode", flat=True)
+            .values_list("livemode", "organization_id", is_wanted(EventType.GENERATION_FAILED))
             .first()
         )
         if ended is None:
             return False
+        livemode, organization_id, is_awaited = ended
         Generation.objects.filter(id=generation_id).update(
             status=Generation.Status.FAILED,
             error=failure.as_json(),
             finished_at=now,
             has_stray_objects=True,
         )
-        if ended:
+        if livemode:
             release_hold(reference=str(generation_id), now=now)
+        if is_awaited:
+            write_event(
+                organization_id=organization_id,
+                kind=EventType.GENERATION_FAILED,
+                data={"generation_id": str(generation_id)},
+                now=now,
+            )
         if failure.retryable:
             IdempotencyKey.objects.filter(generation_id=generation_id).delete()
             Quote.objects.filter(generation_id=generation_id).update(
