@@ -90,11 +90,20 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
 
 def announce_done(generation_id: UUID) -> None:
     """Tell every web process that a generation has ended. Carries the id only."""
+    _announce(generation_id.hex)
+
+
+def announce_partials(generation_id: UUID, count: int) -> None:
+    """Tell every web process how many partial images of a generation are stored."""
+    _announce(f"{generation_id.hex}:{count}")
+
+
+def _announce(text: str) -> None:
     cool_off = _announce_cool_off()
     if cool_off.is_open():
         return
     try:
-        redis_client().publish(DONE_CHANNEL, generation_id.hex)
+        redis_client().publish(DONE_CHANNEL, text)
     except (redis.RedisError, OSError) as error:
         cool_off.trip()
         logger.warning("queue.announce_failed error=%s", error)

@@ -143,7 +143,14 @@ class AzureOpenAI:
             )
         plan = self._faults.plan(self.name, prompt)
         instead = _forced_answer(plan, request, params, request_id)
-        return self._answers.respond(request, params, plan, instead=instead)
+        broken_off = _forced_error(plan, request, params, request_id, at="partial")
+        return self._answers.respond(
+            request,
+            params,
+            plan,
+            instead=instead,
+            broken_off=None if broken_off is None else broken_off.body,
+        )
 
 
 def _check_key(request: Request) -> str:
@@ -184,21 +191,27 @@ def _forced_answer(
     plan: Plan, request: Request, params: Params, request_id: str
 ) -> Response | None:
     """The answer that directives demand in place of a picture."""
-    refusal, status = plan.find("refuse"), plan.find("status")
-    if refusal == "filter":
+    if plan.find("refuse") == "filter":
         failed = {"code": "contentFilter", "message": _TASK_FAILED}
         return json_response({"created": 0, "error": failed})
-    if refusal is not None:
-        error = _refusal(params, "output" if refusal == "output" else "input", request_id)
-    elif status is not None:
-        error = _status_error(int(status), request)
-    else:
+    error = _forced_error(plan, request, params, request_id)
+    if error is None:
         return None
     retry_after = plan.find("retry_after")
     headers = {**error.headers}
     if retry_after is not None:
         headers = {"retry-after": retry_after}
     return json_response(error.body, status=error.status, headers=headers)
+
+
+def _forced_error(
+    plan: Plan, request: Request, params: Params, request_id: str, *, at: str = ""
+) -> OpenAIError | None:
+    """The error that directives demand, at the beginning or after the first partial image."""
+    refusal, status = plan.find("refuse", at=at), plan.find("status", at=at)
+    if refusal is not None:
+        return _refusal(params, "output" if refusal == "output" else "input", request_id)
+    return None if status is None else _status_error(int(status), request)
 
 
 def _status_error(status: int, request: Request) -> OpenAIError:

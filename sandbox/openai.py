@@ -148,7 +148,14 @@ class OpenAI:
         params = read_params(body, retired=self._faults.settings(self.name).retired)
         plan = self._faults.plan(self.name, prompt)
         forced = _forced_answer(plan, params, request_id)
-        return self._answers.respond(request, params, plan, instead=forced)
+        broken_off = _forced_error(plan, params, request_id, at="partial")
+        return self._answers.respond(
+            request,
+            params,
+            plan,
+            instead=forced,
+            broken_off=None if broken_off is None else broken_off.body,
+        )
 
 
 def _check_key(request: Request) -> str:
@@ -174,20 +181,26 @@ def _forced_answer(plan: Plan, params: Params, request_id: str) -> Response | No
     if retry_after is not None:
         headers["retry-after"] = retry_after
     status = plan.find("status")
-    refusal = plan.find("refuse")
-    if plan.find("unfunded"):
-        error = OpenAIError(429, _QUOTA, type_="insufficient_quota", code="insufficient_quota")
-    elif refusal is not None:
-        error = _refusal(params, "output" if refusal == "output" else "input", request_id)
-    elif status in {"502", "504"}:
+    if status in {"502", "504"} and not (plan.find("unfunded") or plan.find("refuse")):
         reason = "Bad Gateway" if status == "502" else "Gateway time-out"
         page = _GATEWAY_PAGE.format(status=status, reason=reason)
         return Response(int(status), page.encode(), "text/html", headers)
-    elif status is not None:
-        error = _status_error(int(status), params, request_id)
-    else:
+    error = _forced_error(plan, params, request_id)
+    if error is None:
         return None
     return json_response(error.body, status=error.status, headers=headers)
+
+
+def _forced_error(
+    plan: Plan, params: Params, request_id: str, *, at: str = ""
+) -> OpenAIError | None:
+    """The error that directives demand, at the beginning or after the first partial image."""
+    refusal, status = plan.find("refuse", at=at), plan.find("status", at=at)
+    if plan.find("unfunded", at=at):
+        return OpenAIError(429, _QUOTA, type_="insufficient_quota", code="insufficient_quota")
+    if refusal is not None:
+        return _refusal(params, "output" if refusal == "output" else "input", request_id)
+    return None if status is None else _status_error(int(status), params, request_id)
 
 
 def _status_error(status: int, params: Params, request_id: str) -> OpenAIError:

@@ -52,7 +52,13 @@ class Answers:
         self._withheld = withheld
 
     def respond(
-        self, request: Request, params: Params, plan: Plan, *, instead: Response | None
+        self,
+        request: Request,
+        params: Params,
+        plan: Plan,
+        *,
+        instead: Response | None,
+        broken_off: Mapping[str, object] | None = None,
     ) -> Response:
         """Answer a request, in the form and at the pace it asks for.
 
@@ -61,22 +67,27 @@ class Answers:
             params: What it asks for.
             plan: The directives in force.
             instead: An error to answer with, in place of pictures.
+            broken_off: The body of an error that ends a stream after its first partial image.
         """
-        if plan.find("hang") is not None and not plan.hangs_at("file"):
+        if plan.find("hang") not in {None, "file", "partial"}:
             hang()
+        if params.stream and instead is None and not plan.find("empty"):
+            return Response(
+                200,
+                content_type="text/event-stream; charset=utf-8",
+                stream=self._events(params, plan, broken_off),
+            )
         started = time.monotonic()
         response = instead or self._draw(request, params, plan)
         pause(plan.delay_s - (time.monotonic() - started))
-        drips = plan.find("drip") and instead is None and not params.stream
+        drips = plan.find("drip") and instead is None
         return response.dripped() if drips else response
 
     def _draw(self, request: Request, params: Params, plan: Plan) -> Response:
         count = 0 if plan.find("empty") else params.n
         pictures = [self._picture(params, plan) for _ in range(count)]
         if params.stream:
-            return Response(
-                200, content_type="text/event-stream", stream=self._events(params, pictures)
-            )
+            return Response(200, content_type="text/event-stream; charset=utf-8", stream=())
         kept = withheld_images(plan, count) if self._withheld is not None else 0
         data = [dict(self._withheld or {}) for _ in range(kept)]
         data += [self._item(request, params, plan, picture) for picture in pictures[kept:]]
@@ -113,13 +124,23 @@ class Answers:
             item["b64_json"] = base64.b64encode(self._studio.draw(picture)).decode()
         return item
 
-    def _events(self, params: Params, pictures: list[Picture]) -> Iterator[bytes]:
-        """Server-sent events: the partial images, then the completed one."""
-        for picture in pictures:
-            for index in range(params.partial_images):
-                partial = replace(picture, entropy=f"{picture.entropy}/{index}")
-                yield self._event(params, "partial_image", partial, {"partial_image_index": index})
-            yield self._event(params, "completed", picture, {"usage": usage(params, 1)})
+    def _events(
+        self, params: Params, plan: Plan, broken_off: Mapping[str, object] | None
+    ) -> Iterator[bytes]:
+        """Server-sent events: the partial images, then the completed one, evenly over the delay."""
+        picture = self._picture(params, plan)
+        step_s = plan.delay_s / (params.partial_images + 1)
+        for index in range(params.partial_images):
+            pause(step_s)
+            partial = replace(picture, entropy=f"{picture.entropy}/{index}")
+            yield self._event(params, "partial_image", partial, {"partial_image_index": index})
+            if plan.hangs_at("partial"):
+                hang()
+            if broken_off is not None:
+                yield b"event: error\ndata: %s\n\n" % orjson.dumps(broken_off)
+                return
+        pause(step_s)
+        yield self._event(params, "completed", picture, {"usage": usage(params, 1)})
 
     def _event(
         self, params: Params, kind: str, picture: Picture, more: Mapping[str, object]

@@ -41,7 +41,8 @@ class Rule:
 
     ``times`` is how many calls it applies to; ``hold`` keeps answers back until the release;
     ``send`` is ``truncated``, ``html``, ``nothing`` or a size such as ``640x640``; ``flagged`` of
-    the images are withheld, ``count`` of them are made whatever was asked for.
+    the images are withheld, ``count`` of them are made whatever was asked for. A stream is held, or
+    fails with ``status`` or by ``send`` ``cut``, after so many partial images.
     ``provider`` limits the rule to the calls of one.
     """
 
@@ -55,6 +56,7 @@ class Rule:
     flagged: int = 0
     count: int = 0
     provider: str = ""
+    after: int = 0
 
     def applies(self, provider: str, prompt: str) -> bool:
         return self.times > 0 and self.contains in prompt and self.provider in {"", provider}
@@ -62,7 +64,10 @@ class Rule:
 
 @dataclass
 class Call:
-    """One generation call; ``sha256`` lists the images it was answered with."""
+    """One generation call; ``sha256`` lists the images it was answered with.
+
+    ``partials`` lists the partial images, each with the time it was sent.
+    """
 
     provider: str
     prompt: str
@@ -71,6 +76,7 @@ class Call:
     headers: dict[str, str]
     status: int | None = None
     sha256: list[str] = field(default_factory=list)
+    partials: list[tuple[str, float]] = field(default_factory=list)
 
 
 @dataclass
@@ -138,6 +144,15 @@ def _draw(rule: Rule, size: tuple[int, int], kind: str, count: int) -> list[byte
     return [data[: len(data) // 2] for data in images] if rule.send == "truncated" else images
 
 
+def _usage(output_tokens: int) -> dict[str, object]:
+    return {
+        "input_tokens": 12,
+        "input_tokens_details": {"text_tokens": 12, "image_tokens": 0},
+        "output_tokens": output_tokens,
+        "total_tokens": 12 + output_tokens,
+    }
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     book: ClassVar[Book]
@@ -183,6 +198,9 @@ class _Handler(BaseHTTPRequestHandler):
         call, rule = self._begin("openai", body.get("model", "dall-e-2"), body)
         is_dall_e = call.model.startswith("dall-e")
         unknown = set(body) - (_DALL_E_FIELDS if is_dall_e else _GPT_FIELDS)
+        if body.get("stream") and not is_dall_e:
+            self._openai_events(call, rule)
+            return
         self.book.wait_for_release(rule)
         if self.headers.get("Authorization") != f"Bearer {OPENAI_KEY}":
             self._openai_error(call, 401, "Incorrect API key provided.", "invalid_api_key")
@@ -195,6 +213,42 @@ class _Handler(BaseHTTPRequestHandler):
             self._openai_error(call, 400, f"Unknown parameter: '{name}'.", "unknown_parameter")
         else:
             self._openai_images(call, rule, is_dall_e=is_dall_e)
+
+    def _openai_events(self, call: Call, rule: Rule) -> None:
+        """Send a stream of events, which the end of the connection ends."""
+        call.status = 200
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream; charset=utf-8")
+        self.send_header("x-request-id", f"req_{uuid4().hex}")
+        self.end_headers()
+        kind, asked = str(call.body["output_format"]), int(str(call.body["partial_images"]))
+        width, height = map(int, str(call.body["size"]).split("x"))
+        for index, data in enumerate(_draw(rule, (width, height), kind, asked + 1)):
+            if index == rule.after:
+                self.book.wait_for_release(rule)
+                if rule.send == "cut":
+                    return
+                if rule.status:
+                    failure = {"message": "Failed.", "type": "server_error", "code": None}
+                    self._event("error", {**(rule.body or {"error": failure})})  # type: ignore[dict-item]  # a rule's body is JSON
+                    return
+            is_last = index == asked
+            event: dict[str, object] = {"b64_json": base64.b64encode(data).decode()}
+            digest = hashlib.sha256(data).hexdigest()
+            if is_last:
+                call.sha256 = [digest]
+                event["usage"] = _usage(1056 + 100 * asked)
+            else:
+                call.partials.append((digest, time.time()))
+                event["partial_image_index"] = index
+            self._event("completed" if is_last else "partial_image", event)
+
+    def _event(self, kind: str, fields: dict[str, object]) -> None:
+        name = kind if kind == "error" else f"image_generation.{kind}"
+        data = json.dumps({"type": name, "created_at": int(time.time()), **fields})
+        self.wfile.write(f"event: {name}\ndata: {data}\n\n".encode())
+        self.wfile.flush()
 
     def _openai_error(self, call: Call, status: int, message: str, code: str) -> None:
         call.status = status
@@ -223,12 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "output_format": kind,
                 "quality": body.get("quality", "medium"),
                 "size": text,
-                "usage": {
-                    "input_tokens": 12,
-                    "input_tokens_details": {"text_tokens": 12, "image_tokens": 0},
-                    "output_tokens": 1056,
-                    "total_tokens": 1068,
-                },
+                "usage": _usage(1056),
             }
         self._reply(200, answer, {"x-request-id": f"req_{uuid4().hex}"})
 

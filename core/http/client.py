@@ -33,6 +33,7 @@ from core.http.errors import (
     TimedOut,
     TooManyRedirects,
 )
+from core.http.events import ServerEvent, read_events
 from core.http.guard import Guard, Resolver, Target, resolve
 from core.http.pools import PooledAdapter
 
@@ -98,6 +99,21 @@ class HttpResponse:
         """
         return bodies.parse_json(self.read_body(limit=limit))
 
+    def read_events(self, *, limit: int, on_large: Callable[[], None]) -> Iterator[ServerEvent]:
+        """Yield the body's server-sent events as they come, until the call's deadline.
+
+        Between two of them no timer runs, so the caller may do as it likes.
+
+        Args:
+            limit: Bytes of one event's data.
+            on_large: Called before more than 64 KiB of an event are read.
+
+        Raises:
+            BodyTooLarge: An event is longer than `limit`.
+            HttpError: As `read_body`.
+        """
+        return read_events(self._read_arrived, limit=limit, on_large=on_large)
+
     def close(self) -> None:
         """Give the connection back, or drop it if the body was not read to its end."""
         self._response.close()
@@ -112,6 +128,10 @@ class HttpResponse:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _read_arrived(self) -> bytes:
+        with _read_errors(self._deadline), within(self._deadline, processed=True):
+            return self._read_chunk()
 
     def _read_chunk(self) -> bytes:
         remaining_s(self._deadline, processed=True)

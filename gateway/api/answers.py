@@ -244,13 +244,18 @@ def _encode(parts: list[bytes | ImageView]) -> Iterator[bytes]:
             yield part
             continue
         storage = public_storage() if part.is_public else private_storage()
-        rest = b""
         with storage.open_stream(part.key) as stream:
-            for chunk in stream:
-                ready = rest + chunk
-                whole = len(ready) - len(ready) % 3
-                rest = ready[whole:]
-                if whole:
-                    yield pybase64.b64encode(ready[:whole])
-        if rest:
-            yield pybase64.b64encode(rest)
+            yield from base64_of(stream)
+
+
+def base64_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Encode an object as it is read; only its end is padded."""
+    rest = b""
+    for chunk in chunks:
+        ready = rest + chunk
+        whole = len(ready) - len(ready) % 3
+        rest = ready[whole:]
+        if whole:
+            yield pybase64.b64encode(ready[:whole])
+    if rest:
+        yield pybase64.b64encode(rest)

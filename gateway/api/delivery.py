@@ -3,7 +3,7 @@
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Protocol
 from uuid import UUID
@@ -138,7 +138,7 @@ class DeliveredBody:
 
     def __init__(
         self,
-        chunks: Iterator[bytes],
+        chunks: Iterable[bytes],
         *,
         client: ClientSocket,
         generation_id: UUID,
@@ -152,9 +152,10 @@ class DeliveredBody:
         self._complete = False
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the body."""
-        self._gone_before = self._client.is_closed()
-        yield from self._chunks
+        """Yield the body, looking before each chunk whether the caller is still there."""
+        for chunk in self._chunks:
+            self._gone_before = self._client.is_closed()
+            yield chunk
         self._complete = True
 
     def close(self) -> None:

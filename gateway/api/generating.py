@@ -3,7 +3,6 @@
 import logging
 import time
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import gevent
@@ -32,6 +31,7 @@ from gateway.api.delivery import (
 from gateway.api.errors import SHAPES, as_response, envelope
 from gateway.api.limiting import metered
 from gateway.api.middleware import request_uuid
+from gateway.api.streaming import stream_answer
 from gateway.errors import InvalidRequestError
 from gateway.parameters.generation import parse_generation
 from gateway.selectors.generations import get_generation
@@ -45,7 +45,7 @@ from gateway.services.requests.generations import (
     find_by_idempotency_key,
 )
 from gateway.services.requests.waiting import waiting_room
-from gateway.services.runs.endings import expire_generation
+from gateway.services.runs.looking import look
 from gateway.types import Connection, GenerationView
 from orgs.services.api_keys import Caller, require_active
 
@@ -68,6 +68,11 @@ class _Post:
     submission: Submission
     is_async: bool
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether events are wanted; known to be a boolean once the request is accepted."""
+        return isinstance(self.body, dict) and self.body.get("stream") is True
+
 
 def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     """Serve one request for images.
@@ -89,6 +94,8 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         connection.close()
         if post.is_async:
             return _accepted(caller, generation_id, connection_id, client, replayed=replayed)
+        if post.is_stream:
+            return _stream(caller, accepted, connection_id, client)
         view = _wait(caller, accepted, connection_id, event, client)
     except DatabaseError as error:
         logger.warning("generating.database_lost generation=%s error=%s", generation_id, error)
@@ -172,6 +179,20 @@ def _accept(request: HttpRequest, caller: Caller, post: _Post) -> tuple[Accepted
     return found, True
 
 
+def _stream(
+    caller: Caller, accepted: Accepted, connection_id: UUID, client: ClientSocket
+) -> HttpResponseBase:
+    """Answer with events, which wait by themselves."""
+    response = stream_answer(
+        caller,
+        accepted.generation_id,
+        client=client,
+        connection_id=connection_id,
+        is_new=accepted.created,
+    )
+    return response or _unknown(accepted.generation_id, connection_id)
+
+
 def _wait(
     caller: Caller, accepted: Accepted, connection_id: UUID, event: Event, client: ClientSocket
 ) -> GenerationView | None:
@@ -196,7 +217,11 @@ def _wait(
             record_hang_up(accepted.generation_id, connection_id)
             continue
         event.clear()
-        view = _look(caller, accepted.generation_id, deadline_at)
+        view = look(
+            organization_id=caller.organization_id,
+            generation_id=accepted.generation_id,
+            deadline_at=deadline_at,
+        )
         if view is None:
             gevent.sleep(OUTAGE_PAUSE_S)
         elif view.is_terminal:
@@ -204,26 +229,6 @@ def _wait(
         else:
             deadline_at = view.deadline_at
     return None
-
-
-def _look(
-    caller: Caller, generation_id: UUID, deadline_at: datetime | None
-) -> GenerationView | None:
-    """End the generation if its time is up, and read it; None if the database is away."""
-    moment = now()
-    try:
-        if deadline_at is not None and deadline_at <= moment:
-            expire_generation(generation_id=generation_id, now=moment)
-        return get_generation(
-            organization_id=caller.organization_id,
-            generation_id=generation_id,
-            with_attempts=False,
-        )
-    except DatabaseError as error:
-        logger.warning("generating.look_failed generation=%s error=%s", generation_id, error)
-        return None
-    finally:
-        connection.close()
 
 
 def _accepted(

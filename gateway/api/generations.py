@@ -12,7 +12,9 @@ from core.clock import now
 from core.ids import parse_request_id, request_id
 from gateway.api.answers import dropped_header, generation_resource, headers_of, poll_header
 from gateway.api.authentication import caller_of, django_request
+from gateway.api.delivery import ClientSocket
 from gateway.api.generating import generate
+from gateway.api.streaming import attach
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.parameters.fields import Body, text_field, word_field
 from gateway.parameters.queries import instant_parameter, number_parameter, read_query
@@ -49,8 +51,11 @@ class GenerationView(APIView):
     """`/v1/images/generations/{id}`."""
 
     def get(self, request: Request, generation_id: str) -> HttpResponseBase:
-        """Return a generation's status, images, cost and attempts."""
+        """Return a generation's status, images, cost and attempts; its events with `stream`."""
         caller = caller_of(request, scope="images:read")
+        if word_field(request.query_params, "stream", ("true", "false")) == "true":
+            client = ClientSocket(django_request(request))
+            return attach(caller, _uuid(generation_id), client=client)
         view = get_generation(
             organization_id=caller.organization_id, generation_id=_uuid(generation_id)
         )

@@ -64,6 +64,27 @@ def may_serve(
     return cost is not None and cost <= sale_usd + allowed_loss(route, wanted, quality)
 
 
+def affordable_partials(
+    model: Model,
+    route: Route,
+    wanted: Size,
+    quality: str | None,
+    *,
+    asked: int,
+    sale_usd: Decimal,
+) -> int:
+    """Return how many of the partial images asked for a route may send.
+
+    They are part of the image's price, so with them its worst cost must stay within what it sells
+    for, as `may_serve` has it.
+    """
+    cost = worst_cost(model, route, wanted, quality)
+    if route.partial_cost is None or cost is None:
+        return 0
+    left = sale_usd + allowed_loss(route, wanted, quality) - cost
+    return max(0, min(asked, int(left // route.partial_cost)))
+
+
 def allowed_loss(route: Route, wanted: Size, quality: str | None) -> Decimal:
     """Return the greatest loss accepted for one cell, USD per image."""
     accepted = [loss.up_to for loss in route.allowed_losses if loss.applies(wanted, quality)]

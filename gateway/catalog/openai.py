@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 
 from gateway.catalog.build import DEFAULT_PROMPT_LIMIT, FREE_SIZES, under_ids
-from gateway.catalog.costs import PerImage, PerOutputToken, TokenRates, token_rates
+from gateway.catalog.costs import MILLION, PerImage, PerOutputToken, TokenRates, token_rates
 from gateway.catalog.sizes import Grid, ListedSizes, Menu, Size, SizeRule, named_sizes, size
 from gateway.catalog.types import AllowedLoss, Family, Model, Route
 
@@ -17,6 +17,8 @@ FLARE = "gpt-image-2.5-flare"
 GPT_PROMPT_LIMIT = 32_000
 GPT_TAKES = frozenset({"background", "moderation", "output_format", "output_compression", "user"})
 GPT_FORMATS = ("png", "webp", "jpeg")
+# Each streamed partial image adds as many output tokens, says the image guide.
+PARTIAL_TOKENS = 100
 GPT_QUALITIES = ("low", "medium", "high")
 GPT_ALIASES = {"standard": "medium", "hd": "high"}
 NEW_QUALITIES = (*GPT_QUALITIES, "xhigh", "max")
@@ -84,6 +86,10 @@ def _prompt_loss(rates: TokenRates) -> AllowedLoss:
     )
 
 
+def _partial_cost(rates: TokenRates) -> Decimal:
+    return PARTIAL_TOKENS * rates.image_out / MILLION
+
+
 def _flare(
     qualities: Mapping[str, str],
     *,
@@ -103,6 +109,7 @@ def _flare(
         output_formats=GPT_FORMATS,
         transparent=True,
         token_rates=NEW_RATES,
+        partial_cost=_partial_cost(NEW_RATES),
         substitute=True,
         allowed_losses=losses,
     )
@@ -129,6 +136,7 @@ def _gpt_route(
         output_formats=GPT_FORMATS,
         transparent=True,
         token_rates=rates,
+        partial_cost=_partial_cost(rates),
         retires_on=retires_on,
         allowed_losses=(*losses, _prompt_loss(rates)),
     )

@@ -68,6 +68,8 @@ class Route:
         prompt_limit: The upstream's own limit in code points, where it is below the model's.
         image_cost: The upstream's price of one image.
         token_rates: Set where the prompt costs too, and usage is reported in tokens.
+        partial_cost: What a streamed partial image adds to the cost, in USD; None where the
+            upstream sends none.
         retires_on: The first day on which the provider's own host no longer serves the upstream.
         substitute: Whether the upstream is another model than the public id names.
         leaves: The model's sizes that the upstream cannot reach and that other routes serve alone.
@@ -88,6 +90,7 @@ class Route:
     transparent: bool = False
     prompt_limit: int | None = None
     token_rates: TokenRates | None = None
+    partial_cost: Decimal | None = None
     retires_on: date | None = None
     substitute: bool = False
     revised_prompt: bool = False
@@ -160,6 +163,11 @@ class Model:
     def transparent(self) -> bool:
         """Whether the model knows backgrounds and any route can draw a transparent one."""
         return "background" in self.takes and any(route.transparent for route in self.routes)
+
+    @property
+    def has_partial_images(self) -> bool:
+        """Whether any route shows an image while it is made."""
+        return any(route.partial_cost is not None for route in self.routes)
 
     @property
     def fixed_size(self) -> bool:

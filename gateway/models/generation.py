@@ -132,7 +132,7 @@ class Generation(models.Model):
             ),
             models.Index(
                 fields=["finished_at"],
-                condition=models.Q(partials__gt=0, finished_at__isnull=False),
+                condition=models.Q(partials__gt=0) & models.Q(finished_at__isnull=False),
                 name="gateway_generation_partials",
             ),
             models.Index(

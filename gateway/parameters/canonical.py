@@ -29,6 +29,8 @@ def to_canonical(request: GenerationRequest) -> dict[str, object]:
         "user": request.user,
         "max_cost": None if request.max_cost is None else f"{request.max_cost:f}",
         "dropped": list(request.dropped),
+        "stream": request.stream,
+        "partial_images": request.partial_images,
     }
 
 
@@ -59,4 +61,7 @@ def from_canonical(stored: Mapping[str, Any]) -> GenerationRequest:
         user=stored["user"],
         max_cost=None if max_cost is None else Decimal(max_cost),
         dropped=tuple(stored["dropped"]),
+        # Rows of version 0.1 have neither.
+        stream=stored.get("stream", False),
+        partial_images=stored.get("partial_images", 0),
     )

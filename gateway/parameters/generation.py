@@ -92,7 +92,7 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
     dropped = _Dropped(name for name in sent if name not in KNOWN_FIELDS)
     prompt = _prompt(sent, model)
     n = _n(sent, model)
-    _refuse_streaming(sent, dropped)
+    stream, partial_images = _streaming(sent, model, n, dropped)
     output_format, compression = _output(sent, model)
     return GenerationRequest(
         model=model,
@@ -112,6 +112,8 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
         max_cost=amount_field(sent, "max_cost"),
         quote_id=text_field(sent, "quote_id"),
         dropped=dropped.names(),
+        stream=stream,
+        partial_images=partial_images,
     )
 
 
@@ -166,11 +168,16 @@ def _n(sent: Body, model: Model) -> int:
     return int_field(sent, "n", low=1, high=model.max_n) or 1
 
 
-def _refuse_streaming(sent: Body, dropped: _Dropped) -> None:
-    if bool_field(sent, "stream"):
-        raise UnsupportedValueError("Streaming is not offered yet.", param="stream")
-    if int_field(sent, "partial_images", low=0, high=MAX_PARTIAL_IMAGES):
+def _streaming(sent: Body, model: Model, n: int, dropped: _Dropped) -> tuple[bool, int]:
+    """Read both fields; partial images mean nothing without a stream, or where no route has any."""
+    stream = bool_field(sent, "stream") or False
+    partial_images = int_field(sent, "partial_images", low=0, high=MAX_PARTIAL_IMAGES) or 0
+    if stream and n > 1:
+        raise InvalidRequestError("A stream carries one image: `n` must be 1.", param="n")
+    if partial_images and not (stream and model.has_partial_images):
         dropped.add("partial_images")
+        partial_images = 0
+    return stream, partial_images
 
 
 def _size(sent: Body, model: Model, dropped: _Dropped) -> Size:

@@ -25,6 +25,8 @@ class GenerationRequest:
         background: `opaque` or `transparent`; None if the model has no backgrounds.
         moderation: `auto` or `low`; None if the model has no such setting.
         max_cost: The most the whole request may cost, in the wallet's currency.
+        stream: Whether the answer is a stream of events.
+        partial_images: Partial images wanted on the way, 0 to 3; 0 without `stream`.
         quote_id: The quote whose price holds, as sent; not stored.
         dropped: Names of the parameters ignored so far, at most 20.
     """
@@ -46,6 +48,8 @@ class GenerationRequest:
     max_cost: Decimal | None
     dropped: tuple[str, ...]
     quote_id: str | None = None
+    stream: bool = False
+    partial_images: int = 0
 
     @property
     def width(self) -> int:

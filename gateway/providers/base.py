@@ -41,6 +41,7 @@ class ImageRequest:
             `{"image_size": {"width": 1024, "height": 768}}` or `{"aspect_ratio": "16:9"}`; None
             sends none.
         output_compression: 0 to 100.
+        partial_images: How often the upstream shall show its one image while it makes it.
         extra: Fixed parameters of the route; they win over the fields above.
     """
 
@@ -58,6 +59,7 @@ class ImageRequest:
     output_compression: int | None = None
     seed: int | None = None
     user: str | None = None
+    partial_images: int = 0
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -97,6 +99,8 @@ class Call:
         max_image_bytes: Largest single image accepted.
         expected_s: Usual duration of such a call in seconds; only the pace of polling depends on
             it.
+        on_partial: Called with each partial image as it comes, at most `request.partial_images`
+            times and outside any gevent timeout; what it raises passes through the adapter.
     """
 
     request: ImageRequest
@@ -107,6 +111,7 @@ class Call:
     on_submitted: Callable[[str], None]
     max_image_bytes: int = MAX_IMAGE_BYTES
     expected_s: float = 10.0
+    on_partial: Callable[[bytes], None] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -3,11 +3,22 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from core.http import bodies
 from core.http.client import HttpResponse
+from core.http.events import ServerEvent
 from gateway.providers import wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
-from gateway.providers.errors import BadResponse, ContentRefused, ProviderError
+from gateway.providers.errors import (
+    BadResponse,
+    ContentRefused,
+    ProviderError,
+    ProviderRejected,
+    ProviderUnavailable,
+)
 
+_EVENTS = "text/event-stream"
+_DONE = b"[DONE]"
+_STREAM_FIELDS = frozenset({"stream", "partial_images"})
 Classify = Callable[[int, Mapping[str, str], Mapping[str, object]], ProviderError]
 
 
@@ -33,7 +44,9 @@ class Dialect:
 def exchange(
     call: Call, dialect: Dialect, *, path: str, key: Mapping[str, str], body: Mapping[str, object]
 ) -> ProviderResult:
-    """Post a body below the base URL and read the images that come back.
+    """Post a body below the base URL and read the images that come back, as JSON or as events.
+
+    A server that refuses to stream is asked again for the image alone.
 
     Args:
         call: What is wanted, and the means.
@@ -45,6 +58,18 @@ def exchange(
     Raises:
         ProviderError: One of its subclasses.
     """
+    try:
+        return _post(call, dialect, path=path, key=key, body=body)
+    except ProviderRejected as error:
+        if error.param not in _STREAM_FIELDS & body.keys():
+            raise
+    plain = {name: value for name, value in body.items() if name not in _STREAM_FIELDS}
+    return _post(call, dialect, path=path, key=key, body=plain)
+
+
+def _post(
+    call: Call, dialect: Dialect, *, path: str, key: Mapping[str, str], body: Mapping[str, object]
+) -> ProviderResult:
     headers = {**call.endpoint.headers, **key, "Accept": "application/json"}
     with wire.translated():
         answer = call.http.open(
@@ -70,7 +95,60 @@ def _read(call: Call, dialect: Dialect, answer: HttpResponse) -> ProviderResult:
     if not answer.is_success:
         payload = wire.read_error_json(answer)
         raise dialect.classify(answer.status, answer.headers, payload)
-    payload = wire.read_images_json(call, answer)
+    if answer.headers.get("Content-Type", "").startswith(_EVENTS):
+        return _read_stream(call, dialect, answer)
+    return _read_payload(call, dialect, answer, wire.read_images_json(call, answer))
+
+
+def _read_stream(call: Call, dialect: Dialect, answer: HttpResponse) -> ProviderResult:
+    """Pass partial images on as they come, and return the completed one.
+
+    Waiting for the next image needs no permit, so it is given back after each.
+    """
+    partials = 0
+    limit = wire.body_limit(call)
+    with wire.translated():
+        for event in answer.read_events(limit=limit, on_large=lambda: wire.acquire(call)):
+            payload = _event_payload(event)
+            kind = wire.text(payload.get("type")) or event.name
+            if payload.get("error") or "error" in {kind, event.name}:
+                # Either the usual envelope, or the error's fields themselves.
+                failure = payload if payload.get("error") else {"error": payload}
+                raise dialect.classify(answer.status, answer.headers, failure)
+            if kind.endswith(".completed"):
+                usage = payload.pop("usage", None)
+                whole = {"data": [payload], "usage": usage}
+                return _read_payload(call, dialect, answer, whole)
+            if kind.endswith(".partial_image") and partials < call.request.partial_images:
+                partials += 1
+                _pass_on(call, payload)
+            call.permit.release()
+    raise ProviderUnavailable("the stream ended without an image", processed=True)
+
+
+def _pass_on(call: Call, payload: Mapping[str, object]) -> None:
+    """Hand a partial image over; a broken one is left out, as the whole one may follow."""
+    try:
+        data = wire.image_bytes(call, payload)
+    except BadResponse:
+        return
+    if call.on_partial is not None:
+        call.on_partial(data)
+
+
+def _event_payload(event: ServerEvent) -> dict[str, object]:
+    """Return an event's JSON object; {} for one that ends the stream in other protocols."""
+    if event.data == _DONE:
+        return {}
+    payload = bodies.parse_json(event.data)
+    if not isinstance(payload, dict):
+        raise BadResponse("an event is not a JSON object", processed=True)
+    return payload
+
+
+def _read_payload(
+    call: Call, dialect: Dialect, answer: HttpResponse, payload: dict[str, object]
+) -> ProviderResult:
     if payload.get("error"):
         raise dialect.classify(answer.status, answer.headers, payload)
     data = payload.pop("data", None)
@@ -127,4 +205,7 @@ def _family_fields(request: ImageRequest) -> dict[str, object]:
         "moderation": request.moderation,
         "output_format": request.output_format,
         "output_compression": request.output_compression,
+        # A stream without partial images would bring nothing before its end.
+        "stream": True if request.partial_images else None,
+        "partial_images": request.partial_images or None,
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+from gateway.catalog.check import affordable_partials
 from gateway.catalog.types import Route
 from gateway.errors import ModelNotFoundError, ProviderUnavailableError
 from gateway.models import Attempt, Generation
@@ -15,8 +16,10 @@ MILLION = Decimal(1_000_000)
 PLAUSIBLE_FACTOR = 10
 
 
-def full_cost(*, request: GenerationRequest, route: Route, images: int) -> Decimal:
-    """Return the worst cost of one call for `images` images."""
+def full_cost(
+    *, request: GenerationRequest, route: Route, images: int, partials: int = 0
+) -> Decimal:
+    """Return the worst cost of one call for `images` images, shown `partials` times on the way."""
     asked = route.sizing.ask(request.size)
     if asked is None:
         return Decimal(0)
@@ -24,7 +27,30 @@ def full_cost(*, request: GenerationRequest, route: Route, images: int) -> Decim
     cost = (per_image or Decimal(0)) * images
     if route.token_rates is not None:
         cost += route.token_rates.prompt_usd(len(request.prompt))
-    return cost
+    return cost + partials * (route.partial_cost or Decimal(0))
+
+
+def partials_of(
+    *, request: GenerationRequest, route: Route, sale_usd: Decimal, is_free: bool
+) -> int:
+    """Return how many partial images a call asks its upstream for.
+
+    Args:
+        request: The whole request.
+        route: That is called.
+        sale_usd: The list price with markup of the one image.
+        is_free: Drawn by the sandbox, which costs nothing.
+    """
+    if is_free and route.partial_cost is not None:
+        return request.partial_images
+    return affordable_partials(
+        request.model,
+        route,
+        request.size,
+        request.quality,
+        asked=request.partial_images,
+        sale_usd=sale_usd,
+    )
 
 
 def actual_cost(
@@ -71,4 +97,6 @@ def presumed_loss(generation: Generation, attempt: Attempt) -> Decimal:
         route = route_of(model=request.model, step=step)
     except (ModelNotFoundError, ProviderUnavailableError):
         return generation.quoted_list_micros / MILLION
-    return full_cost(request=request, route=route, images=len(attempt.indexes))
+    sale_usd = generation.quoted_list_micros / MILLION
+    partials = partials_of(request=request, route=route, sale_usd=sale_usd, is_free=False)
+    return full_cost(request=request, route=route, images=len(attempt.indexes), partials=partials)

@@ -18,7 +18,7 @@ from gateway.storage.errors import (
     StorageUnavailableError,
 )
 from gateway.storage.guard import forbid_open_transaction, release_connections
-from gateway.storage.keys import image_key, request_prefix
+from gateway.storage.keys import image_key, partial_key, partials_prefix, request_prefix
 from gateway.storage.types import ObjectInfo, ObjectStream, Stored, StoredObject
 
 __all__ = [
@@ -39,6 +39,8 @@ __all__ = [
     "ensure_buckets",
     "forbid_open_transaction",
     "image_key",
+    "partial_key",
+    "partials_prefix",
     "private_storage",
     "public_storage",
     "release_connections",

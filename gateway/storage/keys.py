@@ -12,6 +12,16 @@ def image_key(organization_id: UUID, request_id: UUID, index: int, extension: st
     return f"{request_prefix(organization_id, request_id)}{index}.{suffix}"
 
 
+def partial_key(organization_id: UUID, request_id: UUID, index: int) -> str:
+    """Return `<org_uuid>/<request_uuid>/partial/<k>`, the key of one partial image."""
+    return f"{partials_prefix(organization_id, request_id)}{index}"
+
+
+def partials_prefix(organization_id: UUID, request_id: UUID) -> str:
+    """Return what the keys of one request's partial images start with, slash included."""
+    return f"{request_prefix(organization_id, request_id)}partial/"
+
+
 def request_prefix(organization_id: UUID, request_id: UUID) -> str:
     """Return what the keys of one request's objects start with, slash included."""
     return f"{organization_id}/{request_id}/"

@@ -1,8 +1,8 @@
 """Waiting for generations to end, many at once in one web process.
 
-One subscription carries the ids of ended generations; every two seconds one query serves all
-waiters, so a dead or frozen Valkey delays an answer and loses none. A waiting request is a parked
-greenlet: it holds no database connection.
+One subscription carries the ids of generations that have ended or have a new partial image; every
+two seconds one query serves all waiters, so a dead or frozen Valkey delays an answer and loses
+none. A waiting request is a parked greenlet: it holds no database connection.
 """
 
 import logging
@@ -13,6 +13,7 @@ from uuid import UUID
 import gevent
 import redis
 from django.db import DatabaseError, connection
+from django.db.models import Q
 from gevent.event import Event
 
 from core.postgres.connections import use_own_connection
@@ -32,10 +33,14 @@ class WaitingRoom:
     def __init__(self) -> None:
         self._waiting: defaultdict[UUID, list[Event]] = defaultdict(list)
         self._awaited: dict[Event, UUID] = {}
+        self._partials: dict[UUID, int] = {}
         self._started = False
 
     def enter(self, generation_id: UUID) -> Event:
-        """Register before the generation can end; the event is set once it has ended."""
+        """Register before the generation can end; the event is set once it has ended.
+
+        It is set for each new partial image, too.
+        """
         if not self._started:
             self._started = True
             gevent.spawn(self._listen_for_ever)
@@ -58,11 +63,22 @@ class WaitingRoom:
         events.remove(event)
         if not events:
             del self._waiting[generation_id]
+            self._partials.pop(generation_id, None)
+
+    def partials(self, generation_id: UUID) -> int:
+        """Return how many partial images are known to be stored while somebody waits."""
+        return self._partials.get(generation_id, 0)
 
     def wake(self, generation_id: UUID) -> None:
         """Wake everyone who waits for a generation."""
         for event in self._waiting.get(generation_id, ()):
             event.set()
+
+    def show_partials(self, generation_id: UUID, count: int) -> None:
+        """Wake everyone who waits for a generation if there are more partial images than known."""
+        if generation_id in self._waiting and count > self.partials(generation_id):
+            self._partials[generation_id] = count
+            self.wake(generation_id)
 
     def _listen_for_ever(self) -> None:
         while True:
@@ -79,11 +95,17 @@ class WaitingRoom:
 
     def _take(self, message: dict[str, object] | None) -> None:
         data = message.get("data") if message else None
-        if isinstance(data, bytes) and len(data) == 32:  # noqa: PLR2004 - hex digits of a UUID
-            try:
-                self.wake(UUID(hex=data.decode("ascii", "replace")))
-            except ValueError:
-                logger.warning("waiting.message_malformed")
+        if not isinstance(data, bytes):
+            return
+        digits, _, count = data.decode("ascii", "replace").partition(":")
+        try:
+            generation_id = UUID(hex=digits)
+            if count:
+                self.show_partials(generation_id, int(count))
+            else:
+                self.wake(generation_id)
+        except ValueError:
+            logger.warning("waiting.message_malformed")
 
     def _poll_for_ever(self) -> None:
         use_own_connection()
@@ -92,17 +114,20 @@ class WaitingRoom:
             if not self._waiting:
                 continue
             try:
-                ended = list(
+                news = list(
                     Generation.objects.filter(
-                        id__in=list(self._waiting), finished_at__isnull=False
-                    ).values_list("id", flat=True)
+                        Q(finished_at__isnull=False) | Q(partials__gt=0),
+                        id__in=list(self._waiting),
+                    ).values_list("id", "finished_at", "partials")
                 )
             except DatabaseError as error:
                 logger.warning("waiting.poll_failed error=%s", error)
                 connection.close()
                 continue
-            for generation_id in ended:
-                self.wake(generation_id)
+            for generation_id, finished_at, partials in news:
+                self.show_partials(generation_id, partials)
+                if finished_at is not None:
+                    self.wake(generation_id)
 
 
 @cache

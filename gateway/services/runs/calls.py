@@ -39,7 +39,7 @@ from gateway.services.breakers import (
     record_failure,
     record_success,
 )
-from gateway.services.costing import actual_cost, full_cost
+from gateway.services.costing import actual_cost, full_cost, partials_of
 from gateway.services.routing import SANDBOX, endpoint_of, route_of
 from gateway.services.runs.attempts import (
     Outcome,
@@ -51,6 +51,7 @@ from gateway.services.runs.attempts import (
 from gateway.services.runs.claims import holds_claim
 from gateway.services.runs.endings import expire_generation
 from gateway.services.runs.jobs import SETTLE_MARGIN_S, Job, Run, insist
+from gateway.services.runs.partials import keep_partial
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import store_images
 from gateway.services.runs.verdicts import (
@@ -66,7 +67,6 @@ from gateway.services.runs.verdicts import (
 from gateway.storage import forbid_open_transaction
 from gateway.types import Failure
 
-VERSION = "0.1.0"
 logger = logging.getLogger(__name__)
 
 
@@ -171,7 +171,14 @@ def _prepare(
                 param=error.param,
             )
         )
-    fitted = replace(fitted, image_request=_own_seed(fitted.image_request, indexes[0]))
+    partials = partials_of(
+        request=run.request,
+        route=route,
+        sale_usd=run.purse.limit,
+        is_free=run.step["queue"] == SANDBOX,
+    )
+    image_request = replace(_own_seed(fitted.image_request, indexes[0]), partial_images=partials)
+    fitted = replace(fitted, image_request=image_request)
     attempt = left_behind or new_attempt(
         claim=run.claim, step=run.step, number=run.next_number(), indexes=indexes, now=now()
     )
@@ -183,7 +190,9 @@ def _prepare(
         fitted=fitted,
         indexes=tuple(indexes),
         permit=permit,
-        full_cost=full_cost(request=run.request, route=route, images=len(indexes)),
+        full_cost=full_cost(
+            request=run.request, route=route, images=len(indexes), partials=partials
+        ),
         deadline=_deadline(run, alone=alone),
         resumed_id="" if left_behind is None else left_behind.upstream_id,
         probe=probe,
@@ -246,7 +255,7 @@ def _call(job: Job) -> ProviderResult:
         endpoint=job.endpoint,
         http=shared_client(
             allow_private=settings.ALLOW_PRIVATE_UPSTREAMS,
-            version=VERSION,
+            version=settings.VERSION,
             before_request=forbid_open_transaction,
         ),
         deadline=job.deadline,
@@ -254,6 +263,7 @@ def _call(job: Job) -> ProviderResult:
         on_submitted=partial(_submitted, run, job.attempt.id),
         max_image_bytes=settings.IMAGE_MAX_BYTES,
         expected_s=run.request.model.p50_s,
+        on_partial=partial(keep_partial, run),
     )
     if job.resumed_id:
         return adapter.resume(call, job.resumed_id)

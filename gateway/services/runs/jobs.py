@@ -65,7 +65,11 @@ class Purse:
 
 @dataclass(slots=True)
 class Run:
-    """A claimed generation in the hands of this worker."""
+    """A claimed generation in the hands of this worker.
+
+    Attributes:
+        partials: Partial images stored so far; None until the row was asked.
+    """
 
     claim: Claim
     organization_id: UUID
@@ -78,6 +82,7 @@ class Run:
     purse: Purse
     progress: Progress
     attempts: int = 0
+    partials: int | None = None
 
     @property
     def step(self) -> Step:

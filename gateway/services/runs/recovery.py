@@ -29,6 +29,7 @@ from gateway.services.runs.endings import (
     settle_generation,
 )
 from gateway.services.runs.history import WORKER_LOST, read_history
+from gateway.services.runs.partials import delete_partials, generations_with_old_partials
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import served_by
 from gateway.storage import ImageStorage, private_storage, public_storage, request_prefix
@@ -68,6 +69,8 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
         _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
     for generation in _strays(now):
         _isolated(partial(delete_stray_objects, generation), generation.id)
+    for generation in generations_with_old_partials(now):
+        _isolated(partial(delete_partials, generation), generation.id)
     _alert_overdue_holds(now)
     return changed
 

@@ -81,11 +81,12 @@ REFUSED = [
     (DALL_E_3, {"background": "transparent"}, "background", "unsupported_value"),
     (GPT, {"background": "transparent", "output_format": "jpeg"}, "background", "invalid_value"),
     (GPT, {"moderation": "none"}, "moderation", "invalid_value"),
-    (GPT, {"stream": True}, "stream", "unsupported_value"),
-    (FLUX, {"stream": True}, "stream", "unsupported_value"),
+    (GPT, {"stream": True, "n": 2}, "n", "invalid_value"),
+    (FLUX, {"stream": True, "n": 2}, "n", "invalid_value"),
     (FLUX, {"stream": 1}, "stream", "invalid_value"),
     (FLUX, {"stream": "true"}, "stream", "invalid_value"),
-    (GPT, {"partial_images": 4}, "partial_images", "invalid_value"),
+    (GPT, {"stream": True, "partial_images": 4}, "partial_images", "invalid_value"),
+    (FLUX, {"partial_images": True}, "partial_images", "invalid_value"),
     (FLUX, {"seed": -1}, "seed", "invalid_value"),
     (FLUX, {"seed": 2**31}, "seed", "invalid_value"),
     (FLUX, {"seed": True}, "seed", "invalid_value"),
@@ -172,6 +173,7 @@ def test_defaults_sent_explicitly_are_valid_and_not_dropped(model):
         ({"output_format": "webp"}, GPT),
         ({"output_format": "jpeg", "output_compression": 50}, GPT),
         ({"partial_images": 2}, GPT),
+        ({"stream": True}, GPT),
         ({"quality": "low"}, GPT),
         ({"quality": "medium"}, GPT),
         ({"quality": "high"}, GPT),
@@ -216,6 +218,9 @@ def test_quality_alias_is_resolved(model, sent, resolved):
         (FLUX, {"background": "opaque"}, ("background",)),
         (GPT, {"seed": 4}, ("seed",)),
         (GPT, {"partial_images": 2}, ("partial_images",)),
+        (GPT, {"partial_images": 2, "stream": True}, ()),
+        (FLUX, {"partial_images": 2, "stream": True}, ("partial_images",)),
+        (FLUX, {"stream": True}, ()),
         ("xai/grok-2-image", {"size": "1024x1024"}, ("size",)),
         ("xai/grok-2-image", {"size": "1024x768"}, ()),
         (FLUX, {"negative_prompt": "dogs", "steps": 4}, ("negative_prompt", "steps")),
@@ -254,8 +259,17 @@ def test_formats_and_backgrounds_are_resolved():
 
 @pytest.mark.parametrize("model", [model.id for model in catalog().models()])
 def test_canonical_form_survives_json(model):
-    request = parse(model, seed=3, user="u", max_cost="1.50", style="natural", other=1)
+    request = parse(
+        model, seed=3, user="u", max_cost="1.50", style="natural", other=1,
+        stream=True, partial_images=3,
+    )  # fmt: skip
     assert from_canonical(json.loads(json.dumps(to_canonical(request)))) == request
+
+
+def test_row_of_before_streams_is_read():
+    stored = to_canonical(parse(GPT))
+    del stored["stream"], stored["partial_images"]
+    assert from_canonical(stored) == parse(GPT)
 
 
 _values = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
