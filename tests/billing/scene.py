@@ -93,6 +93,7 @@ class Scene:
         quote: UnitQuote | None = None,
         at: datetime | None = None,
         with_key: bool = True,
+        reference: str = "",
     ) -> AuthorizedHold:
         moment = at or now()
         quote = quote or self.quote()
@@ -100,7 +101,7 @@ class Scene:
             return authorize_hold(
                 organization_id=self.organization_id,
                 api_key_id=self.api_key_id if with_key else None,
-                reference=uuid4().hex,
+                reference=reference or uuid4().hex,
                 quote=quote,
                 count=count,
                 deadline_at=moment + timedelta(seconds=60),

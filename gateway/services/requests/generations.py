@@ -20,14 +20,18 @@ from gateway.errors import (
     ConcurrencyExceededError,
     IdempotencyKeyReusedError,
     MaxCostExceededError,
-    ModelNotAllowedError,
     QuoteExpiredError,
 )
 from gateway.models import Generation, IdempotencyKey
 from gateway.parameters.canonical import to_canonical
 from gateway.parameters.types import GenerationRequest
 from gateway.services.requests.creation import HoldMissing, insert_generation, insert_with_hold
-from gateway.services.requests.quotes import current_terms, quoted_terms, use_quote
+from gateway.services.requests.quotes import (
+    current_terms,
+    quoted_terms,
+    require_model_allowed,
+    use_quote,
+)
 from gateway.services.routing import Plan, plan_routes
 from gateway.storage import release_connections
 from gateway.types import Connection
@@ -84,7 +88,7 @@ def accept_generation(
         ConcurrencyExceededError: Too many jobs in flight.
         IdempotencyKeyReusedError: The key was used with another request.
     """
-    _check_model_allowed(caller, request)
+    require_model_allowed(caller=caller, request=request)
     try:
         quote = _quote(caller, request, now)
     except QuoteExpiredError:
@@ -287,15 +291,6 @@ def _claim_idempotency_key(organization_id: UUID, submission: Submission, now: d
             ],
         )
         return bool(cursor.rowcount == 1)
-
-
-def _check_model_allowed(caller: Caller, request: GenerationRequest) -> None:
-    if caller.models_allowed and not (
-        {request.model.id, request.requested_model, request.model.key} & caller.models_allowed
-    ):
-        raise ModelNotAllowedError(
-            f"This API key may not use the model {request.requested_model}.", param="model"
-        )
 
 
 def _quote(caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:

@@ -8,7 +8,7 @@ from uuid import UUID
 from billing.services.quotes import quote_unit
 from billing.types import UnitQuote
 from core.ids import parse_quote_id
-from gateway.errors import QuoteExpiredError, QuoteMismatchError
+from gateway.errors import ModelNotAllowedError, QuoteExpiredError, QuoteMismatchError
 from gateway.models import Quote
 from gateway.parameters.types import GenerationRequest
 from orgs.services.api_keys import Caller
@@ -41,8 +41,10 @@ def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -
     """Promise the present price of a request for ten minutes. One row is written.
 
     Raises:
+        ModelNotAllowedError: The key may not use the model.
         ModelNotPricedError, FxRateStaleError: There is no price.
     """
+    require_model_allowed(caller=caller, request=request)
     terms = current_terms(caller=caller, request=request, now=now)
     row = Quote.objects.create(
         organization_id=caller.organization_id,
@@ -73,6 +75,20 @@ def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -
         currency=terms.currency,
         expires_at=row.expires_at,
     )
+
+
+def require_model_allowed(*, caller: Caller, request: GenerationRequest) -> None:
+    """Refuse a model that the key may not use.
+
+    Raises:
+        ModelNotAllowedError: It may not.
+    """
+    if caller.models_allowed and not (
+        {request.model.id, request.requested_model, request.model.key} & caller.models_allowed
+    ):
+        raise ModelNotAllowedError(
+            f"This API key may not use the model {request.requested_model}.", param="model"
+        )
 
 
 def current_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:
