@@ -17,7 +17,7 @@ from gevent.lock import BoundedSemaphore
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 
-from core.redis import CoolOff, redis_client
+from core.redis import SOCKET_TIMEOUT_S, CoolOff, redis_client
 
 WINDOW_S = 60
 # While Valkey is frozen so many callers wait for their time-out; the others find the cool-off.
@@ -135,15 +135,20 @@ def _add(pipeline: Any, charge: Charge, moment_s: float) -> None:  # noqa: ANN40
 
 
 def _run(pipeline: Any) -> list[Any] | None:  # noqa: ANN401 - as above
-    with _connections():
+    """Send the commands and return the replies; None if Valkey is away, or slow with others'."""
+    if not _connections().acquire(timeout=SOCKET_TIMEOUT_S):
+        _cool_off().trip()
+        return None
+    try:
         if _cool_off().is_open():
             return None
-        try:
-            replies: list[Any] = pipeline.execute()
-        except (redis.RedisError, OSError) as error:
-            _cool_off().trip()
-            logger.warning("limits.unavailable error=%s", error)
-            return None
+        replies: list[Any] = pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        _cool_off().trip()
+        logger.warning("limits.unavailable error=%r", error)
+        return None
+    finally:
+        _connections().release()
     return replies
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from billing.models import Budget, BudgetPeriod
 from orgs.models import Organization
+from orgs.services.api_keys import Rates
 from tests.gateway.api.expect import expect_error
 from tests.stack import wait_until
 from tests.tenants import Tenant, new_prompt
@@ -38,6 +39,19 @@ def budget_of(tenant: Tenant) -> tuple[int, int]:
         budget = Budget.objects.get(api_key_id=tenant.api_key_id)
         period = BudgetPeriod.objects.get(budget=budget)
         return period.held_micros, period.captured_micros
+
+
+def test_rates_hold_exactly_over_both_web_processes(open_tenant):
+    tenant = open_tenant(rates=Rates(images_per_minute=30))
+
+    with all_at_once(120, lambda _: tenant.generate(new_prompt("rates"))) as sent:
+        answers = [future.result() for future in sent]
+
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert len(refused) == 90
+    for answer in refused:
+        expect_error(answer, 429, "rate_limit_exceeded", retry=True)
+    assert len(tenant.generations()) == len(tenant.artifacts()) == 30
 
 
 @pytest.mark.parametrize("n", [1, 3])

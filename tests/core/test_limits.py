@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -16,6 +17,7 @@ from core.limits import Charge, Standing, give_back, take
 from core.redis import redis_client
 
 START = now()
+PIECES_S = 0.06
 
 
 def at(seconds: float) -> datetime:
@@ -122,7 +124,7 @@ def test_many_at_once_take_exactly_the_limit():
 
 
 class Wire:
-    """A server that passes bytes on to Valkey, counts what it is asked, and can fall silent."""
+    """A server that passes bytes on to Valkey, counts round trips, and can fall silent."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
@@ -130,6 +132,8 @@ class Wire:
         self.port = self._server.getsockname()[1]
         self.questions = 0
         self.is_silent = False
+        self._is_answered = True
+        self._heard_s = 0.0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -145,14 +149,19 @@ class Wire:
             back = threading.Thread(target=self._pump, args=(upstream, client), daemon=True)
             back.start()
             while data := client.recv(65_536):
-                self.questions += 1
+                self._heard_s = time.monotonic()
+                self.questions += self._is_answered
+                self._is_answered = self.is_silent
                 if not self.is_silent:
                     upstream.sendall(data)
 
-    @staticmethod
-    def _pump(source: socket.socket, target: socket.socket) -> None:
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
         try:
             while data := source.recv(65_536):
+                # A question comes in several pieces, and Valkey answers the first one at once.
+                while time.monotonic() < self._heard_s + PIECES_S:
+                    time.sleep(PIECES_S)
+                self._is_answered = True
                 target.sendall(data)
         except OSError:
             return
