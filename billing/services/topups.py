@@ -70,17 +70,28 @@ def top_up(
             description=f"Top-up ({source})",
         )
         if entry.created:
-            write_event(
-                organization_id=organization_id,
-                kind=EventType.TOPUP_SUCCEEDED,
-                data={
-                    "object": "topup",
-                    "id": str(entry.id),
-                    "amount": format_amount(amount_micros, wallet_currency),
-                    "currency": wallet_currency,
-                    "reference": reference,
-                    "created": int(now.timestamp()),
-                },
-                now=now,
-            )
+            _tell(entry, organization_id, amount_micros, wallet_currency, reference, now)
     return entry
+
+
+def _tell(
+    entry: EntryView,
+    organization_id: UUID,
+    amount_micros: int,
+    currency: str,
+    reference: str,
+    now: datetime,
+) -> None:
+    write_event(
+        organization_id=organization_id,
+        kind=EventType.TOPUP_SUCCEEDED,
+        data={
+            "object": "topup",
+            "id": str(entry.id),
+            "amount": format_amount(amount_micros, currency),
+            "currency": currency,
+            "reference": reference,
+            "created": int(now.timestamp()),
+        },
+        now=now,
+    )

@@ -8,8 +8,9 @@ from gateway.errors import ContentRefusedError
 from tests.architecture.tree import DOCS, error_classes, table_rows
 
 PAGE = DOCS / "errors.md"
-# One meaning each, said of different things: a value that cannot be, and a fault of ours.
-SHARED_CODES = frozenset({"invalid_value", "internal_error"})
+# One meaning each, said of different things: a value that cannot be, what does not exist for the
+# caller, and a fault of ours.
+SHARED_CODES = frozenset({"invalid_value", "not_found", "internal_error"})
 # Codes of the upstream, passed on by `ContentRefusedError`.
 PASSED_ON = frozenset({"moderation_blocked"})
 

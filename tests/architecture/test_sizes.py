@@ -12,6 +12,7 @@ FOLDER_MODULES = 15
 
 LARGE_FOLDERS = {
     "embedded": "one program of small modules: an engine each, and what starts and watches them",
+    "gateway/api": "a module for each resource, and those that all requests share",
     "gateway/providers": "an adapter and its errors for each provider, named after it",
     "sandbox": "an emulator, its rules and its errors for each provider, named after it",
 }
