@@ -75,7 +75,9 @@ def _resource(model: Model, view: _View) -> dict[str, object]:
         "default_size": str(model.default_size),
         "qualities": list(model.qualities),
         "default_quality": model.default_quality,
-        "parameters": sorted(model.takes),
+        "parameters": sorted(
+            {*model.takes, "partial_images"} if model.has_partial_images else model.takes
+        ),
         "max_n": model.max_n,
         "max_prompt_length": model.prompt_limit,
         "expected_latency": {"p50_s": p50_s, "p95_s": p95_s},

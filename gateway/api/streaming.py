@@ -5,8 +5,9 @@ read from S3 and encoded chunk by chunk, so that a stream costs its parked green
 No database connection is open while anything is sent.
 """
 
+import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -29,8 +30,9 @@ from gateway.services.requests.waiting import waiting_room
 from gateway.services.runs.looking import look
 from gateway.storage import (
     ImageStorage,
-    ObjectNotFoundError,
     ObjectStream,
+    StorageError,
+    StorageUnavailableError,
     partial_key,
     private_storage,
     public_storage,
@@ -47,6 +49,7 @@ GRACE_S = 0.5
 RECHECK_S = 30.0
 LONGEST_WAIT_S = 360.0
 OUTAGE_PAUSE_S = 0.5
+OUTAGE_TRIES = 60
 # Not known before the end.
 _LATE_HEADERS = ("X-Cost", "X-Cost-Currency", "X-Images-Requested", "X-Images-Delivered")
 _NO_USAGE: Final[Mapping[str, object]] = {
@@ -55,6 +58,7 @@ _NO_USAGE: Final[Mapping[str, object]] = {
     "output_tokens": 0,
     "total_tokens": 0,
 }
+logger = logging.getLogger(__name__)
 
 
 class EventStream:
@@ -146,8 +150,9 @@ class EventStream:
             key = partial_key(self._view.organization_id, self._view.id, index)
             try:
                 stream = private_storage().open_stream(key)
-            except ObjectNotFoundError:
-                # A late reader's: they go some minutes after the end.
+            except StorageError as error:
+                # They go some minutes after the end; and the stream is about the image.
+                logger.info("streaming.partial_missing key=%s error=%s", key, error)
                 continue
             fields = {
                 **_echo(self._view, stream.info.content_type),
@@ -171,7 +176,8 @@ class EventStream:
             "cost": {"amount": amount, "currency": view.currency},
         }
         created_at = int((view.finished_at or view.created_at).timestamp())
-        yield from _image_event("completed", created_at, storage.open_stream(image.key), fields)
+        stream = yield from _opened(storage, image.key)
+        yield from _image_event("completed", created_at, stream, fields)
 
     def _unknown_outcome(self) -> Answer:
         return envelope(
@@ -275,6 +281,22 @@ def _failure(view: GenerationView) -> Answer:
 def _error_event(answer: Answer) -> bytes:
     """Return an error without an event name, as OpenAI's clients look for it."""
     return b"data: " + orjson.dumps(answer.body) + b"\n\n"
+
+
+def _opened(storage: ImageStorage, key: str) -> Generator[bytes, None, ObjectStream]:
+    """Open an object, through a short outage of S3.
+
+    Raises:
+        StorageError: It lasts. The connection is cut then, and what was paid for can be looked up.
+    """
+    for _ in range(OUTAGE_TRIES):
+        try:
+            return storage.open_stream(key)
+        except StorageUnavailableError as error:
+            logger.warning("streaming.storage_away key=%s error=%s", key, error)
+        yield COMMENT
+        gevent.sleep(OUTAGE_PAUSE_S)
+    return storage.open_stream(key)
 
 
 def _image_event(

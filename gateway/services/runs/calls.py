@@ -18,6 +18,7 @@ from django.db import connection
 from core.clock import now
 from core.http.client import shared_client
 from gateway.catalog.fit import fit
+from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError, ProviderUnavailableError
 from gateway.models import Attempt
 from gateway.parameters.generation import MAX_SEED
@@ -171,12 +172,7 @@ def _prepare(
                 param=error.param,
             )
         )
-    partials = partials_of(
-        request=run.request,
-        route=route,
-        sale_usd=run.purse.limit,
-        is_free=run.step["queue"] == SANDBOX,
-    )
+    partials = _partials(run, route, images=len(indexes))
     image_request = replace(_own_seed(fitted.image_request, indexes[0]), partial_images=partials)
     fitted = replace(fitted, image_request=image_request)
     attempt = left_behind or new_attempt(
@@ -205,6 +201,20 @@ def _prepare(
             return Lost()
     run.purse.reserve(job.full_cost)
     return job
+
+
+def _partials(run: Run, route: Route, *, images: int) -> int:
+    """Return how many partial images a call may ask for, beside what the attempts have cost."""
+    partials = partials_of(
+        request=run.request,
+        route=route,
+        sale_usd=run.purse.limit,
+        is_free=run.step["queue"] == SANDBOX,
+    )
+    cost = partial(full_cost, request=run.request, route=route, images=images)
+    while partials and not run.purse.affords(cost(partials=partials)):
+        partials -= 1
+    return partials
 
 
 def _own_seed(request: ImageRequest, first: int) -> ImageRequest:
@@ -311,12 +321,14 @@ def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost
     _record_failure(job, error)
     if timed_out and run.remaining_s > 0 and not _still_ours(run):
         return Lost()
+    # Repeated without partial images, if those are too dear by then.
+    plain_cost = full_cost(request=run.request, route=job.route, images=len(job.indexes))
     return judge(
         error,
         Situation(
             tries=tries,
             remaining_s=run.remaining_s,
-            affordable=run.purse.affords(job.full_cost),
+            affordable=run.purse.affords(plain_cost),
         ),
     )
 

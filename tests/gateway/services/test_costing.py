@@ -8,7 +8,7 @@ from gateway.catalog.registry import catalog
 from gateway.catalog.types import Route
 from gateway.parameters.generation import parse_generation
 from gateway.parameters.types import GenerationRequest
-from gateway.services.costing import PLAUSIBLE_FACTOR, actual_cost, full_cost
+from gateway.services.costing import PLAUSIBLE_FACTOR, actual_cost, full_cost, partials_of
 
 
 def asked(model: str, **fields: object) -> GenerationRequest:
@@ -137,3 +137,45 @@ def test_missing_or_absurd_units_cost_the_full_price(units):
 def test_costs_beyond_the_full_price_are_believed_within_reason():
     route = route_of("fal/flux-1.1-pro", "fal")
     assert cost(route, "0.04", units=str(PLAUSIBLE_FACTOR)) == Decimal("0.4")
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "fields", "sale", "partials"),
+    [
+        # 0.042 and 0.004 for each, sold for 0.1995.
+        ("gpt-image-1", "openai", {}, "0.1995", 3),
+        ("gpt-image-1", "azure_openai", {"quality": "high"}, "0.1995", 3),
+        # At the accepted loss already.
+        ("gpt-image-1", "openai", {"quality": "high", "size": "1536x1024"}, "0.1995", 0),
+        # 0.05268 of 0.05565, and 0.003 for each; what the prompt may cost is another matter.
+        ("gpt-image-2", "openai", {}, "0.05565", 0),
+        ("gpt-image-2", "openai", {}, "0.05568", 1),
+        ("gpt-image-2", "openai", {}, "0.0597", 2),
+        ("gpt-image-2", "openai", {"quality": "high"}, "0.22155", 3),
+        # What stands in for it can be seen at work.
+        ("dall-e-3", "openai", {}, "0.042", 0),
+    ],
+)
+def test_partials_stay_within_the_price(model, provider, fields, sale, partials):
+    request = asked(model, stream=True, partial_images=3, **fields)
+    route = route_of(model, provider)
+
+    found = partials_of(request=request, route=route, sale_usd=Decimal(sale), is_free=False)
+
+    assert found == partials
+    plain = full_cost(request=request, route=route, images=1)
+    whole = full_cost(request=request, route=route, images=1, partials=found)
+    assert whole == plain + found * (route.partial_cost or 0)
+
+
+def test_partials_of_a_stand_in_and_of_the_sandbox():
+    dall_e = asked("dall-e-3", stream=True, partial_images=2)
+    flare = route_of("dall-e-3", "openai", "gpt-image-2.5-flare")
+    gpt = asked("gpt-image-2", stream=True, partial_images=2)
+
+    sold = partials_of(request=dall_e, route=flare, sale_usd=Decimal("0.042"), is_free=False)
+    drawn = partials_of(
+        request=gpt, route=route_of("gpt-image-2", "openai"), sale_usd=Decimal(0), is_free=True
+    )
+
+    assert (sold, drawn) == (2, 2)
