@@ -16,9 +16,11 @@ WEBHOOKS = "/v1/webhooks"
 NEEDS_KEY = {
     "v1/images/generations": "POST",
     "v1/images/generations/<str:generation_id>": "GET",
+    "v1/images/quotes": "POST",
     "v1/models": "GET",
     "v1/models/<path:model_id>": "GET",
     "v1/balance": "GET",
+    "v1/usage": "GET",
     "v1/webhooks": "GET",
     "v1/webhooks/<str:webhook>": "PATCH",
     "v1/webhooks/<str:webhook>/test": "POST",
@@ -106,7 +108,14 @@ def test_answer_to_another_organization_tells_nothing(route, pair):
     assert str(pair.mine.organization_id) not in told
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_list_and_usage_of_another_organization_are_empty(pair):
+    assert pair.other.get(GENERATIONS).json()["data"] == []
+    usage = pair.other.get("/v1/usage?group_by=model,api_key_id,user").json()["data"]
+    assert {len(bucket["results"]) for bucket in usage} == {0}
+    assert len(pair.mine.get(GENERATIONS).json()["data"]) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_foreign_generation_is_as_unknown_as_one_that_never_was(method, pair):
     foreign = pair.other.request(method, f"{GENERATIONS}/{pair.generation}")
     missing = pair.other.request(method, f"{GENERATIONS}/req_{'0' * 32}")

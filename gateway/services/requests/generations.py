@@ -164,29 +164,8 @@ def _create(
     now: datetime,
 ) -> Accepted | None:
     deadline_at = now + timedelta(seconds=request.model.deadline_s)
-    row: dict[str, object] = {
-        "id": submission.generation_id,
-        "organization_id": caller.organization_id,
-        "api_key_id": caller.api_key_id,
-        "livemode": caller.livemode,
-        "is_sandboxed": plan.is_sandboxed,
-        "model": request.model.id,
-        "requested_model": request.requested_model,
-        "parameters": to_canonical(request),
-        "user": (request.user or "")[:512],
-        "client_request_id": submission.client_request_id[:512],
-        "dropped_parameters": request.dropped,
-        "fingerprint": submission.fingerprint,
-        "currency": caller.currency,
-        "unit_micros": quote.unit_micros,
-        "quoted_micros": quote.unit_micros * request.n,
-        "quoted_list_micros": quote.list_unit_micros * request.n,
-        "queue": plan.steps[0]["queue"],
-        "calls": plan.calls,
-        "plan": plan.steps,
-        "connection_id": submission.connection.id,
+    row = _row(submission, caller, request, plan, quote) | {
         "connection_opened_at": now,
-        "web_process_id": submission.connection.web_process_id,
         "created_at": now,
         "deadline_at": deadline_at,
     }
@@ -218,6 +197,39 @@ def _create(
     if not created:
         return None
     return Accepted(submission.generation_id, created=True, deadline_at=deadline_at)
+
+
+def _row(
+    submission: Submission,
+    caller: Caller,
+    request: GenerationRequest,
+    plan: Plan,
+    quote: UnitQuote,
+) -> dict[str, object]:
+    """Return the new generation's columns, its instants apart."""
+    return {
+        "id": submission.generation_id,
+        "organization_id": caller.organization_id,
+        "api_key_id": caller.api_key_id,
+        "livemode": caller.livemode,
+        "is_sandboxed": plan.is_sandboxed,
+        "model": request.model.id,
+        "requested_model": request.requested_model,
+        "parameters": to_canonical(request),
+        "user": (request.user or "")[:512],
+        "client_request_id": submission.client_request_id[:512],
+        "dropped_parameters": request.dropped,
+        "fingerprint": submission.fingerprint,
+        "currency": caller.currency,
+        "unit_micros": quote.unit_micros,
+        "quoted_micros": quote.unit_micros * request.n,
+        "quoted_list_micros": quote.list_unit_micros * request.n,
+        "queue": plan.steps[0]["queue"],
+        "calls": plan.calls,
+        "plan": plan.steps,
+        "connection_id": submission.connection.id,
+        "web_process_id": submission.connection.web_process_id,
+    }
 
 
 def _insert_then_hold(row: Mapping[str, object], money: Mapping[str, Any]) -> None:

@@ -100,7 +100,7 @@ REFUSED = [
     (FLUX, {"max_cost": "NaN"}, "max_cost", "invalid_value"),
     (FLUX, {"max_cost": "0.1234567"}, "max_cost", "invalid_value"),
     (FLUX, {"max_cost": ""}, "max_cost", "invalid_value"),
-    (FLUX, {"quote_id": "q_1"}, "quote_id", "invalid_value"),
+    (FLUX, {"quote_id": 1}, "quote_id", "invalid_value"),
 ]  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_of_a_claim_and_a_cancellation_at_once_one_wins():
         finally:
             connection.close()
 
-    won = Counter()
+    won: Counter[object] = Counter()
     with ThreadPoolExecutor(2) as pool:
         for _ in range(ROUNDS):
             generation_id = desk.accept()
