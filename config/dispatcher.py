@@ -22,6 +22,7 @@ def main() -> None:
     from config.settings import check_secrets  # noqa: PLC0415 - as above
     from config.startup import require_patched  # noqa: PLC0415 - needs the apps loaded
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
+    from gateway.storage import forbid_open_transaction  # noqa: PLC0415 - as above
     from orgs.services.dispatcher import Dispatcher  # noqa: PLC0415 - as above
     from orgs.services.targets import webhook_client  # noqa: PLC0415 - as above
 
@@ -30,7 +31,8 @@ def main() -> None:
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
-    Dispatcher(http=webhook_client(), data_of=data_of).run(stopping)
+    http = webhook_client(before_request=forbid_open_transaction)
+    Dispatcher(http=http, data_of=data_of).run(stopping)
 
 
 if __name__ == "__main__":

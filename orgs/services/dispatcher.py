@@ -202,7 +202,15 @@ def deliver(claimed: Claimed, *, http: HttpClient, data_of: DataOf) -> bool:
         # This process stood still: another may have the row by the time of an answer.
         return False
     started_s = time.monotonic()
-    outcome = _attempt(claimed, http, data_of, started_at)
+    try:
+        outcome = _attempt(claimed, http, data_of, started_at)
+    except DatabaseError:
+        # No try was made, and none is recorded: the lease ends, and the delivery falls due again.
+        raise
+    except Exception:
+        # The outermost edge of one delivery: unrecorded it would come back with every lease.
+        logger.exception("webhook.crashed delivery=%s", claimed.id)
+        outcome = Outcome(None, "internal_error")
     duration_ms = round((time.monotonic() - started_s) * 1000)
     _record(claimed, outcome, started_at=started_at, duration_ms=duration_ms)
     return outcome.is_delivered
@@ -235,7 +243,7 @@ def _attempt(claimed: Claimed, http: HttpClient, data_of: DataOf, started_at: da
     message = claimed.message
     try:
         data = data_of(message)
-        secrets = [unseal(sealed) for sealed in claimed.sealed_secrets]
+        secrets = _unseal(claimed.sealed_secrets)
     except SecretUnreadableError:
         # No traceback: it is a setting that is wrong, WEBHOOK_ENCRYPTION_KEYS or SECRET_KEY.
         logger.error("webhook.secret_unreadable endpoint=%s", claimed.endpoint_id)  # noqa: TRY400
@@ -251,6 +259,20 @@ def _attempt(claimed: Claimed, http: HttpClient, data_of: DataOf, started_at: da
         message_id=message_id(message.id), now=started_at, body=body, secrets_in_use=secrets
     )
     return _post(claimed.url, {**headers, "Content-Type": "application/json"}, body, http)
+
+
+def _unseal(sealed_secrets: Sequence[bytes]) -> list[str]:
+    """Decrypt the present secret, and the previous one if it can be.
+
+    Raises:
+        SecretUnreadableError: The present one cannot be.
+    """
+    present, *previous = sealed_secrets
+    secrets = [unseal(present)]
+    for sealed in previous:
+        with suppress(SecretUnreadableError):
+            secrets.append(unseal(sealed))
+    return secrets
 
 
 def _post(url: str, headers: Mapping[str, str], body: bytes, http: HttpClient) -> Outcome:

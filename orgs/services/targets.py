@@ -2,7 +2,7 @@
 
 import re
 import time
-from functools import cache
+from collections.abc import Callable
 from typing import Final
 
 from django.conf import settings
@@ -57,11 +57,13 @@ def check_url(url: str) -> None:
         return
 
 
-@cache
-def webhook_client() -> HttpClient:
-    """Return this process's client for deliveries."""
+def webhook_client(*, before_request: Callable[[], None]) -> HttpClient:
+    """Return a client for deliveries; what `before_request` raises stops a call."""
     return HttpClient(
-        allow_private=False, version=settings.VERSION, exempt=settings.WEBHOOK_ALLOWED_TARGETS
+        allow_private=False,
+        version=settings.VERSION,
+        before_request=before_request,
+        exempt=settings.WEBHOOK_ALLOWED_TARGETS,
     )
 
 

@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 import requests
 
+from core.clock import now
+from orgs.models import WebhookDelivery
 from tests.orgs.receiver import Hook, Receiver, serving
 from tests.stack import wait_until
 from tests.tenants import GENERATIONS, Tenant, new_prompt
@@ -123,6 +125,10 @@ def test_failed_delivery_is_tried_again_although_the_dispatcher_was_killed(tenan
     wait_until(lambda: inbox.deliveries()[0]["tries"], "the failure is recorded")
 
     stack.restart("dispatcher")
+    with stack.database():
+        WebhookDelivery.objects.filter(event__organization_id=tenant.organization_id).update(
+            next_at=now()
+        )
 
     first, second = inbox.wait(2)
     assert first.id == second.id

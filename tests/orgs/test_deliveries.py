@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+from django.db import OperationalError
 from standardwebhooks import WebhookVerificationError
 
 from core.clock import now
@@ -106,7 +107,6 @@ def test_secret_of_a_lost_key_stops_deliveries_until_it_is_rotated(hooked, recei
     assert receiver.hooks == []
 
     _, secret = rotate_secret(**own(hooked), now=now())
-    rotate_secret(**own(hooked), now=now())
     assert hooked.send(at=now() + timedelta(minutes=1)) == 1
     receiver.hooks[0].verify(secret)
 
@@ -334,3 +334,28 @@ def test_body_is_compact_json_of_the_data_as_it_is(hooked, receiver):
 
     assert orjson.loads(receiver.hooks[0].body)["data"] == {"text": "café 🎨"}
     assert receiver.hooks[0].verify(hooked.secret)["data"] == {"text": "café 🎨"}
+
+
+def test_delivery_that_breaks_us_is_recorded_and_tried_again_later(hooked, receiver):
+    hooked.write()
+    [claimed] = claim_due(limit=10, now=now())
+
+    assert (
+        deliver(claimed, http=hooked.http, data_of=lambda message: message.data["missing"]) is False
+    )
+    assert hooked.delivery.tries[0]["error"] == "internal_error"
+    assert hooked.delivery.status == "pending"
+    assert hooked.send(at=hooked.delivery.next_at) == 1
+
+
+def test_database_failure_is_not_counted_as_a_try(hooked):
+    hooked.write()
+    [claimed] = claim_due(limit=10, now=now())
+
+    def unreachable(_: object) -> object:
+        raise OperationalError
+
+    with pytest.raises(OperationalError):
+        deliver(claimed, http=hooked.http, data_of=unreachable)
+    assert hooked.delivery.tries == []
+    assert hooked.send(at=now() + dispatcher.LEASE) == 1
