@@ -8,6 +8,7 @@ from uuid import UUID
 from billing.services.quotes import quote_unit
 from billing.types import UnitQuote
 from core.ids import parse_quote_id
+from gateway.catalog.registry import catalog
 from gateway.errors import ModelNotAllowedError, QuoteExpiredError, QuoteMismatchError
 from gateway.models import Quote
 from gateway.parameters.types import GenerationRequest
@@ -78,14 +79,13 @@ def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -
 
 
 def require_model_allowed(*, caller: Caller, request: GenerationRequest) -> None:
-    """Refuse a model that the key may not use.
+    """Refuse a model that the key may not use; one id of a model stands for all of them.
 
     Raises:
         ModelNotAllowedError: It may not.
     """
-    if caller.models_allowed and not (
-        {request.model.id, request.requested_model, request.model.key} & caller.models_allowed
-    ):
+    found = [catalog().find(model_id) for model_id in caller.models_allowed]
+    if found and request.model.key not in {model.key for model in found if model}:
         raise ModelNotAllowedError(
             f"This API key may not use the model {request.requested_model}.", param="model"
         )

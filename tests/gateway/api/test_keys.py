@@ -18,6 +18,7 @@ from tests.gateway.api.expect import expect_error, expect_nothing_written
 from tests.tenants import GENERATIONS, new_prompt
 
 PROXY = "10.0.0.5"
+NOBODYS = f"req_{'0' * 32}"
 METHODS = ("get", "post", "patch", "put", "delete")
 EFFECTIVE_S = 2.0
 
@@ -31,7 +32,7 @@ def endpoints():
             for part in ("<str:", "<path:", "<uuid:"):
                 while part in path:
                     start = path.index(part)
-                    path = path[:start] + f"req_{'0' * 32}" + path[path.index(">", start) + 1 :]
+                    path = path[:start] + NOBODYS + path[path.index(">", start) + 1 :]
             yield from ((method, path) for method in METHODS if hasattr(view, method))
 
 
@@ -52,9 +53,17 @@ def test_each_scope_opens_its_own_endpoints_alone(scope, open_tenant):
     tenant = open_tenant(scopes=[scope])
     needed = {
         ("GET", "/v1/models"): "images:read",
-        ("GET", f"{GENERATIONS}/req_{'0' * 32}"): "images:read",
+        ("GET", "/v1/models/dall-e-3"): "images:read",
+        ("GET", GENERATIONS): "images:read",
+        ("GET", f"{GENERATIONS}/{NOBODYS}"): "images:read",
         ("POST", GENERATIONS): "images:write",
+        ("POST", "/v1/images/quotes"): "images:write",
+        ("DELETE", f"{GENERATIONS}/{NOBODYS}"): "images:write",
         ("GET", "/v1/balance"): "billing:read",
+        ("GET", "/v1/usage"): "billing:read",
+        ("GET", "/v1/webhooks"): "webhooks:write",
+        ("POST", "/v1/webhooks"): "webhooks:write",
+        ("DELETE", f"/v1/webhooks/{NOBODYS}"): "webhooks:write",
     }
 
     for (method, path), wanted in needed.items():
@@ -64,13 +73,17 @@ def test_each_scope_opens_its_own_endpoints_alone(scope, open_tenant):
             expect_error(answer, 403, "insufficient_scope")
 
 
-def test_only_allowed_models_are_drawn_by_whichever_of_their_ids(open_tenant):
-    tenant = open_tenant(models_allowed=["dall-e-3"])
+@pytest.mark.parametrize("allowed", ["dall-e-3", "openai/dall-e-3"])
+def test_only_allowed_models_are_drawn_by_whichever_of_their_ids(allowed, open_tenant):
+    tenant = open_tenant(models_allowed=[allowed])
 
     refused = tenant.generate(new_prompt(), model="fal/flux-1.1-pro")
     drawn = [tenant.generate(new_prompt(), model=name) for name in ("dall-e-3", "openai/dall-e-3")]
 
     message = expect_error(refused, 403, "model_not_allowed", "model")
+    quote = {"model": "fal/flux-1.1-pro", "prompt": "a cat"}
+    quoted = tenant.request("POST", "/v1/images/quotes", json=quote)
+    expect_error(quoted, 403, "model_not_allowed", "model")
     assert "fal/flux-1.1-pro" in message
     assert [answer.status_code for answer in drawn] == [200, 200]
     assert len(tenant.generations()) == 2
