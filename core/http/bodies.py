@@ -12,10 +12,15 @@ from urllib3.filepost import encode_multipart_formdata
 from core.http.errors import BodyInvalid, BodyTooLarge
 
 CHUNK_BYTES = 64 * 1024
+LARGE_BODY_BYTES = 16 * 1024 * 1024
 
 
-def read_limited(read_chunk: Callable[[], bytes], *, limit: int) -> bytes:
+def read_limited(
+    read_chunk: Callable[[], bytes], *, limit: int, on_large: Callable[[], None] | None = None
+) -> bytes:
     """Collect chunks until an empty one; the bytes exist once only, the chunks aside.
+
+    `on_large` is called once, before more than 16 MiB are kept.
 
     Raises:
         BodyTooLarge: More than `limit` bytes came.
@@ -23,8 +28,12 @@ def read_limited(read_chunk: Callable[[], bytes], *, limit: int) -> bytes:
     # BytesIO hands its own buffer out: joining a list of chunks would hold everything twice.
     buffer = io.BytesIO()
     while chunk := read_chunk():
-        if buffer.tell() + len(chunk) > limit:
+        length = buffer.tell() + len(chunk)
+        if length > limit:
             raise BodyTooLarge(f"the body is longer than {limit} bytes")
+        if length > LARGE_BODY_BYTES and on_large is not None:
+            on_large()
+            on_large = None
         buffer.write(chunk)
     return buffer.getvalue()
 

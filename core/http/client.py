@@ -71,8 +71,12 @@ class HttpResponse:
         text = self.headers.get("Content-Length", "")
         return int(text) if text.isascii() and text.isdigit() else None
 
-    def read_body(self, *, limit: int) -> bytes:
+    def read_body(self, *, limit: int, on_large: Callable[[], None] | None = None) -> bytes:
         """Read the whole body, decompressed, until the call's deadline.
+
+        Args:
+            limit: Bytes.
+            on_large: Called once if it has more than 16 MiB, before they are kept; may wait.
 
         Raises:
             BodyTooLarge: More than `limit` bytes, by its announced or by its real length.
@@ -85,19 +89,19 @@ class HttpResponse:
             raise BodyTooLarge(f"the body has {announced} bytes, more than {limit}")
         try:
             with _read_errors(self._deadline), within(self._deadline, processed=True):
-                return bodies.read_limited(self._read_chunk, limit=limit)
+                return bodies.read_limited(self._read_chunk, limit=limit, on_large=on_large)
         except HttpError:
             self.close()
             raise
 
-    def read_json(self, *, limit: int) -> object:
-        """Read the body as JSON.
+    def read_json(self, *, limit: int, on_large: Callable[[], None] | None = None) -> object:
+        """Read the body as JSON; the arguments are those of `read_body`.
 
         Raises:
             BodyInvalid: It is not JSON.
             HttpError: As `read_body`.
         """
-        return bodies.parse_json(self.read_body(limit=limit))
+        return bodies.parse_json(self.read_body(limit=limit, on_large=on_large))
 
     def read_events(self, *, limit: int, on_large: Callable[[], None]) -> Iterator[ServerEvent]:
         """Yield the body's server-sent events as they come, until the call's deadline.

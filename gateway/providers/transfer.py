@@ -13,6 +13,17 @@ def transfer_semaphore(limit: int) -> BoundedSemaphore:
     return BoundedSemaphore(limit)
 
 
+# An answer of several large images may take hundreds of megabytes, decoded twice that. Two, so that
+# one that trickles in does not keep all others waiting.
+LARGE_TRANSFERS = 2
+
+
+@functools.cache
+def large_transfers() -> BoundedSemaphore:
+    """Return this process's semaphore of transfers that hold more than 16 MiB."""
+    return BoundedSemaphore(LARGE_TRANSFERS)
+
+
 class TransferPermit:
     """One call's right to hold image bytes in memory. Used by one greenlet at a time.
 
@@ -24,6 +35,7 @@ class TransferPermit:
     def __init__(self, semaphore: BoundedSemaphore) -> None:
         self._semaphore = semaphore
         self._held = False
+        self._is_large = False
 
     @property
     def held(self) -> bool:
@@ -36,8 +48,17 @@ class TransferPermit:
             self._held = bool(self._semaphore.acquire(timeout=timeout_s))
         return self._held
 
+    def acquire_large(self, timeout_s: float | None = None) -> bool:
+        """Wait, with the permit in hand, until one may hold more than 16 MiB; as `acquire`."""
+        if not self._is_large:
+            self._is_large = bool(large_transfers().acquire(timeout=timeout_s))
+        return self._is_large
+
     def release(self) -> None:
         """Give the transfer back, if held."""
+        if self._is_large:
+            self._is_large = False
+            large_transfers().release()
         if self._held:
             self._held = False
             self._semaphore.release()

@@ -61,6 +61,17 @@ def acquire(call: Call) -> None:
         raise ProviderTimedOut("no transfer became free before the deadline", processed=True)
 
 
+def acquire_large(call: Call) -> None:
+    """Acquire the right to more than 16 MiB, waiting until the call's deadline at most.
+
+    Raises:
+        ProviderTimedOut: As `acquire`.
+    """
+    left = max(0.0, call.deadline - time.monotonic())
+    if not call.permit.acquire_large(left):
+        raise ProviderTimedOut("no large transfer became free in time", processed=True)
+
+
 def body_limit(call: Call) -> int:
     """Return how long a JSON body with all the call's images in base64 may be, in bytes."""
     wanted = math.ceil(call.max_image_bytes * 4 / 3) * call.request.n + _OVERHEAD_BYTES
@@ -77,7 +88,7 @@ def read_images_json(call: Call, answer: HttpResponse) -> dict[str, object]:
     if length is None or length > _SMALL_BYTES:
         acquire(call)
     with translated():
-        payload = answer.read_json(limit=body_limit(call))
+        payload = answer.read_json(limit=body_limit(call), on_large=lambda: acquire_large(call))
     if not isinstance(payload, dict):
         raise BadResponse("the answer is not a JSON object", processed=True)
     return payload
@@ -192,7 +203,9 @@ def _download_once(call: Call, url: str) -> bytes:
         with translated(), call.http.open_download(url, deadline=deadline) as answer:
             if answer.status == _OK:
                 acquire(call)
-                return answer.read_body(limit=call.max_image_bytes)
+                return answer.read_body(
+                    limit=call.max_image_bytes, on_large=lambda: acquire_large(call)
+                )
             status = answer.status
     except ProviderTimedOut as error:
         if time.monotonic() >= call.deadline:
@@ -221,7 +234,8 @@ def collect_images(
         try:
             data = image_bytes(call, item)
         except ProviderError as error:
-            failure = failure or error
+            # Its traceback would keep the image's bytes, in a cycle with this frame.
+            failure = failure or error.with_traceback(None)
             continue
         revised, own_seed = item.get("revised_prompt"), item.get("seed")
         images.append(

@@ -4,7 +4,7 @@ import pytest
 from gevent.lock import BoundedSemaphore
 
 from gateway.providers import registry
-from gateway.providers.transfer import TransferPermit, transfer_semaphore
+from gateway.providers.transfer import LARGE_TRANSFERS, TransferPermit, transfer_semaphore
 
 
 def test_permit_counts_once_however_often_it_is_taken_and_given_back():
@@ -37,6 +37,19 @@ def test_permit_is_released_at_the_end_of_its_block():
         permit.acquire()
 
     assert semaphore.counter == 1
+
+
+def test_few_large_transfers_at_a_time():
+    first, *others = (TransferPermit(BoundedSemaphore(1)) for _ in range(LARGE_TRANSFERS))
+    late = TransferPermit(BoundedSemaphore(1))
+
+    for permit in (first, first, *others):
+        assert permit.acquire_large(0.01)
+    assert not late.acquire_large(0.01)
+    first.release()
+    assert late.acquire_large(0.01)
+    for permit in (late, *others):
+        permit.release()
 
 
 def test_transfer_semaphore_is_one_per_limit():
