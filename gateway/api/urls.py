@@ -5,6 +5,7 @@ from django.urls import path
 from gateway.api.generations import GenerationsView, GenerationView
 from gateway.api.media import public_image
 from gateway.api.quotes import QuotesView
+from gateway.api.reference.views import AssetView, DocumentView, GuideView, PageView
 from gateway.api.usage import UsageView
 from gateway.api.views import (
     BalanceView,
@@ -36,6 +37,10 @@ urlpatterns = [
     path("v1/webhooks/<str:webhook>/rotate_secret", WebhookSecretView.as_view()),
     path("v1/webhooks/<str:webhook>/deliveries", WebhookDeliveriesView.as_view()),
     path("v1/webhooks/<str:webhook>/deliveries/<str:delivery>/redeliver", RedeliveryView.as_view()),
+    path("openapi.json", DocumentView.as_view()),
+    path("docs", PageView.as_view()),
+    path("docs/assets/<str:name>", AssetView.as_view()),
+    path("llms.txt", GuideView.as_view()),
     path("healthz", HealthView.as_view()),
     path("readyz", ReadinessView.as_view()),
     path("generated-images/<path:path>", public_image),

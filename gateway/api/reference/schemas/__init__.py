@@ -1,0 +1,27 @@
+"""Every schema of the document, by name."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from gateway.api.reference.failures import FAILURE_SCHEMAS
+from gateway.api.reference.schemas.accounts import ACCOUNT_SCHEMAS
+from gateway.api.reference.schemas.events import EVENT_SCHEMAS
+from gateway.api.reference.schemas.images import IMAGE_SCHEMAS
+from gateway.api.reference.schemas.models import MODEL_SCHEMAS
+from gateway.api.reference.schemas.requests import create_image_request
+from gateway.api.reference.schemas.webhooks import WEBHOOK_SCHEMAS
+from gateway.api.reference.shapes import Schema
+
+
+@cache
+def schemas() -> Mapping[str, Schema]:
+    """Return the schemas."""
+    return {
+        "CreateImageRequest": create_image_request(),
+        **IMAGE_SCHEMAS,
+        **EVENT_SCHEMAS,
+        **MODEL_SCHEMAS,
+        **ACCOUNT_SCHEMAS,
+        **WEBHOOK_SCHEMAS,
+        **FAILURE_SCHEMAS,
+    }
