@@ -100,11 +100,14 @@ class EventStream:
             yield from self._new_partials(self._view.partials)
             if time.monotonic() > give_up_at:
                 yield _error_event(self._unknown_outcome())
-                return
+                # Cut, so that it does not count as answered and a resend can adopt the job.
+                raise TimeoutError(f"the outcome of {self._view.id} is not known")
             has_news = self._wait()
+            if not has_news:
+                yield COMMENT
             # Before the row is read: a message says enough.
             yield from self._new_partials(waiting_room().partials(self._view.id))
-            if not (has_news and self._look()):
+            if (has_news or self._is_due()) and not self._look():
                 yield COMMENT
         yield from self._ending()
 
@@ -116,9 +119,9 @@ class EventStream:
             self._client.unwatch()
 
     def _wait(self) -> bool:
-        """Wait for news, for the deadline or for a heartbeat's time; False for the last."""
-        remaining = (self._view.deadline_at - now()).total_seconds() + GRACE_S
-        gevent.wait(self._signals, timeout=max(0.0, min(remaining, HEARTBEAT_S)), count=1)
+        """Wait for news, at most for a heartbeat's time or until the deadline."""
+        timeout_s = max(0.0, min(self._remaining_s(), HEARTBEAT_S))
+        gevent.wait(self._signals, timeout=timeout_s, count=1)
         if self._hung_up.is_set() and self._hung_up in self._signals:
             # Noted, and still served: one who only closed its sending side gets its answer.
             self._signals.remove(self._hung_up)
@@ -126,8 +129,14 @@ class EventStream:
                 record_hang_up(self._view.id, self._connection_id)
         has_news = self._event.is_set()
         self._event.clear()
-        is_due = time.monotonic() - self._looked_at > RECHECK_S
-        return has_news or is_due or remaining <= HEARTBEAT_S
+        return has_news
+
+    def _remaining_s(self) -> float:
+        return (self._view.deadline_at - now()).total_seconds() + GRACE_S
+
+    def _is_due(self) -> bool:
+        """Return whether the row is to be read without news."""
+        return self._remaining_s() <= 0 or time.monotonic() - self._looked_at > RECHECK_S
 
     def _look(self) -> bool:
         """Read the generation; False after a pause if the database is away."""

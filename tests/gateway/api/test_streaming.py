@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import pytest
 import requests
+from django.http import HttpRequest
 from gevent.event import Event as Flag
 from PIL import Image
 
 from core.clock import now
 from gateway.api import streaming
+from gateway.api.delivery import ClientSocket
 from gateway.models import Generation
+from gateway.services.runs.looking import look
 from gateway.storage import partial_key, private_storage
 from tests.events import COMPLETED, GPT, PARTIAL, post_stream, watch
 from tests.gateway.api.expect import expect_error
@@ -358,28 +361,27 @@ def test_killed_worker_is_succeeded_by_another(tenant, stack):
     assert tenant.ledger_findings() == []
 
 
-def test_silence_is_filled_with_comments(tenant, stack, monkeypatch):
+@pytest.mark.parametrize("recheck_s", [30.0, 0.0], ids=["waiting", "reading"])
+def test_silence_is_filled_with_comments(recheck_s, tenant, stack, monkeypatch):
     """The product's own class in this process, which need not wait for 15 seconds."""
     monkeypatch.setattr(streaming, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(streaming, "RECHECK_S", recheck_s)
     prompt = new_prompt()
     live = begun(tenant, stack, prompt)
     with stack.database():
-        view = streaming.get_generation(
-            organization_id=tenant.organization_id, generation_id=uuid_of(live.generation_id)
+        view = look(
+            organization_id=tenant.organization_id,
+            generation_id=uuid_of(live.generation_id),
+            deadline_at=None,
         )
+        assert view is not None
+        client = ClientSocket(HttpRequest())
+        stream = streaming.EventStream(view, Flag(), client=client, connection_id=None, shown=1)
+        chunks = iter(stream)
 
-    chunks = iter(streaming.EventStream(view, Flag(), client=Absent(), connection_id=None, shown=1))
-
-    assert [next(chunks) for _ in range(5)] == [b": keep-alive\n\n"] * 5
+        assert [next(chunks) for _ in range(5)] == [b": keep-alive\n\n"] * 5
     stack.upstream.release(prompt)
     live.rest()
-
-
-class Absent:
-    """No socket."""
-
-    def watch(self, event):
-        """See nothing."""
 
 
 def test_raw_stream_is_what_the_standard_says(tenant):

@@ -72,7 +72,7 @@ def test_partials_are_passed_on_and_the_image_returned(generate, upstream, seen)
 
 
 def test_a_partial_is_passed_on_before_the_next_one_is_sent(upstream, make_call):
-    seen = []
+    seen: list[bytes] = []
 
     def route(exchange):
         exchange.raw(HEAD + b"Connection: close\r\n\r\n")
