@@ -81,7 +81,7 @@ def _node_packages() -> Path:
             install = ["ci", "--ignore-scripts", "--no-audit", "--no-fund"]
             path = f"{_NODE.parent}{os.pathsep}{os.environ.get('PATH', '')}"
             run([_NODE, _NPM, *install], part, {"PATH": path}, timeout_s=INSTALL_S)
-    return _folder_of(f"node-{digest[:12]}")
+    return folder_of(f"node-{digest[:12]}")
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def installed(name: str) -> Iterator[Path | None]:
 
     Of two runs at once both install, and the first one's folder is kept.
     """
-    folder = _folder_of(name)
+    folder = folder_of(name)
     if folder.exists():
         yield None
         return
@@ -102,5 +102,6 @@ def installed(name: str) -> Iterator[Path | None]:
             Path(part).mkdir()
 
 
-def _folder_of(name: str) -> Path:
+def folder_of(name: str) -> Path:
+    """Return where what was installed under this name is."""
     return Path(sys.prefix) / "compatibility" / name

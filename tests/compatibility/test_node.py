@@ -10,6 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
+from tests.compatibility.programs import HERE
 from tests.stack import wait_until
 from tests.tenants import new_prompt
 
@@ -107,3 +108,11 @@ def test_models_are_listed_and_retrieved_by_ids_with_a_slash(node):
     assert {"fal/flux-1.1-pro", "openai/gpt-image-1", "dall-e-3"} <= set(printed["listed"])
     ids = ["fal/flux-1.1-pro", "openai/gpt-image-1", "dall-e-3"]
     assert printed["retrieved"] == [[name, "model"] for name in ids]
+
+
+def test_lock_file_has_hashes_and_no_addresses():
+    packages = json.loads((HERE / "package-lock.json").read_text())["packages"]
+
+    del packages[""]
+    assert all("integrity" in entry and "resolved" not in entry for entry in packages.values())
+    assert "node_modules/openai" in packages
