@@ -143,6 +143,26 @@ class Generation(models.Model):
             models.Index(
                 fields=["organization", "-created_at", "-id"], name="gateway_generation_listing"
             ),
+            # The list's filters: else a rare value is looked for in all rows of the organization.
+            models.Index(
+                fields=["organization", "model", "-created_at", "-id"],
+                name="gateway_generation_by_model",
+            ),
+            models.Index(
+                fields=["organization", "status", "-created_at", "-id"],
+                condition=models.Q(status__in=["failed", "canceled"]),
+                name="gateway_generation_by_status",
+            ),
+            models.Index(
+                fields=["organization", "user", "-created_at", "-id"],
+                condition=~models.Q(user=""),
+                name="gateway_generation_by_user",
+            ),
+            models.Index(
+                fields=["organization", "client_request_id", "-created_at", "-id"],
+                condition=~models.Q(client_request_id=""),
+                name="gateway_generation_by_client",
+            ),
         ]
 
     def __str__(self) -> str:

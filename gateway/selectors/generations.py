@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -51,9 +52,11 @@ FROM gateway_generation
 """Rows for `view_of`; a condition follows."""
 _ONE: Final = f"{SELECT_GENERATIONS}WHERE id = %s AND organization_id = %s"
 
+# psycopg takes ten times as long for an instant as for a number, and a page has hundreds.
 _ATTEMPTS: Final = """
 SELECT generation_id, number, CASE WHEN is_sandboxed THEN 'sandbox' ELSE provider END,
-    upstream_model, status, error_code, started_at, finished_at
+    upstream_model, status, error_code, extract(epoch FROM started_at)::float8,
+    extract(epoch FROM finished_at)::float8
 FROM gateway_attempt
 WHERE generation_id = ANY(%s)
 ORDER BY generation_id, number
@@ -99,8 +102,28 @@ def attempts_of(generation_ids: Collection[UUID]) -> dict[UUID, tuple[AttemptVie
     with connection.cursor() as cursor:
         cursor.execute(_ATTEMPTS, [list(generation_ids)])
         for generation_id, *columns in cursor:
-            found[generation_id].append(AttemptView(*columns))
+            found[generation_id].append(_attempt(*columns))
     return {generation_id: tuple(attempts) for generation_id, attempts in found.items()}
+
+
+def _attempt(
+    number: int,
+    provider: str,
+    upstream_model: str,
+    status: str,
+    error_code: str,
+    started_s: float,
+    finished_s: float | None,
+) -> AttemptView:
+    return AttemptView(
+        number=number,
+        provider=provider,
+        upstream_model=upstream_model,
+        status=status,
+        error_code=error_code,
+        started_at=datetime.fromtimestamp(started_s, UTC),
+        finished_at=None if finished_s is None else datetime.fromtimestamp(finished_s, UTC),
+    )
 
 
 def _image(

@@ -8,32 +8,58 @@ from uuid import UUID
 from django.db import connection
 
 # The order of claims (`gateway.services.runs.claims`) if none of the running ones ended: each turn
-# an organization takes makes its next one later.
+# an organization takes makes its next one later. Those before it are its own older ones, and of
+# each other organization as many as have an earlier turn, plus one if the one of the same turn is
+# older. So only organizations are counted and few rows are looked at, however long the queue.
 _STANDING: Final = """
 WITH mine AS (
-    SELECT queue, status, started_at FROM gateway_generation WHERE id = %(id)s
+    SELECT queue, status, started_at, organization_id, created_at
+    FROM gateway_generation
+    WHERE id = %(id)s
 ), running AS (
     SELECT organization_id, count(*) AS jobs
     FROM gateway_generation
     WHERE status = 'running' AND queue = (SELECT queue FROM mine)
     GROUP BY organization_id
 ), waiting AS (
-    SELECT id, created_at,
-        coalesce(jobs, 0)
-            + row_number() OVER (PARTITION BY organization_id ORDER BY created_at, id) AS turn
-    FROM gateway_generation LEFT JOIN running USING (organization_id)
+    SELECT organization_id, count(*) AS jobs, min(created_at) AS oldest_at
+    FROM gateway_generation
     WHERE status = 'queued' AND queue = (SELECT queue FROM mine)
-)
-SELECT mine.started_at,
-    CASE WHEN mine.status = 'queued' THEN (
+    GROUP BY organization_id
+), own AS (
+    SELECT mine.*, (
         SELECT count(*)
-        FROM waiting AS other JOIN waiting AS own
-            ON (other.turn, other.created_at, other.id) <= (own.turn, own.created_at, own.id)
-        WHERE own.id = %(id)s
-    ) END,
-    CASE WHEN mine.status = 'queued' THEN (SELECT sum(jobs) FROM running) END,
-    CASE WHEN mine.status = 'queued' THEN (SELECT min(created_at) FROM waiting) END
-FROM mine
+        FROM gateway_generation AS older
+        WHERE older.status = 'queued' AND older.queue = mine.queue
+            AND older.organization_id = mine.organization_id
+            AND older.created_at < mine.created_at
+    ) AS older
+    FROM mine
+), other AS (
+    SELECT waiting.organization_id, waiting.jobs,
+        coalesce(mine_running.jobs, 0) + own.older - coalesce(running.jobs, 0) AS earlier
+    FROM own
+    JOIN waiting ON waiting.organization_id <> own.organization_id
+    LEFT JOIN running ON running.organization_id = waiting.organization_id
+    LEFT JOIN running AS mine_running ON mine_running.organization_id = own.organization_id
+), ahead AS (
+    SELECT coalesce(sum(
+        CASE WHEN earlier < 0 THEN 0 WHEN earlier >= jobs THEN jobs ELSE earlier + (
+            SELECT (same_turn.created_at < own.created_at)::integer
+            FROM gateway_generation AS same_turn
+            WHERE same_turn.status = 'queued' AND same_turn.queue = own.queue
+                AND same_turn.organization_id = other.organization_id
+            ORDER BY same_turn.created_at
+            OFFSET earlier LIMIT 1
+        ) END
+    ), 0) AS jobs
+    FROM other CROSS JOIN own
+)
+SELECT started_at,
+    CASE WHEN status = 'queued' THEN 1 + older + (SELECT jobs FROM ahead) END,
+    CASE WHEN status = 'queued' THEN (SELECT sum(jobs) FROM running) END,
+    CASE WHEN status = 'queued' THEN (SELECT min(oldest_at) FROM waiting) END
+FROM own
 """
 
 
@@ -59,4 +85,5 @@ def standing_of(*, generation_id: UUID) -> Standing:
     with connection.cursor() as cursor:
         cursor.execute(_STANDING, {"id": generation_id})
         started_at, position, running, oldest_at = cursor.fetchone()
-    return Standing(started_at, position or None, int(running or 0), oldest_at)
+    place = None if position is None else int(position)
+    return Standing(started_at, place, int(running or 0), oldest_at)

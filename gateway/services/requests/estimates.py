@@ -10,8 +10,10 @@ from gateway.health import recent
 from gateway.selectors.queue import Standing, standing_of
 from gateway.types import GenerationView
 
-# Workers look for work every two seconds; what has waited longer finds no free slot.
+# Workers look for work every two seconds; what has waited longer finds no free slot. Of a burst
+# some may find one.
 SATURATED_AFTER: Final = timedelta(seconds=3)
+BURST: Final = 100
 SHORTEST_POLL_S: Final = 1
 LONGEST_POLL_S: Final = 60
 
@@ -55,7 +57,9 @@ def estimate(*, view: GenerationView, now: datetime) -> Estimate | None:
 
 def _rounds(standing: Standing, now: datetime) -> int:
     """Return how many calls must end one after another before this one's turn."""
+    if standing.position is None:
+        return 0
     waited = now - (standing.oldest_at or now)
-    if standing.position is None or waited < SATURATED_AFTER:
+    if waited < SATURATED_AFTER and standing.position <= BURST:
         return 0
     return math.ceil(standing.position / max(standing.running, 1))
