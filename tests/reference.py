@@ -65,17 +65,21 @@ def path_of(url: str) -> str:
     sent = urlsplit(url).path
     paths = sorted(document()["paths"], key=lambda path: path.count("{"))
     for path in paths:
-        many = "{path}" in path or "{model_id}" in path
-        pattern = re.sub(r"{\w+}", ".+" if many else "[^/]+", path)
-        if re.fullmatch(pattern, sent):
+        if re.fullmatch(pattern_of(path), sent):
             return str(path)
     raise AssertionError(f"{sent} is not in the document")
 
 
-def expect_documented(answer: requests.Response) -> dict[str, Any]:
+def pattern_of(path: str) -> str:
+    """Return the pattern of the URLs of one of the document's paths."""
+    has_slashes = "{path}" in path or "{model_id}" in path
+    return re.sub(r"{\w+}", ".+" if has_slashes else "[^/]+", path)
+
+
+def expect_documented(answer: requests.Response, *, path: str = "") -> dict[str, Any]:
     """Check status, type, headers, code and body of an answer; return its response object."""
     method = str(answer.request.method).lower()
-    operation = document()["paths"][path_of(str(answer.request.url))][method]
+    operation = document()["paths"][path or path_of(str(answer.request.url))][method]
     where = f"{operation['operationId']} {answer.status_code}"
     assert str(answer.status_code) in operation["responses"], f"{where}: undocumented status"
     response: dict[str, Any] = operation["responses"][str(answer.status_code)]

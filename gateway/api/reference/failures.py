@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from core.errors import AppError, Category
 from gateway.api.errors import INTERNAL_MESSAGE, SHAPES, Shape, envelope
-from gateway.api.reference.headers import OF_AN_ANSWER, header_refs
+from gateway.api.reference.headers import header_refs
 from gateway.api.reference.shapes import Schema, nullable, record, ref, text, words
 from gateway.errors import ContentRefusedError, LoopDetectedError
 from orgs.errors import (
@@ -64,17 +64,17 @@ _INTERNAL: Final = _Case(
 )
 
 
-def failures(errors: Iterable[Failure], *, is_generation: bool = False) -> Schema:
+def failures(errors: Iterable[Failure], *, headers: Iterable[str] = ()) -> Schema:
     """Return an answer for each status of some errors; 500 and 508 are everywhere.
 
     Args:
         errors: Where several have one code, the first one describes it.
-        is_generation: Whether a generation may exist, whose headers are then there, too.
+        headers: What they may carry beside what every error does.
     """
     cases: dict[int, dict[str, _Case]] = {}
     for case in (*_cases(errors), _INTERNAL, *_cases([LoopDetectedError])):
         cases.setdefault(case.shape.status, {}).setdefault(case.code, case)
-    names = ("X-Should-Retry", "Retry-After", *(OF_AN_ANSWER if is_generation else ()))
+    names = ("X-Should-Retry", "Retry-After", *headers)
     return {str(status): _answer(cases[status], names) for status in sorted(cases)}
 
 

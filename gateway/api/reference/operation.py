@@ -31,7 +31,7 @@ class Operation:
         body: The name of the body's schema.
         answers: OpenAPI's response objects of success, by status.
         errors: What it may answer beside what every call with a key does.
-        is_generation: Whether its errors may be those of a generation, with its headers.
+        error_headers: What its errors may carry beside what every error does.
     """
 
     id: str
@@ -44,7 +44,7 @@ class Operation:
     examples: Mapping[str, object] = field(default_factory=dict)
     answers: Mapping[int, Schema]
     errors: tuple[Failure, ...] = ()
-    is_generation: bool = False
+    error_headers: tuple[str, ...] = ()
 
     def as_openapi(self, path: str) -> Schema:
         """Return OpenAPI's operation object at a path."""
@@ -68,7 +68,7 @@ class Operation:
         errors = (*self.errors, *OF_A_KEY) if self.scope else self.errors
         operation["responses"] = {
             **{str(status): response for status, response in self.answers.items()},
-            **failures(errors, is_generation=self.is_generation),
+            **failures(errors, headers=self.error_headers),
         }
         return operation
 

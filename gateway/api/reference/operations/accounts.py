@@ -5,7 +5,7 @@ from typing import Final
 from gateway.api.reference.headers import LIFECYCLE
 from gateway.api.reference.operation import Operation, answer, query
 from gateway.api.reference.shapes import Schema, array, integer, ref, text, words
-from gateway.errors import InvalidRequestError, ModelNotFoundError
+from gateway.errors import InvalidRequestError, ModelNotFoundError, NotFoundError
 from gateway.parameters.queries import LAST_INSTANT_S
 from gateway.parameters.usage import DAY, GROUPS, HOUR, LIMITS
 
@@ -40,7 +40,8 @@ ACCOUNT_OPERATIONS: Final = {
             summary="Look up a model",
             scope="images:read",
             answers={200: answer("The model.", ref("Model"), headers=LIFECYCLE)},
-            errors=(ModelNotFoundError,),
+            # The second one where the id cannot be one, such as one with a line break.
+            errors=(ModelNotFoundError, NotFoundError),
         )
     },
     "BalanceView": {

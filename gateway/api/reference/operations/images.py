@@ -113,7 +113,7 @@ _CREATE: Final = Operation(
         ),
     },
     errors=_GENERATING,
-    is_generation=True,
+    error_headers=headers.OF_AN_ANSWER,
 )
 
 IMAGE_OPERATIONS: Final = {

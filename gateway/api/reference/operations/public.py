@@ -41,6 +41,7 @@ def _image(name: str, summary: str, *, has_body: bool) -> Operation:
         description="Passed through from storage, for installations whose S3 is not public.",
         answers=answers,
         errors=(NotFoundError, ProviderUnavailableError),
+        error_headers=("Cache-Control",),
     )
 
 
@@ -102,6 +103,7 @@ PUBLIC_OPERATIONS: Final = {
                 304: answer("It is as `If-None-Match` knows it.", headers=_CACHED),
             },
             errors=(NotFoundError,),
+            error_headers=("Cache-Control",),
         )
     },
     "GuideView": {
