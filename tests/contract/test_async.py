@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -29,11 +30,12 @@ def idle(stack: Stack) -> Iterator[Callable[[], None]]:
     work()
 
 
-def poll(tenant: Tenant, answer: requests.Response, *, until: str = "succeeded") -> dict:
+def poll(tenant: Tenant, answer: requests.Response, *, until: str = "succeeded") -> dict[str, Any]:
     path = answer.headers["Location"]
-    return wait_until(
+    found: dict[str, Any] = wait_until(
         lambda: (body := tenant.get(path).json())["status"] == until and body, f"{until} {path}"
     )
+    return found
 
 
 def delete(tenant: Tenant, generation_id: str) -> requests.Response:

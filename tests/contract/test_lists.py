@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -12,10 +13,11 @@ from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
 CHEAP = "fal/flux-schnell"
 
 
-def listed(tenant: Tenant, **query: object) -> dict:
+def listed(tenant: Tenant, **query: object) -> dict[str, Any]:
     answer = tenant.get(f"{GENERATIONS}?{urlencode(query)}")
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    page: dict[str, Any] = answer.json()
+    return page
 
 
 def ids(tenant: Tenant, **query: object) -> list[str]:
@@ -23,7 +25,7 @@ def ids(tenant: Tenant, **query: object) -> list[str]:
 
 
 def pages(tenant: Tenant, **query: object) -> Iterator[list[str]]:
-    after = {}
+    after: dict[str, str] = {}
     while True:
         page = listed(tenant, **query, **after)
         found = [item["id"] for item in page["data"]]
@@ -40,7 +42,7 @@ def pages(tenant: Tenant, **query: object) -> Iterator[list[str]]:
 def made(tenant) -> Callable[..., str]:
     def make(prompt: str = "", *, headers: dict[str, str] | None = None, **body: object) -> str:
         answer = tenant.generate(prompt or new_prompt(), headers=headers, **body)
-        return answer.headers["X-Generation-Id"]
+        return str(answer.headers["X-Generation-Id"])
 
     return make
 

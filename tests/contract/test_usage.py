@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -25,19 +26,20 @@ MEXICO = ZoneInfo("America/Mexico_City")
 NEW_YORK = ZoneInfo("America/New_York")
 
 
-def usage(tenant: Tenant, **query: object) -> dict:
+def usage(tenant: Tenant, **query: object) -> dict[str, Any]:
     answer = tenant.get(f"{USAGE}?{urlencode(query)}")
     assert answer.status_code == 200, answer.text
-    return answer.json()
+    page: dict[str, Any] = answer.json()
+    return page
 
 
-def results(page: dict) -> list[dict]:
+def results(page: dict[str, Any]) -> list[dict[str, Any]]:
     return [result for bucket in page["data"] for result in bucket["results"]]
 
 
-def all_buckets(tenant: Tenant, **query: object) -> list[dict]:
+def all_buckets(tenant: Tenant, **query: object) -> list[dict[str, Any]]:
     page = usage(tenant, **query)
-    buckets = page["data"]
+    buckets: list[dict[str, Any]] = page["data"]
     while page["has_more"]:
         page = usage(tenant, **query, page=page["next_page"])
         buckets += page["data"]
@@ -45,7 +47,7 @@ def all_buckets(tenant: Tenant, **query: object) -> list[dict]:
     return buckets
 
 
-def images_by_day(buckets: list[dict], zone: ZoneInfo) -> dict[str, int]:
+def images_by_day(buckets: list[dict[str, Any]], zone: ZoneInfo) -> dict[str, int]:
     return {
         f"{datetime.fromtimestamp(bucket['start_time'], zone):%m-%d %H:%M}": sum(
             result["images"] for result in bucket["results"]
@@ -120,7 +122,7 @@ def test_groups_are_by_model_key_and_user(tenant):
     another.generate(new_prompt(), user="alice", model="dall-e-2", size="256x256")
     another.generate(new_prompt())
 
-    def grouped(*names: str, **query: object) -> dict:
+    def grouped(*names: str, **query: object) -> dict[tuple[str | None, ...], int]:
         found = results(usage(tenant, **query))
         return {tuple(one[name] for name in names): one["requests"] for one in found}
 
