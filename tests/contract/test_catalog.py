@@ -152,6 +152,7 @@ def test_a_model_gives_its_pixels_in_its_format_at_its_price(
     image = Image.open(io.BytesIO(found.data))
     image.load()
     assert image.size == (case.size.width, case.size.height)
+    assert image.format is not None
     wanted = case.output_format or case.model.default_output_format
     assert found.content_type == f"image/{wanted or image.format.lower()}"
     assert found.content_type == f"image/{image.format.lower()}"

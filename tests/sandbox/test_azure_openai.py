@@ -58,7 +58,10 @@ def test_newer_surface_takes_the_deployment_as_model(sandbox, opened):
 
     answer = client.images.generate(model="gpt-image-2", prompt="a fox", output_format="jpeg")
 
-    assert opened(base64.b64decode(answer.data[0].b64_json)).format == "JPEG"
+    assert answer.data is not None
+    encoded = answer.data[0].b64_json
+    assert encoded is not None
+    assert opened(base64.b64decode(encoded)).format == "JPEG"
 
 
 def test_official_client_streams(client):
@@ -135,6 +138,7 @@ def test_dall_e_refusal_has_an_inner_error(client):
     with pytest.raises(openai.BadRequestError) as caught:
         client.images.generate(model="dall-e-3", prompt="a fox [[refuse]]")
 
+    assert isinstance(caught.value.body, dict)
     inner = caught.value.body["inner_error"]
     assert caught.value.code == "content_policy_violation"
     assert inner["code"] == "ResponsibleAIPolicyViolation"

@@ -105,7 +105,7 @@ def test_wrong_key_is_a_400_and_a_missing_one_a_401(sandbox):
         xai(sandbox, key="bad-key").images.generate(model=MODEL, prompt="a fox")
     missing = requests.post(f"{sandbox.url}/xai/v1/images/generations", json={})
 
-    assert "Incorrect API key provided: ba***ey." in caught.value.body
+    assert "Incorrect API key provided: ba***ey." in str(caught.value.body)
     assert missing.status_code == 401
 
 
