@@ -10,7 +10,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from tests.gateway.api.expect import expect_error
 from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
 
-OPEN_TO_ALL = {"healthz", "readyz"}
+OPEN_TO_ALL = {
+    "healthz", "readyz", "openapi.json", "docs", "docs/assets/<str:name>", "llms.txt",
+}  # fmt: skip
 PUBLIC_BY_DESIGN = "generated-images/<path:path>"
 WEBHOOKS = "/v1/webhooks"
 NEEDS_KEY = {

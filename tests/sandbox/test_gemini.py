@@ -55,7 +55,7 @@ def predict(sandbox: Sandbox, prompt: str = "a fox", **parameters: object) -> re
 def test_imagen_draws_the_number_the_ratio_and_the_format(sandbox, client, opened):
     answer = client.models.generate_images(
         model=IMAGEN,
-        prompt="a lone fox",
+        prompt="a fox of three",
         config=types.GenerateImagesConfig(
             number_of_images=3,
             aspect_ratio="16:9",
@@ -73,7 +73,7 @@ def test_imagen_draws_the_number_the_ratio_and_the_format(sandbox, client, opene
     assert {image.mime_type for image in images} == {"image/jpeg"}
     assert {opened(image.image_bytes).format for image in images} == {"JPEG"}
     assert len({image.image_bytes for image in images}) == 3
-    assert sandbox.calls("a lone fox") == 1
+    assert sandbox.calls("a fox of three") == 1
 
 
 def test_imagen_draws_four_pngs_unless_told(client, opened):

@@ -66,7 +66,7 @@ INVALID, UNSUPPORTED = "invalid_value", "unsupported_value"
             "background",
         ),
         ({"background": "transparent"}, 400, UNSUPPORTED, "background"),
-        ({"stream": True, "model": GPT}, 400, UNSUPPORTED, "stream"),
+        ({"stream": True, "n": 2, "model": GPT}, 400, INVALID, "n"),
         ({"stream": "yes", "model": GPT}, 400, INVALID, "stream"),
         ({"seed": -1, "model": FLUX}, 400, INVALID, "seed"),
         ({"seed": "7", "model": FLUX}, 400, INVALID, "seed"),
