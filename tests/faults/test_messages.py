@@ -19,7 +19,7 @@ def test_doubled_wake_messages_run_each_generation_once(machine, organization):
     for number in range(12):
         model = (OPENAI, FAL)[number % 2]
         crowd.send(Call(organization, model=model, prompt=f"doubled {number} <delay=0.5>"))
-    with Celery(broker=machine.services()["REDIS_URL"]) as sender:
+    with Celery(broker=machine.services()["REDIS_URL"], set_as_current=False) as sender:
         for _ in range(50):
             for queue in ("openai", "fal"):
                 sender.send_task(
