@@ -37,7 +37,6 @@ class ClaimedWork:
         parameters: In their canonical form.
         plan: Routes, each with `queue`, `provider` and `upstream_model`.
         recoveries: How often it was taken from a dead worker.
-        spent_micros: What its attempts so far have cost us, in USD.
     """
 
     claim: Claim
@@ -49,7 +48,6 @@ class ClaimedWork:
     quoted_list_micros: int
     deadline_at: datetime
     recoveries: int
-    spent_micros: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def make_images(
                 return NextRoute(otherwise=closed_until(admission.retry_at))
             job = _prepare(run, indexes, permit, left_behind, admission.probe, alone=alone)
             if not isinstance(job, Job):
-                give_back(run, admission)
+                _give_back(run, admission)
                 return job
             left_behind = None
             tries += 1
@@ -138,7 +138,7 @@ def ask_breaker(run: Run) -> Admission:
     return admission
 
 
-def give_back(run: Run, admission: Admission) -> None:
+def _give_back(run: Run, admission: Admission) -> None:
     """Leave a probe that was not made to somebody else."""
     probe = admission.probe
     if probe is not None:

@@ -73,12 +73,7 @@ _FITS = """
 _CLAIMED = """
 RETURNING generation.id, generation.organization_id, organization.image_policy = 'public',
     generation.parameters, generation.plan, generation.route_index, generation.quoted_list_micros,
-    generation.deadline_at, generation.recoveries,
-    CASE WHEN generation.recoveries = 0 AND generation.route_index = 0 THEN 0 ELSE (
-        SELECT coalesce(sum(cost_micros), 0)::bigint
-        FROM gateway_attempt
-        WHERE generation_id = generation.id
-    ) END
+    generation.deadline_at, generation.recoveries
 """
 
 _CLAIM = _TAKE + _CLAIMED
