@@ -99,5 +99,7 @@ def hold_digest(hold: Hold) -> bytes:
             hold.captured_micros,
             hold.captured_count,
             _instant(hold.closed_at),
+            # Holds are older than input images.
+            *([hold.inputs] if hold.inputs else []),
         ]
     )

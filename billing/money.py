@@ -59,16 +59,20 @@ def image_list_amount(
     pixels: int,
     base_amount: Decimal = Decimal(0),
     base_pixels: int = 0,
+    input_amount: Decimal = Decimal(0),
+    inputs: int = 0,
 ) -> Decimal:
     """Return the exact list price of one image of `pixels` for a price per `unit`.
 
-    Per megapixel: `base_amount`, plus `amount` for each million pixels beyond `base_pixels`.
+    Per megapixel: `base_amount`, plus `amount` for each million pixels beyond `base_pixels`. Each
+    of the `inputs` sent along to make it of adds `input_amount`.
     """
+    for_inputs = _EXACT.multiply(input_amount, Decimal(inputs))
     if unit != "megapixel":
-        return amount
+        return _EXACT.add(amount, for_inputs)
     further = Decimal(max(0, pixels - base_pixels))
     by_area = _EXACT.divide(_EXACT.multiply(amount, further), Decimal(MICROS_PER_UNIT))
-    return _EXACT.add(base_amount, by_area)
+    return _EXACT.add(_EXACT.add(base_amount, by_area), for_inputs)
 
 
 def to_decimal(micros: int) -> Decimal:

@@ -50,7 +50,8 @@ class UnitQuote:
     """The price of one image for one organization at one instant, and what it was made of.
 
     `list_amount` is per image in `list_currency`; `unit_micros` is in `currency`. A price book in
-    the wallet's own currency has markup 0 and rate 1, and neither a markup nor a rate row.
+    the wallet's own currency has markup 0 and rate 1, and neither a markup nor a rate row. `inputs`
+    counts the images sent along to make one image of, which are in the amounts.
     """
 
     unit_micros: int
@@ -66,6 +67,7 @@ class UnitQuote:
     markup_id: int | None
     rate: Decimal
     fx_rate_id: int | None
+    inputs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class PriceRow:
     """A price as a catalog publishes it; empty `route`, `size`, `quality` mean any.
 
     Per megapixel: `base_amount`, plus `amount` for each million pixels beyond `base_pixels`.
+    `input_amount` comes on top for each image sent along to be edited.
     """
 
     kind: str
@@ -182,6 +185,7 @@ class PriceRow:
     price_book: str = "platform"
     base_amount: Decimal = Decimal(0)
     base_pixels: int = 0
+    input_amount: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ class PriceView:
     amount: Decimal
     base_amount: Decimal
     base_pixels: int
+    input_amount: Decimal
     currency: str
     source: str
     source_date: date

@@ -3,8 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
+
+
+class Operation(StrEnum):
+    """What is asked for: images of a prompt, of a prompt and images, or of an image alone."""
+
+    GENERATION = "generation"
+    EDIT = "edit"
+    VARIATION = "variation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ class Hold(models.Model):
         PriceVersion, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     pixels = models.BigIntegerField()
+    inputs = models.PositiveSmallIntegerField(default=0, db_default=0)
     list_amount = models.DecimalField(max_digits=36, decimal_places=16)
     list_currency = models.CharField(max_length=3)
     markup = models.DecimalField(max_digits=9, decimal_places=6)

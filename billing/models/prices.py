@@ -27,7 +27,8 @@ class PriceVersion(models.Model):
     """A price of a model at a size and quality (empty: any), from `active_from` on.
 
     The newest version that is active wins. `route` is empty for list prices. Per megapixel, an
-    image costs `base_amount`, plus `amount` for each million pixels beyond `base_pixels`.
+    image costs `base_amount`, plus `amount` for each million pixels beyond `base_pixels`. Each
+    image sent along to be edited adds `input_amount`.
     """
 
     kind = models.CharField(max_length=4, choices=PriceKind)
@@ -40,6 +41,9 @@ class PriceVersion(models.Model):
     amount = models.DecimalField(max_digits=20, decimal_places=10)
     base_amount = models.DecimalField(max_digits=20, decimal_places=10, default=Decimal(0))
     base_pixels = models.PositiveIntegerField(default=0)
+    input_amount = models.DecimalField(
+        max_digits=20, decimal_places=10, default=Decimal(0), db_default=Decimal(0)
+    )
     currency = models.CharField(max_length=3)
     source = models.CharField(max_length=255)
     source_date = models.DateField()
@@ -78,6 +82,9 @@ class PriceVersion(models.Model):
                 condition=Q(base_amount=Decimal(0), base_pixels=0)
                 | Q(unit="megapixel", base_amount__gt=Decimal(0)),
                 name="billing_price_base",
+            ),
+            models.CheckConstraint(
+                condition=Q(input_amount__gte=Decimal(0)), name="billing_price_input_amount"
             ),
             models.CheckConstraint(
                 condition=Q(kind="cost") | Q(route="", unit__in=("image", "megapixel")),

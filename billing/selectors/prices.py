@@ -27,6 +27,7 @@ def active_prices(*, kind: str, now: datetime, price_book: str = "platform") -> 
             amount=version.amount,
             base_amount=version.base_amount,
             base_pixels=version.base_pixels,
+            input_amount=version.input_amount,
             currency=version.currency,
             source=version.source,
             source_date=version.source_date,

@@ -143,6 +143,8 @@ def _price_problems(hold: Hold) -> Iterator[tuple[str, str]]:
         pixels=hold.pixels,
         base_amount=version.base_amount,
         base_pixels=version.base_pixels,
+        input_amount=version.input_amount,
+        inputs=hold.inputs,
     )
     markup = Decimal(0) if hold.markup_version is None else hold.markup_version.rate
     rate = Decimal(1) if hold.fx_rate is None else hold.fx_rate.rate

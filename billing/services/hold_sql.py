@@ -50,6 +50,7 @@ HOLD_COLUMNS: Final = (
     "currency",
     "price_version_id",
     "pixels",
+    "inputs",
     "list_amount",
     "list_currency",
     "markup",

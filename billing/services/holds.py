@@ -265,6 +265,7 @@ def _new_hold(
         currency=quote.currency,
         price_version_id=quote.price_version_id,
         pixels=quote.pixels,
+        inputs=quote.inputs,
         list_amount=quote.list_amount,
         list_currency=quote.list_currency,
         markup=quote.markup,

@@ -63,11 +63,11 @@ def sync_list_prices(*, rows: Sequence[PriceRow], now: datetime) -> int:
         for currency in sorted({row.currency for row in rows}):
             open_platform_accounts(currency=currency)
         known = {
-            _key(version): (version.amount, version.base_amount, version.base_pixels)
+            _key(version): _terms(version)
             for version in PriceVersion.objects.filter(source__in={row.source for row in rows})
         }
         for version in versions:
-            terms = (version.amount, version.base_amount, version.base_pixels)
+            terms = _terms(version)
             published = known.get(_key(version), terms)
             if published != terms:
                 raise PriceConflictError(
@@ -92,6 +92,7 @@ def set_price(  # noqa: PLR0913 - one argument per column of a price
     kind: str = PriceKind.LIST.value,
     route: str = "",
     price_book: str | None = None,
+    input_amount: Decimal = Decimal(0),
     created_by: str = "",
 ) -> int:
     """Set a price by hand, in force from now on.
@@ -122,6 +123,7 @@ def set_price(  # noqa: PLR0913 - one argument per column of a price
         size=size,
         quality=quality,
         price_book=price_book,
+        input_amount=input_amount,
     )
     return add_price_version(row=row, active_from=now, now=now, created_by=created_by)
 
@@ -139,6 +141,8 @@ def _version(
         raise InvalidAmountError("A price is a number with at most ten decimals.")
     if (row.base_amount or row.base_pixels) and row.unit != PriceUnit.MEGAPIXEL:
         raise InvalidAmountError("Only a price per megapixel has a base.")
+    if not (row.input_amount.is_finite() and Decimal(0) <= row.input_amount < Decimal(10) ** 10):
+        raise InvalidAmountError("A price of input images is zero or more.")
     if row.amount == 0 and row.kind == PriceKind.LIST:
         raise InvalidAmountError("A list price must be more than zero.")
     return PriceVersion(
@@ -152,6 +156,7 @@ def _version(
         amount=row.amount,
         base_amount=row.base_amount,
         base_pixels=row.base_pixels,
+        input_amount=row.input_amount,
         currency=row.currency,
         source=row.source,
         source_date=row.source_date,
@@ -159,6 +164,10 @@ def _version(
         created_at=now,
         created_by=created_by,
     )
+
+
+def _terms(version: PriceVersion) -> tuple[Decimal, Decimal, int, Decimal]:
+    return version.amount, version.base_amount, version.base_pixels, version.input_amount
 
 
 def _key(version: PriceVersion) -> tuple[object, ...]:

@@ -17,10 +17,11 @@ from billing.types import UnitQuote
 
 _TERMS: Final = """
 SELECT price.id, price.price_book, price.unit, price.amount, price.base_amount,
-    price.base_pixels, price.currency, markup.id AS markup_id,
+    price.base_pixels, price.input_amount, price.currency, markup.id AS markup_id,
     coalesce(markup.rate, 0) AS markup_rate, fx.id AS fx_id, fx.rate AS fx_rate, fx.source, fx.as_of
 FROM (
-    SELECT id, price_book, unit, amount, base_amount, base_pixels, currency
+    SELECT id, price_book, unit, amount, base_amount, base_pixels, input_amount,
+        currency
     FROM billing_priceversion
     WHERE kind = 'list' AND model_key = cell.model_key AND route = ''
         AND size IN (cell.size, '') AND quality IN (cell.quality, '')
@@ -60,12 +61,16 @@ a changed price, markup or rate holds for the very next request."""
 
 
 class Cell(NamedTuple):
-    """What is priced: a model at a resolved size and quality, with its width x height."""
+    """What is priced: a model at a resolved size and quality, with its width x height.
+
+    `inputs` counts the images sent along to make one image of.
+    """
 
     model_key: str
     size: str
     quality: str
     pixels: int
+    inputs: int = 0
 
 
 class _Terms(NamedTuple):
@@ -75,6 +80,7 @@ class _Terms(NamedTuple):
     amount: Decimal
     base_amount: Decimal
     base_pixels: int
+    input_amount: Decimal
     list_currency: str
     markup_id: int | None
     markup: Decimal
@@ -84,16 +90,7 @@ class _Terms(NamedTuple):
     fx_as_of: datetime | None
 
 
-def quote_unit(
-    *,
-    organization_id: UUID,
-    currency: str,
-    model_key: str,
-    size: str,
-    quality: str,
-    pixels: int,
-    now: datetime,
-) -> UnitQuote:
+def quote_unit(*, organization_id: UUID, currency: str, cell: Cell, now: datetime) -> UnitQuote:
     """Price one image: `list x (1 + markup) x rate`, rounded half up to a micro once.
 
     The price of the exact size and quality wins over one for any size or quality. A book other
@@ -102,17 +99,13 @@ def quote_unit(
     Args:
         organization_id: Whose markup applies.
         currency: Of the wallet.
-        model_key: The catalog's key, one for the bare and the namespaced id.
-        size: Resolved size.
-        quality: Resolved quality, or empty.
-        pixels: Width x height, for prices per megapixel.
+        cell: What is priced; its key is the catalog's, one for the bare and the namespaced id.
         now: The instant the price is asked for.
 
     Raises:
         ModelNotPricedError: No price is active, or it rounds to nothing.
         FxRateStaleError: The rate is missing or, unless manual or sample, beyond `FX_MAX_AGE_DAYS`.
     """
-    cell = Cell(model_key, size, quality, pixels)
     [terms] = _read_terms([cell], organization_id=organization_id, currency=currency, now=now)
     return _quote(cell, terms, currency=currency, now=now)
 
@@ -143,6 +136,8 @@ def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) ->
         pixels=cell.pixels,
         base_amount=terms.base_amount,
         base_pixels=terms.base_pixels,
+        input_amount=terms.input_amount,
+        inputs=cell.inputs,
     )
     unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate)
     list_unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=Decimal(1))
@@ -162,6 +157,7 @@ def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) ->
         markup_id=terms.markup_id,
         rate=rate,
         fx_rate_id=terms.fx_rate_id,
+        inputs=cell.inputs,
     )
 
 

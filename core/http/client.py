@@ -36,6 +36,7 @@ from core.http.errors import (
 from core.http.events import ServerEvent, read_events
 from core.http.guard import Guard, Resolver, Target, resolve
 from core.http.pools import PooledAdapter
+from core.http.uploads import Upload
 
 HOP_HEADER = "X-Lienzo-Hop"
 _CONNECT_S_MAX = 10.0
@@ -206,6 +207,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         json: object | None = None,
         form: Iterable[tuple[str, str]] | None = None,
+        upload: Upload | None = None,
     ) -> HttpResponse:
         """Send a request to a configured upstream and return as soon as its headers are there.
 
@@ -218,17 +220,20 @@ class HttpClient:
             headers: Sent as they are.
             json: The body, as JSON.
             form: The body, as text fields of multipart/form-data in this order; a name may repeat.
+            upload: The body, read while it is sent; again from its beginning by another call.
 
         Raises:
-            HttpError: InvalidTarget, ConnectFailed, ReadFailed or TimedOut.
+            HttpError: InvalidTarget, ConnectFailed, ReadFailed, TimedOut or UploadFailed.
         """
         sent = {**(headers or {}), HOP_HEADER: "1"}
-        body = None
+        body: bytes | Upload | None = None
         if json is not None:
             body = orjson.dumps(json)
             sent["Content-Type"] = "application/json"
         elif form is not None:
             body, sent["Content-Type"] = bodies.encode_form(form)
+        elif upload is not None:
+            body, sent["Content-Type"] = upload, upload.content_type
         return self._send(self._calls, method, url, deadline=deadline, headers=sent, body=body)
 
     def open_download(self, url: str, *, deadline: float) -> HttpResponse:
@@ -283,7 +288,7 @@ class HttpClient:
         *,
         deadline: float,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | Upload | None,
     ) -> HttpResponse:
         parse_target(url)
         if self._before_request is not None:

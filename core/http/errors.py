@@ -56,3 +56,7 @@ class BodyInvalid(HttpError):
     """The answer's body is not what it must be: JSON, base64, a data URI."""
 
     default_processed = True
+
+
+class UploadFailed(HttpError):
+    """What was to be sent could not be read, so that the request was never whole."""

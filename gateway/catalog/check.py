@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
-from gateway.catalog.prices import PriceRow, price_of, prices_of
+from gateway.catalog.prices import PriceRow, input_price_of, price_of, prices_of
 from gateway.catalog.registry import Catalog, CatalogError, catalog
 from gateway.catalog.sizes import Ask, Size
 from gateway.catalog.types import Model, Route
@@ -44,23 +44,34 @@ def check_catalog(
     ]
 
 
-def worst_cost(model: Model, route: Route, wanted: Size, quality: str | None) -> Decimal | None:
-    """Return the most that one image can cost us by a route, in USD.
+def worst_cost(
+    model: Model, route: Route, wanted: Size, quality: str | None, *, inputs: int = 0
+) -> Decimal | None:
+    """Return the most that one image made from so many others can cost us by a route, in USD.
 
-    None if the route cannot draw the size, or has no price for it.
+    None if the route cannot draw the size, cannot edit, or has no price for it.
     """
     asked = route.sizing.ask(wanted)
-    return None if asked is None else _cost(model, route, asked, quality)
+    cost = None if asked is None else _cost(model, route, asked, quality)
+    if cost is None or not inputs:
+        return cost
+    return None if route.editing is None else cost + inputs * route.editing.input_cost
 
 
 def may_serve(
-    model: Model, route: Route, wanted: Size, quality: str | None, *, sale_usd: Decimal
+    model: Model,
+    route: Route,
+    wanted: Size,
+    quality: str | None,
+    *,
+    sale_usd: Decimal,
+    inputs: int = 0,
 ) -> bool:
     """Return whether a route costs at most what the image sells for, or its loss is accepted.
 
-    `sale_usd` is the list price with markup, per image.
+    `sale_usd` is the list price with markup, per image; `inputs` counts the images sent along.
     """
-    cost = worst_cost(model, route, wanted, quality)
+    cost = worst_cost(model, route, wanted, quality, inputs=inputs)
     return cost is not None and cost <= sale_usd + allowed_loss(route, wanted, quality)
 
 
@@ -72,13 +83,14 @@ def affordable_partials(
     *,
     asked: int,
     sale_usd: Decimal,
+    inputs: int = 0,
 ) -> int:
     """Return how many of the partial images asked for a route may send.
 
     They are part of the image's price, so with them its worst cost must stay within what it sells
     for, as `may_serve` has it.
     """
-    cost = worst_cost(model, route, wanted, quality)
+    cost = worst_cost(model, route, wanted, quality, inputs=inputs)
     if route.partial_cost is None or cost is None:
         return 0
     left = sale_usd + allowed_loss(route, wanted, quality) - cost
@@ -130,6 +142,16 @@ def _check_cell(
     sale = price * (1 + markup)
     if cost > sale + allowed_loss(route, wanted, quality):
         return f"costs up to {cost.normalize():f} USD and sells for {sale.normalize():f} USD"
+    if route.editing is not None:
+        # With the greatest number of images, and a mask. What the image leaves may pay for them.
+        inputs = route.editing.max_inputs + 1
+        cost += inputs * route.editing.input_cost
+        sale += inputs * input_price_of(rows, wanted, quality) * (1 + markup)
+        if cost > sale + allowed_loss(route, wanted, quality):
+            return (
+                f"with {inputs} images sent along costs up to {cost.normalize():f} USD"
+                f" and sells for {sale.normalize():f} USD"
+            )
     return None
 
 

@@ -4,19 +4,27 @@ The caller gets exactly the pixels and the format asked for. Where the upstream 
 it is asked for the nearest that covers, and the worker crops, scales down and converts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.catalog.types import Route
+from gateway.catalog.sizes import Ask
+from gateway.catalog.types import Editing, Route
 from gateway.errors import InvalidRequestError, UnsupportedValueError
 from gateway.parameters.types import GenerationRequest
 from gateway.providers.base import ImageRequest
+from gateway.types import Operation
 
 FULL_QUALITY = 100
 DEFAULT_STYLE = "vivid"
 # What converting loses least from comes first.
 _BEST_FORMATS = ("png", "webp", "jpeg")
+
+# For upstreams that edit, and have no variations.
+VARIATION_PROMPT = (
+    "Make a new variation of this image: keep its subject, style, colors and mood,"
+    " and change composition and details."
+)
 
 Simple = Literal["style", "moderation", "seed", "user"]
 
@@ -49,9 +57,11 @@ class Fitted:
 
 
 def can_serve(request: GenerationRequest, route: Route) -> bool:
-    """Return whether a route reaches the request's size and background."""
-    return route.sizing.ask(request.size) is not None and (
-        request.background != "transparent" or route.transparent
+    """Return whether a route does what is asked, at its size, with its background and files."""
+    return (
+        route.sizing.ask(request.size) is not None
+        and (request.background != "transparent" or route.transparent)
+        and _refusal(request, route) is None
     )
 
 
@@ -65,7 +75,53 @@ def fit(request: GenerationRequest, route: Route, n: int) -> Fitted:
 
     Raises:
         InvalidRequestError: The prompt is longer than the upstream accepts.
-        UnsupportedValueError: The route cannot reach the size or draw the background.
+        UnsupportedValueError: The route cannot reach the size, draw the background, or edit what
+            was sent.
+    """
+    asked = _require_able(request, route)
+    editing = route.editing if request.inputs else None
+    asked_format = _asked_format(request, route)
+    compressed = request.output_compression < FULL_QUALITY
+    upstream_compresses = (
+        compressed and "output_compression" in route.takes and asked_format == request.output_format
+    )
+    return Fitted(
+        image_request=ImageRequest(
+            upstream_model=route.upstream_model,
+            prompt=request.prompt or VARIATION_PROMPT,
+            n=min(n, route.max_n_per_call),
+            width=asked.size.width,
+            height=asked.size.height,
+            size_param=asked.fields or None,
+            quality=route.upstream_quality(request.quality),
+            style=request.style if "style" in route.takes else None,
+            background=request.background if "background" in route.takes else None,
+            moderation=_unless_default(request.moderation, "auto", route, "moderation"),
+            output_format=asked_format,
+            output_compression=request.output_compression if upstream_compresses else None,
+            seed=request.seed if "seed" in route.takes else None,
+            user=request.user if "user" in route.takes else None,
+            extra=route.extra,
+            operation=_asked_operation(request, editing),
+            input_fidelity=(
+                request.input_fidelity if editing and "input_fidelity" in editing.takes else None
+            ),
+        ),
+        target_width=request.width,
+        target_height=request.height,
+        adjust=asked.size != request.size,
+        target_format=request.output_format,
+        compression=request.output_compression,
+        reencode=compressed and not upstream_compresses,
+        dropped=_dropped(request, route),
+    )
+
+
+def _require_able(request: GenerationRequest, route: Route) -> Ask:
+    """Return what to ask of the upstream for the size, if it can do all the rest.
+
+    Raises:
+        InvalidRequestError, UnsupportedValueError: As `fit`.
     """
     if route.prompt_limit is not None and len(request.prompt) > route.prompt_limit:
         raise InvalidRequestError(
@@ -83,37 +139,44 @@ def fit(request: GenerationRequest, route: Route, n: int) -> Fitted:
             f"No provider of {request.model.id} can draw a transparent background.",
             param="background",
         )
-    asked_format = _asked_format(request, route)
-    compressed = request.output_compression < FULL_QUALITY
-    upstream_compresses = (
-        compressed and "output_compression" in route.takes and asked_format == request.output_format
-    )
-    return Fitted(
-        image_request=ImageRequest(
-            upstream_model=route.upstream_model,
-            prompt=request.prompt,
-            n=min(n, route.max_n_per_call),
-            width=asked.size.width,
-            height=asked.size.height,
-            size_param=asked.fields or None,
-            quality=route.upstream_quality(request.quality),
-            style=request.style if "style" in route.takes else None,
-            background=request.background if "background" in route.takes else None,
-            moderation=_unless_default(request.moderation, "auto", route, "moderation"),
-            output_format=asked_format,
-            output_compression=request.output_compression if upstream_compresses else None,
-            seed=request.seed if "seed" in route.takes else None,
-            user=request.user if "user" in route.takes else None,
-            extra=route.extra,
-        ),
-        target_width=request.width,
-        target_height=request.height,
-        adjust=asked.size != request.size,
-        target_format=request.output_format,
-        compression=request.output_compression,
-        reencode=compressed and not upstream_compresses,
-        dropped=_dropped(request, route),
-    )
+    refused = _refusal(request, route)
+    if refused is not None:
+        raise refused
+    return asked
+
+
+def _refusal(request: GenerationRequest, route: Route) -> UnsupportedValueError | None:
+    """Return what this route cannot do of what is asked with the images sent along."""
+    for what, param in _faults(request, route):
+        return UnsupportedValueError(f"No provider of {request.model.id} {what}.", param=param)
+    return None
+
+
+def _faults(request: GenerationRequest, route: Route) -> Iterator[tuple[str, str]]:
+    editing = route.editing
+    if request.operation is Operation.GENERATION:
+        if not route.draws:
+            yield "draws images of a prompt alone", "model"
+        return
+    if editing is None:
+        yield "can edit images", "model"
+        return
+    if len(request.inputs) > editing.max_inputs:
+        yield f"takes more than {editing.max_inputs} images at once", "image"
+    if request.mask is not None and "mask" not in editing.takes:
+        yield "takes a mask", "mask"
+    for file in request.inputs:
+        if file.content_type.removeprefix("image/") not in editing.formats:
+            yield f"takes {file.content_type}: send {' or '.join(editing.formats)}", "image"
+        if file.size_bytes > editing.max_bytes:
+            yield f"takes an image of more than {editing.max_bytes} bytes", "image"
+
+
+def _asked_operation(request: GenerationRequest, editing: Editing | None) -> Operation:
+    """Ask for a variation as an edit where the upstream has no such thing."""
+    if request.operation is Operation.VARIATION and not (editing and editing.variation):
+        return Operation.EDIT
+    return request.operation
 
 
 def _asked_format(request: GenerationRequest, route: Route) -> str | None:
@@ -138,4 +201,10 @@ def _dropped(request: GenerationRequest, route: Route) -> tuple[str, ...]:
         "seed": request.seed is not None,
         "user": request.user is not None,
     }
-    return tuple(name for name, is_set in sent.items() if is_set and name not in route.takes)
+    dropped: list[str] = [
+        name for name, is_set in sent.items() if is_set and name not in route.takes
+    ]
+    takes = route.editing.takes if route.editing else frozenset()
+    if request.input_fidelity is not None and "input_fidelity" not in takes:
+        dropped.append("input_fidelity")
+    return tuple(dropped)

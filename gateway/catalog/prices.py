@@ -12,7 +12,7 @@ its cost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -62,6 +62,10 @@ class PriceRow(Protocol):
     def base_pixels(self) -> int:
         """Pixels that `base_amount` pays for."""
 
+    @property
+    def input_amount(self) -> Decimal:
+        """For each image sent along, to be edited."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListPrice:
@@ -74,6 +78,7 @@ class ListPrice:
         amount: USD per `unit`; per megapixel, for each million pixels beyond `base_pixels`.
         base_amount: USD for up to `base_pixels`, on prices per megapixel.
         source_date: When the source was read.
+        input_amount: USD for each image sent along, to be edited.
     """
 
     key: str
@@ -85,7 +90,11 @@ class ListPrice:
     source_date: date = SOURCE_DATE
     base_amount: Decimal = Decimal(0)
     base_pixels: int = 0
+    input_amount: Decimal = Decimal(0)
 
+
+# For each image sent along to be edited, and for a mask, beside the price of the image.
+INPUT: Mapping[str, str] = {}
 
 # One price at any size and quality.
 FLAT: Mapping[str, tuple[str, str]] = {
@@ -181,6 +190,15 @@ GPT_IMAGE: Mapping[str, Mapping[str, tuple[str, str, str | None]]] = {
 @cache
 def list_prices() -> tuple[ListPrice, ...]:
     """Return every list price of the catalog."""
+    return tuple(
+        replace(row, input_amount=Decimal(INPUT[row.key]), source=f"{row.source}, with inputs")
+        if row.key in INPUT
+        else row
+        for row in _image_prices()
+    )
+
+
+def _image_prices() -> list[ListPrice]:
     rows = [
         ListPrice(key, None, None, Decimal(usd), "image", source)
         for key, (usd, source) in FLAT.items()
@@ -220,7 +238,7 @@ def list_prices() -> tuple[ListPrice, ...]:
                         base_pixels=BASE_SIZE.pixels,
                     )
                 )
-    return tuple(rows)
+    return rows
 
 
 def prices_of(key: str) -> tuple[ListPrice, ...]:
@@ -236,12 +254,21 @@ def price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decim
         size: The pixels to deliver.
         quality: The resolved public quality, None if the model has no levels.
     """
+    row = _row_of(rows, size, quality)
+    if row is not None and row.unit == "megapixel":
+        further = max(0, size.pixels - row.base_pixels)
+        return row.base_amount + row.amount * further / MILLION
+    return None if row is None else row.amount
+
+
+def input_price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decimal:
+    """Return the price of one image sent along; the arguments are those of `price_of`."""
+    row = _row_of(rows, size, quality)
+    return Decimal(0) if row is None else row.input_amount
+
+
+def _row_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> PriceRow | None:
+    """Return the most exact row."""
     cells = {(row.size or None, row.quality or None): row for row in rows}
-    for key in ((str(size), quality), (str(size), None), (None, quality), (None, None)):
-        row = cells.get(key)
-        if row is not None and row.unit == "megapixel":
-            further = max(0, size.pixels - row.base_pixels)
-            return row.base_amount + row.amount * further / MILLION
-        if row is not None:
-            return row.amount
-    return None
+    keys = ((str(size), quality), (str(size), None), (None, quality), (None, None))
+    return next((cells[key] for key in keys if key in cells), None)

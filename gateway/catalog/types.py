@@ -53,6 +53,32 @@ class AllowedLoss:
         )
 
 
+INPUT_FORMATS = ("png", "jpeg", "webp")
+INPUT_MAX_BYTES = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What an upstream takes to edit images.
+
+    Attributes:
+        max_inputs: Images of one call, a mask apart.
+        input_cost: What one image sent along can cost us at most, a mask included, in USD.
+        takes: What it understands beside the images, among `mask` and `input_fidelity`.
+        formats: Formats of the images.
+        max_bytes: Of one image.
+        variation: Whether it makes variations of an image alone; else they are asked for as an edit
+            with a prompt that says so.
+    """
+
+    max_inputs: int
+    input_cost: Decimal
+    takes: frozenset[str] = frozenset()
+    formats: tuple[str, ...] = INPUT_FORMATS
+    max_bytes: int = INPUT_MAX_BYTES
+    variation: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One way to have a model's images made.
@@ -74,6 +100,8 @@ class Route:
         substitute: Whether the upstream is another model than the public id names.
         leaves: The model's sizes that the upstream cannot reach and that other routes serve alone.
         revised_prompt: Whether the upstream rewrites prompts and says how.
+        editing: Set where the upstream edits images.
+        draws: Whether it makes images of a prompt alone; else it only edits.
     """
 
     provider: str
@@ -96,6 +124,8 @@ class Route:
     revised_prompt: bool = False
     leaves: tuple[Size, ...] = ()
     allowed_losses: tuple[AllowedLoss, ...] = ()
+    editing: Editing | None = None
+    draws: bool = True
 
     @property
     def served_by(self) -> str:
@@ -168,6 +198,15 @@ class Model:
     def has_partial_images(self) -> bool:
         """Whether any route shows an image while it is made."""
         return any(route.partial_cost is not None for route in self.routes)
+
+    @property
+    def max_inputs(self) -> int:
+        """The most images that an edit may have by any route; 0 if the model cannot edit."""
+        return max((route.editing.max_inputs for route in self.routes if route.editing), default=0)
+
+    def edits_with(self, what: str) -> bool:
+        """Return whether any route edits with a `mask`, or knows `input_fidelity`."""
+        return any(route.editing and what in route.editing.takes for route in self.routes)
 
     @property
     def fixed_size(self) -> bool:

@@ -10,7 +10,7 @@ from gateway.models.generation import Generation
 class Quote(models.Model):
     """The price of one request, and everything it is made of.
 
-    `model_key`, `size`, `quality` and `count` are the price inputs: a request has to match them all
+    `model_key`, `size`, `quality`, `count` and `inputs` are the price inputs: a request has to match them all
     to be charged this price. The other terms are those of a hold, which takes them over. A quote is
     used by one generation; where that fails for a reason that may pass, it is given back.
     """
@@ -22,6 +22,7 @@ class Quote(models.Model):
     size = models.CharField(max_length=32)
     quality = models.CharField(max_length=32, blank=True)
     count = models.PositiveSmallIntegerField()
+    inputs = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     currency = models.CharField(max_length=3)
     unit_micros = models.BigIntegerField()

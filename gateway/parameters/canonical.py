@@ -1,18 +1,20 @@
 """The stored form of a checked request: plain JSON, with every default resolved."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from gateway.catalog.registry import catalog
 from gateway.catalog.sizes import size
 from gateway.errors import ModelNotFoundError
-from gateway.parameters.types import GenerationRequest
+from gateway.parameters.types import GenerationRequest, InputFile
+from gateway.types import Operation
 
 
 def to_canonical(request: GenerationRequest) -> dict[str, object]:
     """Return the request as JSON values."""
-    return {
+    stored: dict[str, object] = {
         "model": request.model.id,
         "requested_model": request.requested_model,
         "prompt": request.prompt,
@@ -32,6 +34,14 @@ def to_canonical(request: GenerationRequest) -> dict[str, object]:
         "stream": request.stream,
         "partial_images": request.partial_images,
     }
+    if request.operation is not Operation.GENERATION:
+        stored |= {
+            "operation": request.operation.value,
+            "inputs": [asdict(file) for file in request.inputs],
+            "mask": None if request.mask is None else asdict(request.mask),
+            "input_fidelity": request.input_fidelity,
+        }
+    return stored
 
 
 def from_canonical(stored: Mapping[str, Any]) -> GenerationRequest:
@@ -43,7 +53,7 @@ def from_canonical(stored: Mapping[str, Any]) -> GenerationRequest:
     model = catalog().find(stored["model"])
     if model is None:
         raise ModelNotFoundError(f"The model '{stored['model']}' no longer exists.", param="model")
-    max_cost = stored["max_cost"]
+    max_cost, mask = stored["max_cost"], stored.get("mask")
     return GenerationRequest(
         model=model,
         requested_model=stored["requested_model"],
@@ -64,4 +74,8 @@ def from_canonical(stored: Mapping[str, Any]) -> GenerationRequest:
         # Rows of version 0.1 have neither.
         stream=stored.get("stream", False),
         partial_images=stored.get("partial_images", 0),
+        operation=Operation(stored.get("operation", Operation.GENERATION)),
+        inputs=tuple(InputFile(**file) for file in stored.get("inputs", ())),
+        mask=None if mask is None else InputFile(**mask),
+        input_fidelity=stored.get("input_fidelity"),
     )

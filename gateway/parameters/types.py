@@ -8,8 +8,26 @@ from typing import Literal
 
 from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model
+from gateway.types import Operation
 
 ResponseFormat = Literal["url", "b64_json", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A checked image that a caller sent along; its bytes are in the private bucket.
+
+    Attributes:
+        content_type: `image/png`, `image/jpeg` or `image/webp`, by its content.
+        sha256: Lower-case hex digest.
+        size_bytes: Of the file.
+    """
+
+    content_type: str
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +47,9 @@ class GenerationRequest:
         partial_images: Partial images wanted on the way, 0 to 3; 0 without `stream`.
         quote_id: The quote whose price holds, as sent; not stored.
         dropped: Names of the parameters ignored so far, at most 20.
+        inputs: The images to edit or to vary, in the caller's order; none for a generation.
+        mask: Transparent where the first of them is to be edited, and of its size.
+        input_fidelity: `low` or `high`; None if not asked for, or unknown to the model.
     """
 
     model: Model
@@ -50,6 +71,15 @@ class GenerationRequest:
     quote_id: str | None = None
     stream: bool = False
     partial_images: int = 0
+    operation: Operation = Operation.GENERATION
+    inputs: tuple[InputFile, ...] = ()
+    mask: InputFile | None = None
+    input_fidelity: str | None = None
+
+    @property
+    def files(self) -> tuple[InputFile, ...]:
+        """Return all files sent along, the mask last; as many input images are paid for."""
+        return self.inputs if self.mask is None else (*self.inputs, self.mask)
 
     @property
     def width(self) -> int:

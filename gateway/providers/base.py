@@ -16,15 +16,38 @@
 Adapters keep no state, touch no database and know nothing of organizations, prices or each other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import ClassVar, Protocol
 
 from core.http.client import HttpClient
+from core.http.uploads import Source
 from gateway.providers.transfer import TransferPermit
+from gateway.types import Operation
 
 MAX_IMAGE_BYTES = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputImage:
+    """An image that is sent along; its bytes are read while they are sent.
+
+    Attributes:
+        source: Give it to `core.http.uploads.form_upload` or `json_upload`; never read it whole.
+        content_type: `image/png`, `image/jpeg` or `image/webp`.
+    """
+
+    source: Source
+    content_type: str
+    width: int
+    height: int
+
+    @property
+    def extension(self) -> str:
+        """Return what a file of this type is called by: `png`, `jpg` or `webp`."""
+        kind = self.content_type.removeprefix("image/")
+        return "jpg" if kind == "jpeg" else kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +66,11 @@ class ImageRequest:
         output_compression: 0 to 100.
         partial_images: How often the upstream shall show its one image while it makes it.
         extra: Fixed parameters of the route; they win over the fields above.
+        operation: An edit has a prompt and `inputs`, a variation one input and no prompt; it is
+            asked only of routes whose `Editing.variation` says that the upstream has such a thing.
+        inputs: Images to edit, at least one unless it is a generation.
+        mask: A PNG, transparent where the first input is to be edited, and of its size.
+        input_fidelity: `low` or `high`, how closely the inputs are kept to.
     """
 
     upstream_model: str
@@ -61,6 +89,10 @@ class ImageRequest:
     user: str | None = None
     partial_images: int = 0
     extra: Mapping[str, object] = field(default_factory=dict)
+    operation: Operation = Operation.GENERATION
+    inputs: Sequence[InputImage] = ()
+    mask: InputImage | None = None
+    input_fidelity: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

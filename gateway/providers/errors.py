@@ -90,6 +90,10 @@ class ProviderUnavailable(RetryableError):
     """The upstream is down or broken: no connection, a cut connection, or a 5xx."""
 
 
+class InputUnavailable(ProviderError):
+    """An image to be sent along could not be read from storage; the upstream got nothing whole."""
+
+
 class OutOfFunds(ProviderError):
     """Our account at the upstream has no money left: an operator must act."""
 

@@ -14,6 +14,7 @@ from core.http.client import HttpResponse
 from gateway.providers.base import Call, ProviderImage
 from gateway.providers.errors import (
     BadResponse,
+    InputUnavailable,
     ProviderError,
     ProviderTimedOut,
     ProviderUnavailable,
@@ -41,6 +42,8 @@ def translated() -> Iterator[None]:
         yield
     except http.TimedOut as error:
         raise ProviderTimedOut(str(error), processed=error.processed) from error
+    except http.UploadFailed as error:
+        raise InputUnavailable(str(error), processed=False) from error
     except (http.BodyTooLarge, http.BodyInvalid, http.TooManyRedirects) as error:
         raise BadResponse(str(error), processed=error.processed) from error
     except http.HttpError as error:

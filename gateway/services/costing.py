@@ -27,6 +27,8 @@ def full_cost(
     cost = (per_image or Decimal(0)) * images
     if route.token_rates is not None:
         cost += route.token_rates.prompt_usd(len(request.prompt))
+    if route.editing is not None:
+        cost += route.editing.input_cost * len(request.files)
     return cost + partials * (route.partial_cost or Decimal(0))
 
 
@@ -50,6 +52,7 @@ def partials_of(
         request.quality,
         asked=request.partial_images,
         sale_usd=sale_usd,
+        inputs=len(request.files),
     )
 
 

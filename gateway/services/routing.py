@@ -216,7 +216,14 @@ def _affordable(
     kept = [
         route
         for route in routes
-        if may_serve(request.model, route, request.size, request.quality, sale_usd=sale_usd)
+        if may_serve(
+            request.model,
+            route,
+            request.size,
+            request.quality,
+            sale_usd=sale_usd,
+            inputs=len(request.files),
+        )
     ]
     if not kept:
         logger.error("routing.sold_at_a_loss model=%s size=%s", request.model.id, request.size)

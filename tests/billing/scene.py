@@ -12,7 +12,7 @@ from billing.services.accounts import open_accounts
 from billing.services.fx import set_rate
 from billing.services.holds import authorize_hold, capture_hold, release_hold
 from billing.services.prices import set_price
-from billing.services.quotes import quote_unit
+from billing.services.quotes import Cell, quote_unit
 from billing.services.topups import top_up
 from billing.services.verification import verify_ledger
 from billing.types import AuthorizedHold, Captured, EntryView, Finding, UnitQuote
@@ -75,14 +75,13 @@ class Scene:
             now=now(),
         )
 
-    def quote(self, *, size: str = "1024x1024", quality: str = "", pixels: int = 1) -> UnitQuote:
+    def quote(
+        self, *, size: str = "1024x1024", quality: str = "", pixels: int = 1, inputs: int = 0
+    ) -> UnitQuote:
         return quote_unit(
             organization_id=self.organization_id,
             currency=self.currency,
-            model_key=self.model_key,
-            size=size,
-            quality=quality,
-            pixels=pixels,
+            cell=Cell(self.model_key, size, quality, pixels, inputs),
             now=now(),
         )
 

@@ -13,7 +13,7 @@ from billing.models import PriceVersion
 from billing.selectors.prices import active_prices
 from billing.services.markups import set_markup
 from billing.services.prices import add_price_version, set_price, sync_list_prices
-from billing.services.quotes import quote_unit
+from billing.services.quotes import Cell, quote_unit
 from billing.types import PriceRow
 from core.clock import now
 from tests.billing.scene import UNIT, Scene
@@ -113,10 +113,7 @@ def test_an_old_rate_is_refused_unless_set_by_hand(db, source, stale):
         outcome = quote_unit(
             organization_id=scene.organization_id,
             currency="BTN",
-            model_key=scene.model_key,
-            size="",
-            quality="",
-            pixels=1,
+            cell=Cell(scene.model_key, size="", quality="", pixels=1),
             now=later,
         ).rate
     except FxRateStaleError as error:

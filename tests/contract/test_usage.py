@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from billing.services.holds import authorize_hold, capture_hold
-from billing.services.quotes import quote_unit
+from billing.services.quotes import Cell, quote_unit
 from core.clock import now
 from orgs.models import ApiKey
 from tests.gateway.api.expect import expect_error
@@ -67,10 +67,7 @@ def charge_at() -> Callable[[Tenant, datetime], None]:
             quote = quote_unit(
                 organization_id=tenant.organization_id,
                 currency="USD",
-                model_key="flux-1.1-pro",
-                size="1024x1024",
-                quality="",
-                pixels=1024 * 1024,
+                cell=Cell("flux-1.1-pro", "1024x1024", quality="", pixels=1024 * 1024),
                 now=now(),
             )
             authorize_hold(

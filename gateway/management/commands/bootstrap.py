@@ -79,4 +79,5 @@ def price_row(price: ListPrice) -> PriceRow:
         quality=price.quality or "",
         base_amount=price.base_amount,
         base_pixels=price.base_pixels,
+        input_amount=price.input_amount,
     )

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from billing.services.quotes import quote_unit
+from billing.services.quotes import Cell, quote_unit
 from billing.types import UnitQuote
 from core.ids import parse_quote_id
 from gateway.catalog.registry import catalog
@@ -15,7 +15,12 @@ from gateway.parameters.types import GenerationRequest
 from orgs.services.api_keys import Caller
 
 QUOTE_TTL: Final = timedelta(minutes=10)
-_SENT_AS: Final = {"model_key": "model", "count": "n", "livemode": "kind of key"}
+_SENT_AS: Final = {
+    "model_key": "model",
+    "count": "n",
+    "inputs": "number of images sent along",
+    "livemode": "kind of key",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +105,13 @@ def current_terms(*, caller: Caller, request: GenerationRequest, now: datetime) 
     return quote_unit(
         organization_id=caller.organization_id,
         currency=caller.currency,
-        model_key=request.model.key,
-        size=str(request.size),
-        quality=request.quality or "",
-        pixels=request.size.pixels,
+        cell=Cell(
+            request.model.key,
+            str(request.size),
+            request.quality or "",
+            request.size.pixels,
+            len(request.files),
+        ),
         now=now,
     )
 
@@ -141,6 +149,7 @@ def quoted_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -
         markup_id=row.markup_version_id,
         rate=row.rate,
         fx_rate_id=row.fx_rate_id,
+        inputs=row.inputs,
     )
 
 
@@ -177,6 +186,7 @@ def _price_inputs(request: GenerationRequest) -> dict[str, str | int]:
         "size": str(request.size),
         "quality": request.quality or "",
         "count": request.n,
+        "inputs": len(request.files),
     }
 
 

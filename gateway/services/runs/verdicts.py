@@ -12,6 +12,7 @@ from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
     ContentRefused,
+    InputUnavailable,
     ModelForbidden,
     ModelRetired,
     OutOfFunds,
@@ -97,7 +98,7 @@ def judge(error: ProviderError, situation: Situation) -> Verdict:
             return _after_silence(error, situation)
         case ModelRetired() | ModelForbidden() | BadCredentials() | OutOfFunds():
             return NextRoute(otherwise=unavailable(None))
-        case RateLimited() | ProviderUnavailable() | BadResponse():
+        case RateLimited() | ProviderUnavailable() | BadResponse() | InputUnavailable():
             return _retry(error, situation)
         case _:
             return NextRoute(otherwise=unavailable(None))

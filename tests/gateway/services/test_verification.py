@@ -8,7 +8,7 @@ import pytest
 
 from billing.services.holds import authorize_hold, capture_hold
 from billing.services.prices import set_price
-from billing.services.quotes import quote_unit
+from billing.services.quotes import Cell, quote_unit
 from billing.services.topups import top_up
 from core.clock import now
 from gateway.models import Artifact, Attempt, Generation
@@ -85,10 +85,7 @@ class Scene:
         quote = quote_unit(
             organization_id=self.organization.id,
             currency="USD",
-            model_key="verified",
-            size="",
-            quality="",
-            pixels=1,
+            cell=Cell("verified", size="", quality="", pixels=1),
             now=moment,
         )
         authorize_hold(

@@ -1,0 +1,18 @@
+"""Quotes of edits, whose price depends on the images sent along."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('gateway', '0011_rollups'),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name='quote',
+            name='inputs',
+            field=models.PositiveSmallIntegerField(db_default=0, default=0),
+        ),
+    ]
