@@ -1,11 +1,23 @@
-"""Generations, their attempts and artifacts, quotes, processes that work on them, and breakers."""
+"""Generations with attempts and artifacts, what is made of them, and the processes at work."""
 
 from gateway.models.artifact import Artifact
 from gateway.models.attempt import Attempt
 from gateway.models.breaker import Breaker
+from gateway.models.export import Export
 from gateway.models.generation import Generation
 from gateway.models.idempotency import IdempotencyKey
 from gateway.models.process import Process
 from gateway.models.quote import Quote
+from gateway.models.thumbnail import Thumbnail
 
-__all__ = ["Artifact", "Attempt", "Breaker", "Generation", "IdempotencyKey", "Process", "Quote"]
+__all__ = [
+    "Artifact",
+    "Attempt",
+    "Breaker",
+    "Export",
+    "Generation",
+    "IdempotencyKey",
+    "Process",
+    "Quote",
+    "Thumbnail",
+]

@@ -1,9 +1,19 @@
 """A generation: one accepted request for images, from authorization to its end."""
 
+from typing import Final
+
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
+from django.db.models.expressions import RawSQL
 
 from core.ids import new_uuid
 from gateway.models.process import Process
+
+PROMPT_WORDS: Final = (
+    "to_tsvector('simple', parameters ->> 'prompt')"
+    " || array_to_tsvector(ARRAY[organization_id::text])"
+)
+"""What is searched for text: the words of the prompt as they are, and the organization."""
 
 
 class Generation(models.Model):
@@ -19,7 +29,8 @@ class Generation(models.Model):
     asks the sweeper to delete stored objects that no artifact names. `deleted_at` is when the
     caller had its images deleted. `quoted_list_micros` is the quote in the list price's currency:
     what the attempts may cost us together. `partials` counts the partial images that are stored,
-    over all attempts; 0 again once they are deleted.
+    over all attempts; 0 again once they are deleted. `created_by` is who asked for it in the
+    console, without an API key; `batch_id` is what they asked for together, of several models.
     """
 
     class Status(models.TextChoices):
@@ -31,7 +42,11 @@ class Generation(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
     organization = models.ForeignKey("orgs.Organization", on_delete=models.PROTECT, db_index=False)
-    api_key = models.ForeignKey("orgs.ApiKey", on_delete=models.PROTECT, db_index=False)
+    api_key = models.ForeignKey("orgs.ApiKey", on_delete=models.PROTECT, null=True, db_index=False)
+    created_by = models.ForeignKey(
+        "orgs.User", on_delete=models.SET_NULL, null=True, related_name="+", db_index=False
+    )
+    batch_id = models.UUIDField(null=True)
     livemode = models.BooleanField()
     is_sandboxed = models.BooleanField(default=False)
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED)
@@ -140,8 +155,33 @@ class Generation(models.Model):
                 condition=models.Q(answered_at__isnull=True),
                 name="gateway_generation_undelivered",
             ),
+            # Lists, the request log and the gallery: a page is found in the index alone, with the
+            # filters that have no index of their own.
             models.Index(
-                fields=["organization", "-created_at", "-id"], name="gateway_generation_listing"
+                fields=["organization", "-created_at", "-id"],
+                include=[
+                    "status",
+                    "model",
+                    "api_key",
+                    "created_by",
+                    "livemode",
+                    "unit_micros",
+                    "deleted_at",
+                ],
+                name="gateway_generation_pages",
+            ),
+            # Words of prompts; the organization is one of them, so that a word that is frequent
+            # elsewhere costs nothing. Without a pending list no insert pays for those before it.
+            GinIndex(
+                RawSQL(PROMPT_WORDS, []),  # noqa: S611 - a constant
+                condition=models.Q(status="succeeded", deleted_at__isnull=True),
+                fastupdate=False,
+                name="gateway_generation_prompt",
+            ),
+            models.Index(
+                fields=["batch_id"],
+                condition=models.Q(batch_id__isnull=False),
+                name="gateway_generation_batch",
             ),
             # The list's filters: else a rare value is looked for in all rows of the organization.
             models.Index(
