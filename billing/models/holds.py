@@ -85,7 +85,9 @@ class Hold(models.Model):
         )
         indexes = (
             models.Index(
-                fields=("organization", "authorized_at"), name="billing_hold_organization"
+                fields=("organization", "closed_at"),
+                condition=Q(status="captured"),
+                name="billing_hold_captures",
             ),
             models.Index(fields=("api_key", "authorized_at"), name="billing_hold_api_key"),
             models.Index(

@@ -8,11 +8,8 @@ SELECT hold.reference, hold.api_key_id, hold.currency, hold.captured_count AS im
 FROM billing_hold AS hold
 WHERE hold.organization_id = %(organization_id)s AND hold.status = 'captured'
     AND hold.closed_at >= %(since)s AND hold.closed_at < %(until)s
-    AND hold.authorized_at >= %(since)s::timestamptz - interval '1 day'
-    AND hold.authorized_at < %(until)s
 """
 """The captures of an organization in a half-open period, one row per hold.
 
-The hold says what its entry booked; `verify_ledger` compares them. It is open for minutes, so the
-index on when it was authorized finds it.
+The hold says what its entry booked; `verify_ledger` compares them.
 """

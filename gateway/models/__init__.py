@@ -8,6 +8,7 @@ from gateway.models.generation import Generation
 from gateway.models.idempotency import IdempotencyKey
 from gateway.models.process import Process
 from gateway.models.quote import Quote
+from gateway.models.rollup import Fact, Rollup, RollupZone
 from gateway.models.thumbnail import Thumbnail
 
 __all__ = [
@@ -15,9 +16,12 @@ __all__ = [
     "Attempt",
     "Breaker",
     "Export",
+    "Fact",
     "Generation",
     "IdempotencyKey",
     "Process",
     "Quote",
+    "Rollup",
+    "RollupZone",
     "Thumbnail",
 ]
