@@ -74,12 +74,14 @@ class KeyPolicy:
 class Caller:
     """An authenticated key and the settings of its organization, as of at most a second ago.
 
+    Someone who asks in the console is one too, with a user's id in place of a key's.
+
     Attributes:
         digest: Of the secret by which the key was found, the present one or the one before.
         replaced_at: When that secret stops working, if it is the one before.
     """
 
-    api_key_id: UUID
+    api_key_id: UUID | None
     organization_id: UUID
     livemode: bool
     currency: str
@@ -101,6 +103,7 @@ class Caller:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    user_id: UUID | None = None
 
 
 class CallerCache:
@@ -111,7 +114,7 @@ class CallerCache:
 
     def __init__(self) -> None:
         self._callers: dict[str, tuple[float, Caller]] = {}
-        self._touched: dict[UUID, datetime] = {}
+        self._touched: dict[UUID | None, datetime] = {}
 
     def get(self, lookup: str) -> Caller | None:
         """Return the caller read within the last second, or None."""
@@ -249,7 +252,7 @@ def authenticate_key(*, text: str, now: datetime) -> Caller:
 
 def touch_last_used(*, caller: Caller, now: datetime) -> None:
     """Record that the key was used, at most once a minute per process."""
-    if caller_cache().should_touch(caller, now):
+    if caller.api_key_id is not None and caller_cache().should_touch(caller, now):
         ApiKey.objects.filter(
             Q(last_used_at__isnull=True) | Q(last_used_at__lt=now), id=caller.api_key_id
         ).update(last_used_at=now)

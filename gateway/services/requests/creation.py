@@ -17,6 +17,8 @@ _GIVEN: Final = (
     "id",
     "organization_id",
     "api_key_id",
+    "created_by_id",
+    "batch_id",
     "livemode",
     "is_sandboxed",
     "model",
@@ -38,6 +40,7 @@ _GIVEN: Final = (
     "web_process_id",
     "created_at",
     "deadline_at",
+    "has_stray_objects",
 )
 _FIXED: Final = {
     "status": "'queued'",
@@ -46,7 +49,6 @@ _FIXED: Final = {
     "recoveries": "0",
     "served_by": "''",
     "image_adjusted": "''",
-    "has_stray_objects": "false",
 }
 _JSON: Final = ("parameters", "dropped_parameters", "plan")
 # A parameter's name is its column's with a prefix: the hold has columns of the same names.

@@ -49,6 +49,7 @@ class Submission:
     Attributes:
         generation_id: The request's own UUID, which becomes the generation's if one is created.
         fingerprint: SHA-256 of method, route and canonical input, 32 bytes.
+        batch_id: What it was asked for together with others by.
     """
 
     generation_id: UUID
@@ -56,6 +57,7 @@ class Submission:
     connection: Connection
     idempotency_key: str | None = None
     client_request_id: str = ""
+    batch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +213,8 @@ def _row(
         "id": submission.generation_id,
         "organization_id": caller.organization_id,
         "api_key_id": caller.api_key_id,
+        "created_by_id": caller.user_id,
+        "batch_id": submission.batch_id,
         "livemode": caller.livemode,
         "is_sandboxed": plan.is_sandboxed,
         "model": request.model.id,
@@ -226,6 +230,8 @@ def _row(
         "quoted_list_micros": quote.list_unit_micros * request.n,
         "queue": plan.steps[0]["queue"],
         "calls": plan.calls,
+        # No artifact names what was sent along.
+        "has_stray_objects": bool(request.files),
         "plan": plan.steps,
         "connection_id": submission.connection.id,
         "web_process_id": submission.connection.web_process_id,

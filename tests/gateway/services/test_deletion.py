@@ -43,6 +43,7 @@ def caller(committed) -> Caller:
 def deliver(caller: Caller) -> Generation:
     """Add an ended generation with one image."""
     moment = now()
+    assert caller.api_key_id is not None
     generation = add_generation(
         ApiKey.objects.get(id=caller.api_key_id), status="succeeded", finished_at=moment
     )

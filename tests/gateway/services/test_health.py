@@ -121,6 +121,7 @@ def test_a_provider_has_its_breaker_its_load_and_its_routes(settings):
     calls = Calls()
     calls.add()
     api_key = calls.generation.api_key
+    assert api_key is not None
     add_generation(api_key, queue="fal", status="running", claim_token=api_key.id, calls=4)
     open_breaker("fal")
 
