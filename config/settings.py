@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.console import content_security_policy, openid_connect
 from config.env import Environment, parse_database_url, parse_email_url
 
 VERSION = "0.1.0"
@@ -29,16 +30,43 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
     "storages",
+    # Before allauth: their templates win over its own.
     "orgs",
     "billing",
     "gateway",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "django_htmx",
+    "csp",
 ]
-MIDDLEWARE = [
+# What every request passes. The API's paths pass nothing else: see `config.wsgi`.
+API_MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "gateway.api.middleware.RequestContextMiddleware",
+]
+MIDDLEWARE = [
+    *API_MIDDLEWARE,
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -49,14 +77,25 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "orgs.console.context.frame",
+            ],
+        },
     }
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 APPEND_SLASH = False
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -127,7 +166,7 @@ STORAGES = {
     "default": {"BACKEND": "gateway.storage.PublicImageStorage"},
     "images": {"BACKEND": "gateway.storage.PublicImageStorage"},
     "private_images": {"BACKEND": "gateway.storage.PrivateImageStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
 # Providers: a base URL and a key each. An empty base URL means the provider's own.
@@ -192,6 +231,8 @@ WEBHOOK_ENCRYPTION_KEYS = env.words("WEBHOOK_ENCRYPTION_KEYS")
 # Limits of a request and of an image.
 REQUEST_BODY_MAX_BYTES = env.integer("REQUEST_BODY_MAX_BYTES", 1_000_000, minimum=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_MAX_BYTES
+# A form with images to edit, all of them together.
+UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 200_000_000, minimum=1)
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50_000_000, minimum=1)
 IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
 FX_MAX_AGE_DAYS = env.integer("FX_MAX_AGE_DAYS", 7, minimum=1)
@@ -218,6 +259,58 @@ EMAIL_USE_SSL = _email.tls
 EMAIL_TIMEOUT = 10
 OPERATOR_EMAILS = env.words("OPERATOR_EMAILS")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Lienzo <no-reply@localhost>")
+
+# The console. Sessions, and what limits tries to sign in, are rows: they survive every restart.
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "orgs_cache"}
+}
+IS_HTTPS = PUBLIC_BASE_URL.startswith("https://")
+SESSION_COOKIE_NAME = "lienzo_session"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = IS_HTTPS
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 365 * 86_400
+CSRF_COOKIE_NAME = "lienzo_csrf"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
+CSRF_FAILURE_VIEW = "orgs.console.errors.csrf_failed"
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "root"
+OIDC_ISSUER_URL = env.text("OIDC_ISSUER_URL")
+CONTENT_SECURITY_POLICY = content_security_policy(
+    image_sources=[S3_PUBLIC_BASE_URL, S3_ENDPOINT_URL], form_targets=[OIDC_ISSUER_URL]
+)
+
+# Accounts (django-allauth).
+ACCOUNT_ADAPTER = "config.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"signup": "orgs.console.accounts.SignupForm"}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
+ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+ACCOUNT_CHANGE_EMAIL = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Lienzo"
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
+USERSESSIONS_TRACK_ACTIVITY = False
+SOCIALACCOUNT_ADAPTER = "orgs.console.accounts.SingleSignOnAdapter"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
+SOCIALACCOUNT_PROVIDERS = openid_connect(
+    issuer_url=OIDC_ISSUER_URL,
+    client_id=env.text("OIDC_CLIENT_ID"),
+    client_secret=env.text("OIDC_CLIENT_SECRET"),
+    name=env.text("OIDC_NAME", "Single sign-on"),
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["gateway.api.authentication.ApiKeyAuthentication"],

@@ -32,6 +32,10 @@ def preparations() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return (
         ("Migrating the database", _manage("migrate", "--no-input", "--verbosity=0")),
         ("Loading catalog, prices and sample rates", _manage("bootstrap")),
+        (
+            "Preparing the console's files",
+            _manage("collectstatic", "--no-input", "--verbosity=0", "--ignore=rest_framework"),
+        ),
     )
 
 

@@ -1,0 +1,1 @@
+"""Pages of the console: its frame, accounts, and what belongs to an organization itself."""
