@@ -12,7 +12,8 @@ from urllib.parse import quote
 from gateway.providers import azure_openai_errors
 from gateway.providers.base import Call, ProviderResult
 from gateway.providers.errors import ModelRetired, ProviderUnavailable
-from gateway.providers.openai_images import Dialect, build_body, exchange
+from gateway.providers.openai_images import Dialect, exchange
+from gateway.providers.openai_requests import build_body, encoding_of, path_of
 
 # The first version that serves GPT image models; dall-e-3 answers to it as well.
 _API_VERSION = "2025-04-01-preview"
@@ -52,11 +53,12 @@ class AzureOpenAIAdapter:
             call,
             _DIALECT,
             path=(
-                f"openai/deployments/{quote(deployment, safe='')}/images/generations"
+                f"openai/deployments/{quote(deployment, safe='')}/{path_of(call.request)}"
                 f"?api-version={quote(version, safe='')}"
             ),
             key={"api-key": call.endpoint.api_key},
             body=body,
+            encode=encoding_of(call.request),
         )
 
     def resume(self, call: Call, upstream_id: str) -> ProviderResult:

@@ -5,7 +5,8 @@ from typing import ClassVar
 from gateway.providers import openai_errors
 from gateway.providers.base import Call, ProviderResult
 from gateway.providers.errors import ProviderUnavailable
-from gateway.providers.openai_images import Dialect, build_body, exchange
+from gateway.providers.openai_images import Dialect, exchange
+from gateway.providers.openai_requests import build_body, encoding_of, path_of
 
 _DIALECT = Dialect(classify=openai_errors.classify, is_withheld=lambda _item: False)
 
@@ -29,9 +30,10 @@ class OpenAIAdapter:
         return exchange(
             call,
             _DIALECT,
-            path="images/generations",
+            path=path_of(call.request),
             key={"Authorization": f"Bearer {call.endpoint.api_key}"},
             body=build_body(call.request),
+            encode=encoding_of(call.request),
         )
 
     def resume(self, call: Call, upstream_id: str) -> ProviderResult:

@@ -1,4 +1,4 @@
-"""What providers of the OpenAI Images protocol share: the body sent and the answer read."""
+"""What providers of the OpenAI Images protocol share: how a call is made and its answer read."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from core.http import bodies
 from core.http.client import HttpResponse
 from core.http.events import ServerEvent
+from core.http.uploads import Upload
 from gateway.providers import wire
-from gateway.providers.base import Call, ImageRequest, ProviderResult
+from gateway.providers.base import Call, ProviderResult
 from gateway.providers.errors import (
     BadResponse,
     ContentRefused,
@@ -19,7 +20,9 @@ from gateway.providers.errors import (
 _EVENTS = "text/event-stream"
 _DONE = b"[DONE]"
 _STREAM_FIELDS = frozenset({"stream", "partial_images"})
-Classify = Callable[[int, Mapping[str, str], Mapping[str, object]], ProviderError]
+Body = Mapping[str, object]
+Encode = Callable[[Body], Upload]
+Classify = Callable[[int, Mapping[str, str], Body], ProviderError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,13 @@ class Dialect:
 
 
 def exchange(
-    call: Call, dialect: Dialect, *, path: str, key: Mapping[str, str], body: Mapping[str, object]
+    call: Call,
+    dialect: Dialect,
+    *,
+    path: str,
+    key: Mapping[str, str],
+    body: Body,
+    encode: Encode | None = None,
 ) -> ProviderResult:
     """Post a body below the base URL and read the images that come back, as JSON or as events.
 
@@ -53,22 +62,29 @@ def exchange(
         dialect: Of the provider.
         path: Below the base URL, with its query.
         key: The headers that carry the key.
-        body: Sent as JSON.
+        body: The fields to send.
+        encode: Makes of them what is sent, with files; None sends them as JSON.
 
     Raises:
         ProviderError: One of its subclasses.
     """
     try:
-        return _post(call, dialect, path=path, key=key, body=body)
+        return _post(call, dialect, path=path, key=key, body=body, encode=encode)
     except ProviderRejected as error:
         if error.param not in _STREAM_FIELDS & body.keys():
             raise
     plain = {name: value for name, value in body.items() if name not in _STREAM_FIELDS}
-    return _post(call, dialect, path=path, key=key, body=plain)
+    return _post(call, dialect, path=path, key=key, body=plain, encode=encode)
 
 
 def _post(
-    call: Call, dialect: Dialect, *, path: str, key: Mapping[str, str], body: Mapping[str, object]
+    call: Call,
+    dialect: Dialect,
+    *,
+    path: str,
+    key: Mapping[str, str],
+    body: Body,
+    encode: Encode | None,
 ) -> ProviderResult:
     headers = {**call.endpoint.headers, **key, "Accept": "application/json"}
     with wire.translated():
@@ -77,7 +93,8 @@ def _post(
             f"{call.endpoint.base_url.rstrip('/')}/{path}",
             deadline=call.deadline,
             headers=headers,
-            json=body,
+            json=None if encode else body,
+            upload=encode(body) if encode else None,
         )
     request_id = answer.headers.get(dialect.request_id_header)
     with answer:
@@ -172,40 +189,3 @@ def _read_payload(
         usage=usage if isinstance(usage, dict) else None,
         refused=refused,
     )
-
-
-def build_body(request: ImageRequest) -> dict[str, object]:
-    """Return the JSON body for one of OpenAI's models, with the fields its family takes.
-
-    GPT image models reject `response_format` and always send base64; the dall-e models know neither
-    formats nor backgrounds, only dall-e-3 has `style` and `quality` (API reference, read
-    2026-11-21).
-    """
-    body: dict[str, object] = {
-        "model": request.upstream_model,
-        "prompt": request.prompt,
-        "n": request.n,
-        **(request.size_param or {}),
-        **_family_fields(request),
-        "user": request.user,
-    }
-    return {name: value for name, value in body.items() if value is not None} | dict(request.extra)
-
-
-def _family_fields(request: ImageRequest) -> dict[str, object]:
-    if request.upstream_model.startswith("dall-e"):
-        # base64 saves the second fetch, from a host that expires its URLs.
-        fields: dict[str, object] = {"response_format": "b64_json"}
-        if request.upstream_model.startswith("dall-e-3"):
-            fields |= {"quality": request.quality, "style": request.style}
-        return fields
-    return {
-        "quality": request.quality,
-        "background": request.background,
-        "moderation": request.moderation,
-        "output_format": request.output_format,
-        "output_compression": request.output_compression,
-        # A stream without partial images would bring nothing before its end.
-        "stream": True if request.partial_images else None,
-        "partial_images": request.partial_images or None,
-    }
