@@ -60,6 +60,17 @@ class Attempt(models.Model):
                 condition=models.Q(finished_at__isnull=False, is_sandboxed=False),
                 name="gateway_attempt_real",
             ),
+            # Support and the request log are given a provider's id and look for its request.
+            models.Index(
+                fields=["upstream_id"],
+                condition=~models.Q(upstream_id=""),
+                name="gateway_attempt_upstream_id",
+            ),
+            models.Index(
+                fields=["upstream_request_id"],
+                condition=~models.Q(upstream_request_id=""),
+                name="gateway_attempt_upstream_req",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

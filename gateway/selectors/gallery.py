@@ -1,0 +1,253 @@
+"""The gallery: an organization's delivered images, newest first.
+
+A page is found in the index `gateway_generation_pages` alone, whatever the filters; only what is
+shown is then read. A text is looked for in the index of prompts where it is rare, and along the
+list where it is frequent: there, few rows have to be looked at.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from gateway.models import Thumbnail
+from gateway.models.generation import PROMPT_WORDS
+from gateway.selectors.pages import MAX_LIMIT, CommonFilters, Place, common_conditions
+
+ALT_LENGTH: Final = 150
+# From so many generations on, a text is frequent.
+FREQUENT: Final = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryFilters(CommonFilters):
+    """Which images; None for any.
+
+    Attributes:
+        min_micros: The least that one image cost, in micros of the organization's currency.
+        max_micros: The most that one image cost.
+        text: Words of the prompt, as in a web search: all of them, `"a phrase"`, `or`, `-not`.
+    """
+
+    min_micros: int | None = None
+    max_micros: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryImage:
+    """One image of the grid.
+
+    Attributes:
+        alt: The start of the prompt, in one line, as the image's description.
+        price_micros: What it cost; 0 for what a test key made.
+        thumbnails: The edges of the thumbnails that can be shown now.
+        unmade: The edges of those that cannot be made: the image itself is to be shown.
+    """
+
+    artifact_id: UUID
+    generation_id: UUID
+    index: int
+    model: str
+    prompt: str
+    width: int
+    height: int
+    size_bytes: int
+    content_type: str
+    is_public: bool
+    key: str
+    livemode: bool
+    price_micros: int
+    currency: str
+    created_at: datetime
+    thumbnails: tuple[int, ...]
+    unmade: tuple[int, ...]
+
+    @property
+    def alt(self) -> str:
+        """Return the description for those who cannot see it."""
+        text = " ".join(self.prompt.split())
+        return text if len(text) <= ALT_LENGTH else f"{text[: ALT_LENGTH - 1].rstrip()}…"
+
+    @property
+    def place(self) -> Place:
+        """Return where the list goes on after it."""
+        return Place(self.created_at, self.generation_id, self.index)
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryPage:
+    """Some images; `next_place` is where the next page begins, None at the end."""
+
+    images: tuple[GalleryImage, ...]
+    next_place: Place | None
+
+
+_SHOWN: Final = "generation.status = 'succeeded' AND generation.deleted_at IS NULL"
+_MATCHES: Final = f"({PROMPT_WORDS}) @@ %(query)s::tsquery"
+# The organization is a word of each document, and of the query.
+_QUERY: Final = (
+    "SELECT (websearch_to_tsquery('simple', %(text)s) && %(organization)s::tsquery)::text,"
+    " numnode(websearch_to_tsquery('simple', %(text)s))"
+)
+_COUNT: Final = f"""
+SELECT count(*) FROM (
+    SELECT FROM gateway_generation AS generation WHERE {_SHOWN} AND {_MATCHES} LIMIT %(frequent)s
+) AS found
+"""  # noqa: S608 - made of constants
+_FOUND: Final = f"""
+WITH found AS MATERIALIZED (
+    SELECT id FROM gateway_generation AS generation WHERE {_SHOWN} AND {_MATCHES}
+)
+"""  # noqa: S608 - made of constants
+_COLUMNS: Final = """
+SELECT artifact.id, generation.id, artifact.index, generation.model,
+    generation.parameters ->> 'prompt', artifact.width, artifact.height, artifact.size_bytes,
+    artifact.content_type, artifact.is_public, artifact.key, generation.livemode,
+    CASE WHEN generation.livemode THEN generation.unit_micros ELSE 0 END, generation.currency,
+    generation.created_at,
+    ARRAY(SELECT edge FROM gateway_thumbnail
+        WHERE artifact_id = artifact.id AND status = 'done' ORDER BY edge),
+    ARRAY(SELECT edge FROM gateway_thumbnail
+        WHERE artifact_id = artifact.id AND status = 'failed' ORDER BY edge)
+"""
+_PAGE: Final = (
+    "{found}"  # noqa: S608 - made of constants
+    + _COLUMNS
+    + """
+FROM (
+    SELECT generation.id, generation.created_at
+    FROM gateway_generation AS generation
+    WHERE {conditions}
+    ORDER BY generation.created_at DESC, generation.id DESC
+    LIMIT %(limit)s
+) AS page
+JOIN gateway_generation AS generation ON generation.id = page.id
+JOIN gateway_artifact AS artifact
+    ON artifact.generation_id = page.id AND artifact.deleted_at IS NULL
+WHERE {after}
+ORDER BY page.created_at DESC, page.id DESC, artifact.index
+LIMIT %(limit)s
+"""
+)
+_BY_ID: Final = (
+    _COLUMNS
+    + """
+FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, number)
+JOIN gateway_artifact AS artifact ON artifact.id = wanted.id AND artifact.deleted_at IS NULL
+JOIN gateway_generation AS generation ON generation.id = artifact.generation_id
+WHERE generation.organization_id = %(organization_id)s
+ORDER BY wanted.number
+"""
+)
+_COST: Final = "(CASE WHEN generation.livemode THEN generation.unit_micros ELSE 0 END)"
+
+
+def list_images(
+    *,
+    organization_id: UUID,
+    filters: GalleryFilters,
+    limit: int,
+    after: Place | None = None,
+) -> GalleryPage:
+    """Return a page of delivered images, newest first, those of one generation in their order.
+
+    One query; with a text two more, with a member one more.
+
+    Args:
+        organization_id: Whose.
+        filters: Which of them.
+        limit: Most to return, at most `MAX_LIMIT`.
+        after: The `next_place` of the page before.
+    """
+    limit = max(1, min(limit, MAX_LIMIT))
+    conditions, params = common_conditions(filters, organization_id=organization_id)
+    conditions.append(_SHOWN)
+    params["limit"] = limit + 1
+    for name, comparison in (("min_micros", ">="), ("max_micros", "<=")):
+        if (micros := getattr(filters, name)) is not None:
+            conditions.append(f"{_COST} {comparison} %({name})s")
+            params[name] = micros
+    shown = "true"
+    if after is not None:
+        # The generation of the last image may have more of them.
+        conditions.append(
+            "(generation.created_at, generation.id) <= (%(after_created_at)s, %(after_id)s)"
+        )
+        shown = "page.id <> %(after_id)s OR artifact.index > %(after_index)s"
+        params["after_created_at"], params["after_id"] = after.created_at, after.generation_id
+        params["after_index"] = after.index
+    with connection.cursor() as cursor:
+        found = ""
+        if filters.text.strip():
+            condition, found = _search(cursor, filters.text, params)
+            conditions.append(condition)
+        statement = _PAGE.format(found=found, conditions=" AND ".join(conditions), after=shown)
+        cursor.execute(statement, params)
+        rows = cursor.fetchall()
+    images = tuple(_image(row) for row in rows[:limit])
+    return GalleryPage(images, images[-1].place if len(rows) > limit else None)
+
+
+def iterate_images(
+    *, organization_id: UUID, filters: GalleryFilters, limit: int
+) -> Iterator[GalleryImage]:
+    """Yield at most so many images in the order of the list, read page by page."""
+    place: Place | None = None
+    while limit > 0:
+        page = list_images(
+            organization_id=organization_id,
+            filters=filters,
+            limit=min(limit, MAX_LIMIT),
+            after=place,
+        )
+        yield from page.images
+        limit -= len(page.images)
+        place = page.next_place
+        if place is None:
+            return
+
+
+def find_images(*, organization_id: UUID, artifact_ids: list[UUID]) -> list[GalleryImage]:
+    """Return those of some images that are there, in the order of their ids' list. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_ID, {"organization_id": organization_id, "ids": artifact_ids})
+        return [_image(row) for row in cursor]
+
+
+def thumbnail_states(*, organization_id: UUID, artifact_ids: list[UUID]) -> dict[UUID, set[int]]:
+    """Return which edges can be shown, by image; for a page that waits for its thumbnails."""
+    rows = Thumbnail.objects.filter(
+        artifact_id__in=artifact_ids,
+        artifact__generation__organization_id=organization_id,
+        artifact__deleted_at__isnull=True,
+        status=Thumbnail.Status.DONE,
+    ).values_list("artifact_id", "edge")
+    states: dict[UUID, set[int]] = {artifact_id: set() for artifact_id in artifact_ids}
+    for artifact_id, edge in rows:
+        states[artifact_id].add(edge)
+    return states
+
+
+def _search(cursor: Any, text: str, params: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - Django's cursor has no public type
+    """Return the condition of a text, and what comes before the statement if it is rare."""
+    organization = f"'{params['organization_id']}'"
+    cursor.execute(_QUERY, {"text": text, "organization": organization})
+    query, words = cursor.fetchone()
+    if not words:
+        # Nothing but punctuation: no prompt has it.
+        return "false", ""
+    params["query"] = query
+    cursor.execute(_COUNT, {"query": query, "frequent": FREQUENT})
+    if cursor.fetchone()[0] >= FREQUENT:
+        return _MATCHES, ""
+    return "generation.id IN (SELECT id FROM found)", _FOUND
+
+
+def _image(row: tuple[Any, ...]) -> GalleryImage:
+    *values, done, failed = row
+    fields = (*values, tuple(done), tuple(failed))
+    return GalleryImage(*fields)

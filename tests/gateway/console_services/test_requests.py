@@ -1,0 +1,105 @@
+"""The request log."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+
+from core.clock import now
+from core.ids import request_id
+from gateway.models import Artifact
+from gateway.selectors.requests import RequestFilters, export_requests, list_requests
+from orgs.models import ApiKey
+from tests.gateway.console_services.scene import deliver
+from tests.gateway.services.rows import add_attempt, add_generation, open_key
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def key() -> ApiKey:
+    return open_key()
+
+
+def log(key: ApiKey, limit=50, after=None, **filters):
+    return list_requests(
+        organization_id=key.organization_id,
+        filters=RequestFilters(**filters),
+        limit=limit,
+        after=after,
+    )
+
+
+def fail(key: ApiKey, code: str, **fields):
+    moment = now()
+    return add_generation(
+        key,
+        status="failed",
+        finished_at=moment,
+        parameters={"n": 1, "prompt": "a cat"},
+        error={"code": code, "message": "It failed."},
+        **fields,
+    )
+
+
+def test_a_line_has_its_stages_its_attempts_and_plain_words(key):
+    generation = fail(key, "generation_timeout", started_at=None)
+    add_attempt(
+        generation,
+        number=1,
+        ended_at=now(),
+        seconds=2.0,
+        status="failed",
+        upstream_id="job-1",
+        error_kind="RateLimited",
+        error_code="429",
+    )
+    done = deliver(key)
+
+    newest, failed = log(key).requests
+
+    assert (newest.id, newest.stages.waiting_s, newest.stages.working_s) == (done.id, 1.0, 3.0)
+    assert newest.reason is None
+    assert "did not finish in time" in str(failed.reason)
+    assert (failed.stages.working_s, failed.attempts[0].upstream_id) == (None, "job-1")
+    assert failed.attempts[0].seconds == pytest.approx(2.0)
+    assert "too many requests" in str(failed.attempts[0].reason)
+
+
+def test_filters_and_ids_choose(key):
+    late = fail(key, "generation_timeout", client_request_id="mine-7")
+    refused = fail(key, "moderation_blocked")
+    done = deliver(key)
+    add_attempt(done, number=1, ended_at=now(), upstream_id="up-1", upstream_request_id="req-up")
+    foreign = deliver(open_key())
+    image = Artifact.objects.get(generation=done)
+
+    def found(**filters):
+        return [one.id for one in log(key, **filters).requests]
+
+    assert found(status="succeeded") == [done.id]
+    assert found(status="failed") == [refused.id, late.id]
+    assert found(error_code="moderation_blocked") == [refused.id]
+    for text in (request_id(done.id), str(done.id), str(image.id), "up-1", " req-up "):
+        assert found(search=text) == [done.id], text
+    assert found(search="mine-7") == [late.id]
+    assert found(search=request_id(foreign.id)) == []
+    assert found(search="nothing") == []
+
+
+def test_pages_go_on_where_they_ended_and_the_export_has_all(key):
+    moment = now()
+    ids = [deliver(key, at=moment - timedelta(seconds=age), user="=1+1").id for age in range(5)]
+
+    first = log(key, limit=3)
+    second = log(key, limit=3, after=first.next_place)
+
+    assert [one.id for one in (*first.requests, *second.requests)] == ids
+    assert second.next_place is None
+    text = "".join(
+        export_requests(organization_id=key.organization_id, filters=RequestFilters(), limit=4)
+    )
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in rows] == [request_id(one) for one in ids[:4]]
+    assert (rows[0]["user"], rows[0]["working_s"]) == ("'=1+1", "3.000")
