@@ -78,3 +78,94 @@ class WebhookNotFoundError(AppError):
 
     code = "not_found"
     category = Category.NOT_FOUND
+
+
+class PermissionDeniedError(AppError):
+    """The person's role does not allow it."""
+
+    code = "permission_denied"
+    category = Category.PERMISSION
+
+
+class ImpersonationReadOnlyError(AppError):
+    """An operator looks on in a person's place and may change nothing."""
+
+    code = "impersonation_read_only"
+    category = Category.PERMISSION
+
+
+class MemberNotFoundError(AppError):
+    """That person is not a member of the organization."""
+
+    code = "member_not_found"
+    category = Category.NOT_FOUND
+
+
+class LastOwnerError(AppError):
+    """The organization would be left without an owner."""
+
+    code = "last_owner"
+    category = Category.CONFLICT
+
+
+class MemberHasKeysError(AppError):
+    """It must be said what becomes of the API keys that a member made."""
+
+    code = "member_has_keys"
+    category = Category.CONFLICT
+
+
+class AlreadyMemberError(AppError):
+    """That person is a member already."""
+
+    code = "already_member"
+    category = Category.CONFLICT
+
+
+class InvitationNotFoundError(AppError):
+    """There is no such invitation."""
+
+    code = "invitation_not_found"
+    category = Category.NOT_FOUND
+
+
+class InvitationExpiredError(AppError):
+    """The invitation is too old."""
+
+    code = "invitation_expired"
+    category = Category.CONFLICT
+
+
+class InvitationRevokedError(AppError):
+    """The invitation was taken back."""
+
+    code = "invitation_revoked"
+    category = Category.CONFLICT
+
+
+class InvitationUsedError(AppError):
+    """The invitation was accepted before."""
+
+    code = "invitation_used"
+    category = Category.CONFLICT
+
+
+class InvitationForAnotherError(AppError):
+    """The invitation was sent to an address that the person has not verified."""
+
+    code = "invitation_for_another"
+    category = Category.PERMISSION
+
+
+class OrganizationClosedError(AppError):
+    """The organization is to be deleted, or was."""
+
+    code = "organization_closed"
+    category = Category.CONFLICT
+
+
+class CurrencyFixedError(AppError):
+    """The organization's currency can no longer change."""
+
+    code = "currency_fixed"
+    category = Category.CONFLICT

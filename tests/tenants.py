@@ -19,7 +19,8 @@ from gateway.models import Artifact, Attempt, Generation
 from gateway.services.onboarding import KeyTerms, open_api_key, open_organization
 from gateway.services.verification import verify_money
 from orgs.models import Organization
-from orgs.services.api_keys import revoke_api_key
+from orgs.services.audit import SYSTEM
+from orgs.services.key_administration import revoke_api_key
 from tests.stack import Stack
 
 TIMEOUT_S = 90
@@ -83,7 +84,7 @@ class Tenant:
 
     def revoke_key(self) -> None:
         with self.stack.database():
-            revoke_api_key(api_key_id=self.api_key_id, now=now())
+            revoke_api_key(api_key_id=self.api_key_id, actor=SYSTEM, now=now())
 
     def request(
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **how: Any

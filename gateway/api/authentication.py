@@ -8,9 +8,11 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from core.clock import now
-from gateway.api.middleware import client_address
+from core.ids import request_id
+from gateway.api.middleware import client_address, request_uuid
 from orgs.errors import MissingApiKeyError
 from orgs.services.api_keys import Caller, authenticate_key, authorize_caller, touch_last_used
+from orgs.services.audit import Actor, Origin, api_key_actor
 
 SCHEME = "bearer "
 
@@ -52,3 +54,15 @@ def caller_of(request: Request, *, scope: str) -> Caller:
     caller = cast("Caller", request.auth)
     authorize_caller(caller=caller, scope=scope, address=client_address(django_request(request)))
     return caller
+
+
+def api_actor(request: Request, caller: Caller) -> Actor:
+    """Return the calling key as the actor of what it administers."""
+    assert caller.api_key_id is not None  # noqa: S101 - the API authenticates by keys alone
+    plain = django_request(request)
+    origin = Origin(
+        ip=client_address(plain),
+        user_agent=plain.headers.get("User-Agent", ""),
+        request_id=request_id(request_uuid(plain)),
+    )
+    return api_key_actor(caller.api_key_id, origin=origin)

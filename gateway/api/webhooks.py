@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from core.clock import now
 from core.ids import parse_id
 from gateway.api.answers import generation_resource
-from gateway.api.authentication import caller_of, django_request
+from gateway.api.authentication import api_actor, caller_of, django_request
 from gateway.api.bodies import parse_json, read_body
 from gateway.errors import (
     InvalidJSONError,
@@ -50,7 +50,10 @@ class WebhooksView(APIView):
                 raise MissingParameterError(f"`{name}` is required.", param=name)
         assert url is not None and events is not None  # noqa: S101, PT018 - checked above
         endpoint, secret = webhooks.create_endpoint(
-            organization_id=caller.organization_id, url=url, events=events
+            organization_id=caller.organization_id,
+            url=url,
+            events=events,
+            actor=api_actor(request, caller),
         )
         return Response({**_resource(endpoint), "secret": secret}, status=201)
 
@@ -76,13 +79,15 @@ class WebhookView(APIView):
         own = _own(caller, webhook)
         body = _object(request)
         changes = Changes(url=_url(body), events=_events(body), is_enabled=_enabled(body))
-        return Response(_resource(webhooks.change_endpoint(**own, changes=changes)))
+        actor = api_actor(request, caller)
+        changed = webhooks.change_endpoint(**own, changes=changes, actor=actor)
+        return Response(_resource(changed))
 
     def delete(self, request: Request, webhook: str) -> Response:
         """Delete a webhook; nothing more is sent to it."""
         caller = caller_of(request, scope=SCOPE)
         own = _own(caller, webhook)
-        webhooks.delete_endpoint(**own, now=now())
+        webhooks.delete_endpoint(**own, actor=api_actor(request, caller), now=now())
         return Response(
             {"id": webhook_id(own["endpoint_id"]), "object": "webhook.deleted", "deleted": True}
         )
@@ -104,7 +109,8 @@ class WebhookSecretView(APIView):
     def post(self, request: Request, webhook: str) -> Response:
         """Draw a new secret; it is in this answer alone, and the old one signs for a while."""
         caller = caller_of(request, scope=SCOPE)
-        endpoint, secret = webhooks.rotate_secret(**_own(caller, webhook), now=now())
+        actor = api_actor(request, caller)
+        endpoint, secret = webhooks.rotate_secret(**_own(caller, webhook), actor=actor, now=now())
         return Response({**_resource(endpoint), "secret": secret})
 
 

@@ -12,6 +12,7 @@ from gateway.services.onboarding import KeyTerms, open_api_key, open_organizatio
 from orgs.models import Membership, Organization, User
 from orgs.selectors import find_demo_organization
 from orgs.services.api_keys import authenticate_key
+from orgs.services.audit import SYSTEM
 from orgs.services.organizations import add_member, create_user
 
 NAME = "Demo"
@@ -50,7 +51,12 @@ def seed_demo(*, given: Mapping[str, str], now: datetime) -> tuple[Organization,
         for prefix, email, role in PEOPLE:
             user, password = _person(email, role, given.get(f"{prefix}_PASSWORD", ""))
             if prefix == "LIENZO_ADMIN":
-                add_member(organization=organization, user=user, role=Membership.Role.OWNER)
+                add_member(
+                    organization=organization,
+                    user=user,
+                    role=Membership.Role.OWNER,
+                    actor=SYSTEM,
+                )
             values[f"{prefix}_EMAIL"] = email
             values[f"{prefix}_PASSWORD"] = password
     return organization, values
@@ -73,7 +79,8 @@ def _person(email: str, role: str, given: str) -> tuple[User, str]:
         return user, given
     password = secrets.token_urlsafe(18)
     if user is None:
-        return create_user(email=email, password=password, staff_role=role), password
+        user = create_user(email=email, password=password, staff_role=role, actor=SYSTEM)
+        return user, password
     user.set_password(password)
     user.save(update_fields=["password"])
     return user, password

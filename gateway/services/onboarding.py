@@ -12,11 +12,12 @@ from billing.services.budgets import open_key_budget
 from gateway.catalog.registry import catalog
 from orgs.errors import InvalidInputError
 from orgs.models import ApiKey, Organization
-from orgs.services import api_keys, organizations
+from orgs.services import api_keys, key_administration, organizations
+from orgs.services.audit import SYSTEM, Actor
 
 
 @dataclass(frozen=True, slots=True)
-class KeyTerms(api_keys.KeyPolicy):
+class KeyTerms(key_administration.KeyPolicy):
     """What a new key may do and spend: micros of the organization's currency a month."""
 
     budget_micros: int | None = None
@@ -30,6 +31,7 @@ def open_organization(
     is_demo: bool = False,
     max_concurrent: int | None = None,
     rates: api_keys.Rates = api_keys.Rates(),  # noqa: B008 - immutable
+    actor: Actor = SYSTEM,
 ) -> Organization:
     """Create an organization with its accounts, balances and budget, in one transaction."""
     with transaction.atomic():
@@ -40,12 +42,15 @@ def open_organization(
             is_demo=is_demo,
             max_concurrent=max_concurrent,
             rates=rates,
+            actor=actor,
         )
         open_accounts(organization_id=organization.id, currency=organization.currency)
     return organization
 
 
-def open_api_key(*, organization: Organization, terms: KeyTerms) -> tuple[ApiKey, str]:
+def open_api_key(
+    *, organization: Organization, terms: KeyTerms, actor: Actor = SYSTEM
+) -> tuple[ApiKey, str]:
     """Mint a key with its budget, in one transaction; return its row and its secret.
 
     Raises:
@@ -58,7 +63,9 @@ def open_api_key(*, organization: Organization, terms: KeyTerms) -> tuple[ApiKey
                 f"Unknown model {model_id!r}; see GET /v1/models.", param="models"
             )
     with transaction.atomic():
-        api_key, secret = api_keys.create_api_key(organization=organization, policy=terms)
+        api_key, secret = key_administration.create_api_key(
+            organization=organization, policy=terms, actor=actor
+        )
         open_key_budget(
             organization_id=organization.id,
             api_key_id=api_key.id,

@@ -1,8 +1,7 @@
-"""Minting, checking, rotating and revoking API keys."""
+"""Who calls: API keys as they are checked, and what is known of the organization behind them."""
 
 import hmac
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -10,11 +9,9 @@ from ipaddress import ip_address, ip_network
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 
 from orgs.errors import (
-    ApiKeyNotFoundError,
     ExpiredApiKeyError,
     InsufficientScopeError,
     InvalidApiKeyError,
@@ -23,18 +20,14 @@ from orgs.errors import (
     OrganizationSuspendedError,
     RevokedApiKeyError,
 )
-from orgs.models import ApiKey, Organization
-from orgs.secrets import Secret, new_secret, parse_secret
-from orgs.services.outbox import EventType, write_event
+from orgs.models import ApiKey
+from orgs.secrets import Secret, parse_secret
 
-SCOPES = ("images:read", "images:write", "billing:read", "webhooks:write")
 CACHE_TTL_S = 1.0
 CACHE_MAX_KEYS = 10_000
 LAST_USED_RESOLUTION = timedelta(minutes=1)
-NAME_MAX_LENGTH = 200
 # Each request and image of the last minute is an entry in Valkey.
 MOST_PER_MINUTE = 100_000
-LONGEST_OVERLAP = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +50,13 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPolicy:
-    """What a key may do. Empty scopes, models and networks mean all, a limit of None no limit."""
-
-    name: str
-    livemode: bool = True
-    scopes: Sequence[str] = ()
-    models_allowed: Sequence[str] = ()
-    cidrs: Sequence[str] = ()
-    max_concurrent: int | None = None
-    rates: Rates = Rates()
-    expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Caller:
     """An authenticated key and the settings of its organization, as of at most a second ago.
 
     Someone who asks in the console is one too, with a user's id in place of a key's.
 
     Attributes:
+        suspended: The organization is, or is to be deleted.
         digest: Of the secret by which the key was found, the present one or the one before.
         replaced_at: When that secret stops working, if it is the one before.
     """
@@ -104,6 +84,7 @@ class Caller:
     revoked_at: datetime | None
     last_used_at: datetime | None
     user_id: UUID | None = None
+    organization_models_allowed: frozenset[str] = frozenset()
 
 
 class CallerCache:
@@ -148,86 +129,6 @@ def caller_cache() -> CallerCache:
     return CallerCache()
 
 
-def create_api_key(*, organization: Organization, policy: KeyPolicy) -> tuple[ApiKey, str]:
-    """Mint a key and return its row and its secret, which is never to be had again.
-
-    Joins the caller's transaction; the caller opens the key's budget in the same one.
-
-    Raises:
-        InvalidInputError: A blank name, an unknown scope, a malformed network, a limit that cannot
-            be, or a naive expiry.
-    """
-    _check_policy(policy)
-    secret = new_secret(livemode=policy.livemode)
-    api_key = ApiKey.objects.create(
-        organization=organization,
-        name=policy.name.strip(),
-        livemode=policy.livemode,
-        lookup=secret.lookup,
-        digest=secret.digest(settings.API_KEY_HMAC_SECRET),
-        scopes=list(policy.scopes),
-        models_allowed=list(policy.models_allowed),
-        cidrs=list(policy.cidrs),
-        max_concurrent=policy.max_concurrent,
-        requests_per_minute=policy.rates.requests_per_minute,
-        images_per_minute=policy.rates.images_per_minute,
-        expires_at=policy.expires_at,
-    )
-    return api_key, secret.text
-
-
-def rotate_api_key(
-    *,
-    api_key_id: UUID,
-    overlap: timedelta,
-    now: datetime,
-    organization_id: UUID | None = None,
-) -> tuple[ApiKey, str]:
-    """Give a key a new secret and return both, in one transaction; it is never to be had again.
-
-    The key stays the same row, so that its budget, limits, scopes and past are those of both
-    secrets. The present secret works until the overlap ends, in every process within `CACHE_TTL_S`;
-    the one before it, if an earlier overlap has not ended yet, stops at once.
-
-    Args:
-        api_key_id: The key.
-        overlap: How long the present secret still works; zero ends it at once.
-        now: The instant the overlap begins.
-        organization_id: The organization that asks; another one's key is unknown to it.
-
-    Raises:
-        ApiKeyNotFoundError: There is no such key.
-        RevokedApiKeyError, ExpiredApiKeyError: It has ended, and a new secret would not work.
-        InvalidInputError: The overlap is negative or longer than `LONGEST_OVERLAP`.
-    """
-    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
-        raise InvalidInputError(
-            f"The overlap is from 0 to {LONGEST_OVERLAP.days} days.", param="overlap"
-        )
-    owner = {} if organization_id is None else {"organization_id": organization_id}
-    with transaction.atomic():
-        api_key = ApiKey.objects.select_for_update().filter(id=api_key_id, **owner).first()
-        if api_key is None:
-            raise ApiKeyNotFoundError(f"There is no API key {api_key_id}.")
-        _require_alive(revoked_at=api_key.revoked_at, expires_at=api_key.expires_at, now=now)
-        secret = new_secret(livemode=api_key.livemode)
-        api_key.previous_lookup = api_key.lookup
-        api_key.previous_digest = api_key.digest
-        api_key.previous_expires_at = now + overlap
-        api_key.lookup = secret.lookup
-        api_key.digest = secret.digest(settings.API_KEY_HMAC_SECRET)
-        api_key.save(
-            update_fields=[
-                "lookup",
-                "digest",
-                "previous_lookup",
-                "previous_digest",
-                "previous_expires_at",
-            ]
-        )
-    return api_key, secret.text
-
-
 def authenticate_key(*, text: str, now: datetime) -> Caller:
     """Return the caller behind a secret. One query at most, none within a second of the last.
 
@@ -244,7 +145,7 @@ def authenticate_key(*, text: str, now: datetime) -> Caller:
     caller = caller_cache().get(secret.lookup) or _read_caller(secret)
     if not hmac.compare_digest(caller.digest, secret.digest(settings.API_KEY_HMAC_SECRET)):
         raise InvalidApiKeyError("Incorrect API key provided.")
-    _require_alive(revoked_at=caller.revoked_at, expires_at=caller.expires_at, now=now)
+    require_alive(revoked_at=caller.revoked_at, expires_at=caller.expires_at, now=now)
     if caller.replaced_at is not None and caller.replaced_at <= now:
         raise ExpiredApiKeyError("This API key was replaced by a new one. Use that one.")
     return caller
@@ -285,59 +186,18 @@ def require_active(*, caller: Caller) -> None:
         )
 
 
-def revoke_api_key(*, api_key_id: UUID, now: datetime) -> None:
-    """Revoke a key for good; a second call changes nothing."""
-    with transaction.atomic():
-        key = (
-            ApiKey.objects.select_for_update(no_key=True)
-            .filter(id=api_key_id, revoked_at__isnull=True)
-            .first()
-        )
-        if key is None:
-            return
-        key.revoked_at = now
-        key.save(update_fields=["revoked_at"])
-        write_event(
-            organization_id=key.organization_id,
-            kind=EventType.API_KEY_REVOKED,
-            data={
-                "object": "api_key",
-                "id": str(key.id),
-                "name": key.name,
-                "livemode": key.livemode,
-                "revoked": int(now.timestamp()),
-            },
-            now=now,
-        )
-
-
-def _require_alive(
+def require_alive(
     *, revoked_at: datetime | None, expires_at: datetime | None, now: datetime
 ) -> None:
+    """Refuse a key that has ended.
+
+    Raises:
+        RevokedApiKeyError, ExpiredApiKeyError: It has.
+    """
     if revoked_at is not None and revoked_at <= now:
         raise RevokedApiKeyError("This API key was revoked. Use another key.")
     if expires_at is not None and expires_at <= now:
         raise ExpiredApiKeyError("This API key has expired. Create a new key.")
-
-
-def _check_policy(policy: KeyPolicy) -> None:
-    if not 0 < len(policy.name.strip()) <= NAME_MAX_LENGTH:
-        raise InvalidInputError(f"The name has 1 to {NAME_MAX_LENGTH} characters.", param="name")
-    for scope in policy.scopes:
-        if scope not in SCOPES:
-            raise InvalidInputError(
-                f"Unknown scope {scope!r}; known: {', '.join(SCOPES)}.", param="scopes"
-            )
-    for cidr in policy.cidrs:
-        try:
-            ip_network(cidr, strict=False)
-        except ValueError as error:
-            raise InvalidInputError(f"{cidr!r} is not a network: {error}.", param="cidr") from error
-    if policy.max_concurrent is not None and policy.max_concurrent < 1:
-        raise InvalidInputError("max_concurrent is at least 1.", param="max_concurrent")
-    policy.rates.check()
-    if policy.expires_at is not None and policy.expires_at.tzinfo is None:
-        raise InvalidInputError("Give the expiry with its time zone.", param="expires")
 
 
 def _read_caller(secret: Secret) -> Caller:
@@ -362,9 +222,12 @@ def _read_caller(secret: Secret) -> Caller:
         default_model=organization.default_model,
         allow_substitution=organization.allow_substitution,
         is_demo=organization.is_demo,
-        suspended=organization.suspended_at is not None,
+        suspended=(
+            organization.suspended_at is not None or organization.deletion_requested_at is not None
+        ),
         scopes=frozenset(row.scopes),
         models_allowed=frozenset(row.models_allowed),
+        organization_models_allowed=frozenset(organization.allowed_models),
         cidrs=tuple(row.cidrs),
         organization_max_concurrent=organization.max_concurrent,
         key_max_concurrent=row.max_concurrent,

@@ -1,4 +1,4 @@
-"""Sending webhooks: claim due deliveries, post them outside any transaction, record how it went.
+"""Sending webhooks and mail: claim what is due, send it outside any transaction, record it.
 
 Any number of dispatchers may run. A claim is a lease on the row, so that nothing is lost with the
 one that made it: a delivery is made at least once, under the same `webhook-id` each time.
@@ -31,6 +31,7 @@ from core.http.errors import (
 )
 from core.ids import new_uuid
 from orgs.models import WebhookDelivery, WebhookEndpoint
+from orgs.services.mails import ClaimedMail, claim_mail, send_mail
 from orgs.services.signing import SecretUnreadableError, signed_headers, unseal
 from orgs.services.webhooks import message_id
 
@@ -46,6 +47,8 @@ JITTER: Final = 0.2
 TRIES_KEPT: Final = 50
 LOOK_EVERY_S: Final = 0.5
 POOL_SIZE: Final = 200
+# Messages begun by one look: a mail server is not flooded.
+MAILS: Final = 5
 _OUTAGE_PAUSE_S: Final = 2.0
 _READ_BYTES: Final = 4096
 _GONE: Final = 410
@@ -161,6 +164,8 @@ class Dispatcher:
     def _send_due(self) -> None:
         for claimed in claim_due(limit=self._pool.free_count(), now=clock_now()):
             self._pool.spawn(self._send, claimed)
+        for mail in claim_mail(limit=min(MAILS, self._pool.free_count()), now=clock_now()):
+            self._pool.spawn(self._send_mail, mail)
 
     def _send(self, claimed: Claimed) -> None:
         try:
@@ -168,6 +173,15 @@ class Dispatcher:
         except DatabaseError as error:
             # Its lease ends, and it is tried again.
             logger.warning("dispatcher.unrecorded delivery=%s error=%s", claimed.id, error)
+        finally:
+            connection.close()
+
+    def _send_mail(self, mail: ClaimedMail) -> None:
+        try:
+            send_mail(mail)
+        except DatabaseError as error:
+            # Its lease ends, and it is sent again, under the same `Message-ID`.
+            logger.warning("dispatcher.unrecorded mail=%s error=%s", mail.id, error)
         finally:
             connection.close()
 

@@ -6,16 +6,31 @@ from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from orgs.errors import InvalidInputError
-from orgs.models import Membership, Organization, User
+from orgs.models import Membership, Organization, User, lock_organization
 from orgs.services.api_keys import Rates
+from orgs.services.audit import Action, Actor, Target, record, snapshot
+
+NAME_MAX_LENGTH = 200
+_LOGGED = (
+    "name",
+    "currency",
+    "time_zone",
+    "language",
+    "image_policy",
+    "is_demo",
+    "max_concurrent",
+    "requests_per_minute",
+    "images_per_minute",
+)
 
 
 def create_organization(
     *,
     name: str,
     currency: str,
+    actor: Actor,
     time_zone: str = "UTC",
-    image_policy: str = Organization.ImagePolicy.PUBLIC,
+    language: str = Organization.Language.ENGLISH,
     is_demo: bool = False,
     max_concurrent: int | None = None,
     rates: Rates = Rates(),  # noqa: B008 - immutable
@@ -26,31 +41,54 @@ def create_organization(
     the same transaction: this app stands below billing and cannot.
 
     Raises:
-        InvalidInputError: The name is blank, the time zone unknown, the policy not a policy, or a
+        InvalidInputError: The name is blank, the time zone unknown, the language not one, or a
             limit cannot be.
     """
-    if not name.strip():
-        raise InvalidInputError("Give the organization a name.", param="name")
+    checked_name(name)
     if time_zone not in available_timezones():
         raise InvalidInputError(f"Unknown time zone {time_zone!r}.", param="time_zone")
-    if image_policy not in Organization.ImagePolicy.values:
-        raise InvalidInputError("image_policy is public or signed.", param="image_policy")
     if max_concurrent is not None and max_concurrent < 1:
         raise InvalidInputError("max_concurrent is at least 1.", param="max_concurrent")
+    if language not in Organization.Language.values:
+        raise InvalidInputError("The language is en or es.", param="language")
     rates.check()
-    return Organization.objects.create(
-        name=name.strip(),
+    organization = Organization.objects.create(
+        name=checked_name(name),
         currency=currency,
         time_zone=time_zone,
-        image_policy=image_policy,
+        language=language,
         is_demo=is_demo,
         max_concurrent=max_concurrent,
         requests_per_minute=rates.requests_per_minute,
         images_per_minute=rates.images_per_minute,
     )
+    record(
+        action=Action.ORGANIZATION_CREATED,
+        actor=actor,
+        organization_id=organization.id,
+        target=Target("organization", organization.id, organization.name),
+        after=snapshot(organization, _LOGGED),
+    )
+    return organization
 
 
-def create_user(*, email: str, password: str, name: str = "", staff_role: str = "") -> User:
+def checked_name(name: str) -> str:
+    """Return an organization's name as it is kept: one line, since it stands in subjects of mail.
+
+    Raises:
+        InvalidInputError: It is blank or too long.
+    """
+    kept = " ".join(name.split())
+    if not 0 < len(kept) <= NAME_MAX_LENGTH or not kept.isprintable():
+        raise InvalidInputError(
+            f"Give the organization a name of at most {NAME_MAX_LENGTH} characters.", param="name"
+        )
+    return kept
+
+
+def create_user(
+    *, email: str, password: str, actor: Actor, name: str = "", staff_role: str = ""
+) -> User:
     """Create a person who signs in with a password.
 
     Raises:
@@ -68,14 +106,40 @@ def create_user(*, email: str, password: str, name: str = "", staff_role: str = 
         EmailAddress.objects.create(
             user=user, email=user.email.lower(), verified=True, primary=True
         )
+        record(
+            action=Action.USER_CREATED,
+            actor=actor,
+            organization_id=None,
+            target=Target("user", user.id, user.email),
+            after={"name": user.name, "staff_role": user.staff_role},
+        )
     return user
 
 
-def add_member(*, organization: Organization, user: User, role: str) -> Membership:
-    """Give a person a role; a person already a member gets the new role."""
+def add_member(
+    *, organization: Organization, user: User, role: str, actor: Actor
+) -> tuple[Membership, bool]:
+    """Make a person a member; return the membership and whether it is new.
+
+    For whoever may let anyone in: founding, invitations, commands. One who is a member keeps the
+    role they have; `orgs.services.members` changes it.
+
+    Raises:
+        InvalidInputError: No such role.
+    """
     if role not in Membership.Role.values:
         raise InvalidInputError(f"Unknown role {role!r}.", param="role")
-    membership, _ = Membership.objects.update_or_create(
-        organization=organization, user=user, defaults={"role": role}
-    )
-    return membership
+    with transaction.atomic():
+        lock_organization(organization.id)
+        membership, created = Membership.objects.get_or_create(
+            organization=organization, user=user, defaults={"role": role}
+        )
+        if created:
+            record(
+                action=Action.MEMBER_ADDED,
+                actor=actor,
+                organization_id=organization.id,
+                target=Target("member", user.id, user.email),
+                after={"role": role},
+            )
+    return membership, created

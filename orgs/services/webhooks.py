@@ -1,6 +1,6 @@
 """Endpoints of webhooks: created, changed, tested; and their deliveries, listed and sent again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from orgs.errors import InvalidInputError, WebhookNotFoundError
 from orgs.models import Organization, OutboxEvent, WebhookDelivery, WebhookEndpoint
+from orgs.services.audit import Action, Actor, Target, record, snapshot
 from orgs.services.outbox import RETRY_HOURS, TEST_EVENT, EventType
 from orgs.services.signing import new_secret, seal
 from orgs.services.targets import check_url
@@ -42,6 +43,7 @@ MESSAGE_PREFIX: Final = "evt_"
 MAX_ENDPOINTS: Final = 20
 ROTATION_OVERLAP: Final = timedelta(hours=24)
 DELIVERIES_KEPT: Final = timedelta(days=30)
+_LOGGED: Final = ("url", "events", "is_enabled")
 _PRUNE_BATCH: Final = 5_000
 _RETRIES_LAST: Final = timedelta(hours=RETRY_HOURS)
 
@@ -56,7 +58,7 @@ class Changes:
 
 
 def create_endpoint(
-    *, organization_id: UUID, url: str, events: Sequence[str]
+    *, organization_id: UUID, url: str, events: Sequence[str], actor: Actor
 ) -> tuple[WebhookEndpoint, str]:
     """Create an endpoint; return it and its secret, which is never shown again.
 
@@ -78,6 +80,7 @@ def create_endpoint(
         endpoint = WebhookEndpoint.objects.create(
             organization_id=organization_id, url=url, events=wanted, secret=seal(secret)
         )
+        _log(Action.WEBHOOK_CREATED, endpoint, actor, after=snapshot(endpoint, _LOGGED))
     return endpoint, secret
 
 
@@ -99,7 +102,7 @@ def get_endpoint(*, organization_id: UUID, endpoint_id: UUID) -> WebhookEndpoint
 
 
 def change_endpoint(
-    *, organization_id: UUID, endpoint_id: UUID, changes: Changes
+    *, organization_id: UUID, endpoint_id: UUID, changes: Changes, actor: Actor
 ) -> WebhookEndpoint:
     """Change an endpoint. What waits for one that is switched on again is then sent.
 
@@ -112,6 +115,7 @@ def change_endpoint(
         check_url(changes.url)
     with transaction.atomic():
         endpoint = _locked(organization_id, endpoint_id)
+        before = snapshot(endpoint, _LOGGED)
         if changes.url is not None:
             endpoint.url = changes.url
         if events is not None:
@@ -122,24 +126,30 @@ def change_endpoint(
             endpoint.is_enabled = False
             endpoint.disabled_reason = WebhookEndpoint.DisabledReason.REQUEST
         endpoint.save(update_fields=["url", "events", "is_enabled", "disabled_reason"])
+        after = snapshot(endpoint, _LOGGED)
+        if before != after:
+            _log(Action.WEBHOOK_CHANGED, endpoint, actor, before=before, after=after)
     return endpoint
 
 
-def delete_endpoint(*, organization_id: UUID, endpoint_id: UUID, now: datetime) -> None:
+def delete_endpoint(
+    *, organization_id: UUID, endpoint_id: UUID, actor: Actor, now: datetime
+) -> None:
     """Delete an endpoint; what waits for it is not sent, and its secrets are forgotten.
 
     Raises:
         WebhookNotFoundError: No such endpoint.
     """
     with transaction.atomic():
-        _locked(organization_id, endpoint_id)
+        endpoint = _locked(organization_id, endpoint_id)
+        _log(Action.WEBHOOK_DELETED, endpoint, actor, before=snapshot(endpoint, _LOGGED))
         WebhookEndpoint.objects.filter(id=endpoint_id).update(
             deleted_at=now, secret=b"", previous_secret=None, previous_secret_until=None
         )
 
 
 def rotate_secret(
-    *, organization_id: UUID, endpoint_id: UUID, now: datetime
+    *, organization_id: UUID, endpoint_id: UUID, actor: Actor, now: datetime
 ) -> tuple[WebhookEndpoint, str]:
     """Give an endpoint a new secret; the one before signs, too, for `ROTATION_OVERLAP`.
 
@@ -155,6 +165,8 @@ def rotate_secret(
         endpoint.previous_secret_until = now + ROTATION_OVERLAP
         endpoint.secret = seal(secret)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
+        old_signs_until = {"old_signs_until": endpoint.previous_secret_until}
+        _log(Action.WEBHOOK_SECRET_ROTATED, endpoint, actor, after=old_signs_until)
     return endpoint, secret
 
 
@@ -280,6 +292,24 @@ def _locked(organization_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
     if endpoint is None:
         raise WebhookNotFoundError("No such webhook.")
     return endpoint
+
+
+def _log(
+    action: Action,
+    endpoint: WebhookEndpoint,
+    actor: Actor,
+    *,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
+) -> None:
+    record(
+        action=action,
+        actor=actor,
+        organization_id=endpoint.organization_id,
+        target=Target("webhook", endpoint.id, endpoint.url),
+        before=before,
+        after=after,
+    )
 
 
 def _require_enabled(endpoint: WebhookEndpoint) -> None:

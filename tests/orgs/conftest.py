@@ -10,6 +10,7 @@ from core.clock import now
 from core.http.client import HttpClient
 from gateway.services.onboarding import open_organization
 from orgs.models import WebhookDelivery, WebhookEndpoint
+from orgs.services.audit import SYSTEM
 from orgs.services.dispatcher import Message, claim_due, deliver
 from orgs.services.outbox import EventType, write_event
 from orgs.services.webhooks import create_endpoint
@@ -70,7 +71,9 @@ def open_hooked(committed, receiver: Receiver) -> Callable[..., Hooked]:
         organization = how.pop("organization_id", None)
         organization = organization or open_organization(name="Hooks", currency="USD").id
         endpoint, secret = create_endpoint(
-            organization_id=organization, **{"url": receiver.url + path, "events": EVENTS, **how}
+            organization_id=organization,
+            actor=SYSTEM,
+            **{"url": receiver.url + path, "events": EVENTS, **how},
         )
         return Hooked(organization, endpoint, secret, http)
 

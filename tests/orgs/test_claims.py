@@ -11,6 +11,7 @@ from core.clock import now
 from gateway.services.onboarding import open_organization
 from orgs.models import OutboxEvent, WebhookDelivery
 from orgs.services import dispatcher
+from orgs.services.audit import SYSTEM
 from orgs.services.dispatcher import LEASE, PER_ENDPOINT, claim_due, deliver
 from orgs.services.outbox import EventType, write_event
 from orgs.services.webhooks import (
@@ -92,7 +93,12 @@ def test_busy_endpoint_leaves_room_for_the_others(open_hooked):
 
 def test_nothing_is_written_where_nobody_listens(db, django_assert_num_queries):
     organization = open_organization(name="Deaf", currency="USD")
-    create_endpoint(organization_id=organization.id, url="https://1.1.1.1/", events=["balance.low"])
+    create_endpoint(
+        organization_id=organization.id,
+        url="https://1.1.1.1/",
+        events=["balance.low"],
+        actor=SYSTEM,
+    )
 
     def write(kind: EventType) -> bool:
         return write_event(organization_id=organization.id, kind=kind, data={}, now=now())

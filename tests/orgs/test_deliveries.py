@@ -12,6 +12,7 @@ from standardwebhooks import WebhookVerificationError
 from core.clock import now
 from orgs.models import OutboxEvent, WebhookDelivery, WebhookEndpoint
 from orgs.services import dispatcher
+from orgs.services.audit import SYSTEM
 from orgs.services.dispatcher import LEASE, claim_due, deliver, pause_after
 from orgs.services.signing import new_secret
 from orgs.services.webhooks import (
@@ -69,13 +70,13 @@ def test_other_secret_and_changed_or_old_message_do_not_verify(hooked, receiver)
 
 
 def test_both_secrets_sign_until_the_overlap_ends(hooked, receiver):
-    _, second = rotate_secret(**own(hooked), now=now())
+    _, second = rotate_secret(**own(hooked), actor=SYSTEM, now=now())
     hooked.write()
     hooked.send()
     receiver.hooks[0].verify(hooked.secret)
     receiver.hooks[0].verify(second)
 
-    _, third = rotate_secret(**own(hooked), now=now())
+    _, third = rotate_secret(**own(hooked), actor=SYSTEM, now=now())
     hooked.write()
     hooked.send()
     receiver.hooks[1].verify(second)
@@ -106,7 +107,7 @@ def test_secret_of_a_lost_key_stops_deliveries_until_it_is_rotated(hooked, recei
     assert hooked.delivery.tries[0]["error"] == "secret_unreadable"
     assert receiver.hooks == []
 
-    _, secret = rotate_secret(**own(hooked), now=now())
+    _, secret = rotate_secret(**own(hooked), actor=SYSTEM, now=now())
     assert hooked.send(at=now() + timedelta(minutes=1)) == 1
     receiver.hooks[0].verify(secret)
 
@@ -194,18 +195,18 @@ def test_gone_switches_the_endpoint_off_and_gives_up_what_waits(hooked, receiver
     assert set(rows.values_list("status", flat=True)) == {"failed"}
     assert hooked.write() is False
 
-    change_endpoint(**own(hooked), changes=Changes(is_enabled=True))
+    change_endpoint(**own(hooked), changes=Changes(is_enabled=True), actor=SYSTEM)
     assert hooked.write() is True
     assert hooked.send() == 1
 
 
 def test_switched_off_endpoint_gets_what_waited_when_it_is_on_again(hooked, receiver):
     hooked.write()
-    change_endpoint(**own(hooked), changes=Changes(is_enabled=False))
+    change_endpoint(**own(hooked), changes=Changes(is_enabled=False), actor=SYSTEM)
     assert hooked.send() == 0
     assert receiver.hooks == []
 
-    change_endpoint(**own(hooked), changes=Changes(is_enabled=True))
+    change_endpoint(**own(hooked), changes=Changes(is_enabled=True), actor=SYSTEM)
     assert hooked.send() == 1
 
 
@@ -213,7 +214,7 @@ def test_deleted_endpoint_gets_nothing_that_waits(hooked, receiver):
     hooked.write()
     claimed = claim_due(limit=10, now=now())
     hooked.write()
-    delete_endpoint(**own(hooked), now=now())
+    delete_endpoint(**own(hooked), actor=SYSTEM, now=now())
 
     assert hooked.send() == 0
     assert hooked.send(at=now() + LEASE) == 0
@@ -311,7 +312,7 @@ def test_old_deliveries_and_deleted_endpoints_are_pruned(hooked):
     prune_deliveries(now=now())
     assert hooked.endpoint.deliveries.count() == 1
 
-    delete_endpoint(**own(hooked), now=now() - timedelta(days=31))
+    delete_endpoint(**own(hooked), actor=SYSTEM, now=now() - timedelta(days=31))
     prune_deliveries(now=now())
     assert not WebhookEndpoint.objects.filter(id=hooked.endpoint.id).exists()
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from core.commands import ServiceCommand
+from orgs.services.audit import SYSTEM
 from orgs.services.organizations import create_user
 
 
@@ -25,6 +26,7 @@ class Command(ServiceCommand):
             password=password,
             name=options["name"],
             staff_role=options["staff"],
+            actor=SYSTEM,
         )
         fields: dict[str, object] = {
             "id": str(user.id),

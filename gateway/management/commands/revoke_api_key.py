@@ -7,7 +7,8 @@ from uuid import UUID
 from django.core.management.base import CommandParser
 
 from core.commands import ServiceCommand
-from orgs.services.api_keys import revoke_api_key
+from orgs.services.audit import SYSTEM
+from orgs.services.key_administration import revoke_api_key
 
 
 class Command(ServiceCommand):
@@ -17,5 +18,5 @@ class Command(ServiceCommand):
         parser.add_argument("key", metavar="KEY_ID", type=UUID)
 
     def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
-        revoke_api_key(api_key_id=options["key"], now=at)
+        revoke_api_key(api_key_id=options["key"], actor=SYSTEM, now=at)
         return f"Revoked key {options['key']}.", {"id": str(options["key"]), "revoked": True}

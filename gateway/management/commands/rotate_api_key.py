@@ -10,7 +10,8 @@ from django.core.management.base import CommandParser
 from core.commands import ServiceCommand
 from gateway.services.onboarding import describe
 from orgs.errors import InvalidInputError
-from orgs.services.api_keys import rotate_api_key
+from orgs.services.audit import SYSTEM
+from orgs.services.key_administration import rotate_api_key
 
 SPAN = re.compile(r"([0-9]{1,7})([smhd])|0")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -28,7 +29,9 @@ class Command(ServiceCommand):
 
     def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
         overlap = _span(options["overlap"])
-        api_key, secret = rotate_api_key(api_key_id=options["key"], overlap=overlap, now=at)
+        api_key, secret = rotate_api_key(
+            api_key_id=options["key"], overlap=overlap, actor=SYSTEM, now=at
+        )
         ends = (at + overlap).isoformat(timespec="seconds")
         sentence = (
             f"Rotated key {api_key.id}. The old secret works until {ends}. The new one is shown"

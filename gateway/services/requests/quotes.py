@@ -84,16 +84,21 @@ def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -
 
 
 def require_model_allowed(*, caller: Caller, request: GenerationRequest) -> None:
-    """Refuse a model that the key may not use; one id of a model stands for all of them.
+    """Refuse a model that key or organization may not use; one id stands for all of a model.
 
     Raises:
         ModelNotAllowedError: It may not.
     """
-    found = [catalog().find(model_id) for model_id in caller.models_allowed]
-    if found and request.model.key not in {model.key for model in found if model}:
-        raise ModelNotAllowedError(
-            f"This API key may not use the model {request.requested_model}.", param="model"
-        )
+    restrictions = (
+        ("This API key", caller.models_allowed),
+        ("This organization", caller.organization_models_allowed),
+    )
+    for who, allowed in restrictions:
+        found = [catalog().find(model_id) for model_id in allowed]
+        if found and request.model.key not in {model.key for model in found if model}:
+            raise ModelNotAllowedError(
+                f"{who} may not use the model {request.requested_model}.", param="model"
+            )
 
 
 def current_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:

@@ -13,7 +13,9 @@ from core.clock import now
 from gateway.api import urls
 from gateway.api.middleware import client_address
 from orgs.models import ApiKey
-from orgs.services.api_keys import SCOPES, Rates, revoke_api_key, rotate_api_key
+from orgs.services.api_keys import Rates
+from orgs.services.audit import SYSTEM
+from orgs.services.key_administration import SCOPES, revoke_api_key, rotate_api_key
 from tests.gateway.api.expect import expect_error, expect_nothing_written
 from tests.tenants import GENERATIONS, new_prompt
 
@@ -156,6 +158,7 @@ def rotate(tenant, overlap=timedelta(hours=24)):
             api_key_id=tenant.api_key_id,
             organization_id=tenant.organization_id,
             overlap=overlap,
+            actor=SYSTEM,
             now=now(),
         )[1]
 
@@ -244,7 +247,7 @@ def test_revocation_ends_both_secrets(tenant):
     old, new = tenant.key, rotate(tenant)
 
     with tenant.stack.database():
-        revoke_api_key(api_key_id=tenant.api_key_id, now=now())
+        revoke_api_key(api_key_id=tenant.api_key_id, actor=SYSTEM, now=now())
 
     for key in (old, new):
         expect_error(ask(tenant, key), 401, "revoked_api_key")

@@ -13,7 +13,9 @@ from billing.models import Budget
 from core.clock import now
 from orgs.errors import ApiKeyNotFoundError, InvalidInputError
 from orgs.models import ApiKey, Organization
-from orgs.services.api_keys import authenticate_key, revoke_api_key, rotate_api_key
+from orgs.services.api_keys import authenticate_key
+from orgs.services.audit import SYSTEM
+from orgs.services.key_administration import revoke_api_key, rotate_api_key
 
 pytestmark = pytest.mark.django_db
 
@@ -130,7 +132,7 @@ def test_overlap_that_cannot_be_rotates_nothing(overlap, organization_id):
 
 def test_ended_and_unknown_keys_are_not_rotated(organization_id):
     revoked = run("create_api_key", organization_id)
-    revoke_api_key(api_key_id=revoked["id"], now=now())
+    revoke_api_key(api_key_id=revoked["id"], actor=SYSTEM, now=now())
     expired = run("create_api_key", organization_id, "--expires", "2020-01-01T00:00:00Z")
 
     for key_id in (revoked["id"], expired["id"], str(uuid4())):
@@ -143,7 +145,11 @@ def test_another_organizations_key_is_unknown(organization_id):
 
     with pytest.raises(ApiKeyNotFoundError):
         rotate_api_key(
-            api_key_id=key["id"], organization_id=uuid4(), overlap=timedelta(0), now=now()
+            api_key_id=key["id"],
+            organization_id=uuid4(),
+            overlap=timedelta(0),
+            actor=SYSTEM,
+            now=now(),
         )
     with pytest.raises(InvalidInputError):
-        rotate_api_key(api_key_id=key["id"], overlap=timedelta(days=31), now=now())
+        rotate_api_key(api_key_id=key["id"], overlap=timedelta(days=31), actor=SYSTEM, now=now())

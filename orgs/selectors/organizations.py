@@ -3,17 +3,7 @@
 from uuid import UUID
 
 from orgs.errors import OrganizationNotFoundError
-from orgs.models import Membership, Organization, User
-
-__all__ = [
-    "Membership",
-    "Organization",
-    "User",
-    "find_demo_organization",
-    "find_membership",
-    "get_organization",
-    "list_memberships",
-]
+from orgs.models import Membership, Organization
 
 
 def get_organization(*, organization_id: UUID) -> Organization:
