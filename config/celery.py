@@ -21,6 +21,10 @@ app.conf.beat_schedule = {
         "task": "gateway.prune_idempotency_keys",
         "schedule": crontab(minute="17"),
     },
+    "delete orphaned inputs": {
+        "task": "gateway.delete_orphaned_inputs",
+        "schedule": crontab(minute="7"),
+    },
     "prune quotes": {
         "task": "gateway.prune_quotes",
         "schedule": crontab(minute="27", hour="3"),

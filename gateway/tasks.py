@@ -7,6 +7,7 @@ from celery import shared_task
 from core.clock import now
 from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
+from gateway.services.inputs import delete_orphaned_inputs
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import (
     delete_expired_test_generations,
@@ -42,6 +43,12 @@ def prune_quotes_task(**_: object) -> None:
 def delete_expired_test_generations_task(**_: object) -> None:
     """Delete what test keys made more than seven days ago."""
     delete_expired_test_generations(before=now() - TEST_RETENTION)
+
+
+@shared_task(name="gateway.delete_orphaned_inputs", ignore_result=True)
+def delete_orphaned_inputs_task(**_: object) -> None:
+    """Delete images sent along with requests that never became generations."""
+    delete_orphaned_inputs(now=now())
 
 
 @shared_task(name="gateway.prune_webhook_deliveries", ignore_result=True)

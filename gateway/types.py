@@ -186,6 +186,11 @@ class GenerationView:
         return tuple(index for index in range(self.parameters["n"]) if index not in missing)
 
     @property
+    def operation(self) -> Operation:
+        """Return what was asked for."""
+        return Operation(self.parameters.get("operation", Operation.GENERATION))
+
+    @property
     def is_terminal(self) -> bool:
         """Return whether the generation has ended."""
         return self.finished_at is not None

@@ -29,7 +29,7 @@ def read_body(request: HttpRequest) -> bytes:
     if LENGTH.fullmatch(declared):
         if int(declared) > limit:
             raise _too_large(limit)
-        body = _read(request, int(declared))
+        body = read_some(request, int(declared))
         if len(body) < int(declared):
             raise InvalidJSONError("The request body ended early.")
         return body
@@ -40,7 +40,7 @@ def read_body(request: HttpRequest) -> bytes:
         raise InvalidJSONError("Send the body with a Content-Length, or chunked and not coded.")
     chunks: list[bytes] = []
     total = 0
-    while chunk := _read(request, CHUNK_BYTES):
+    while chunk := read_some(request, CHUNK_BYTES):
         total += len(chunk)
         if total > limit:
             raise _too_large(limit)
@@ -84,8 +84,8 @@ def _without_nulls(value: object) -> object:
     return value
 
 
-def _read(request: HttpRequest, size: int) -> bytes:
-    """Read up to `size` bytes, within the time a body may take.
+def read_some(request: HttpRequest, size: int) -> bytes:
+    """Read up to `size` bytes of a body, within the time that may take.
 
     Raises:
         InvalidJSONError: The body is malformed, was cut, or did not arrive in time.

@@ -1,11 +1,13 @@
-"""Answering `POST /v1/images/generations`: accept, wait without holding anything, deliver."""
+"""Answering requests for images: accept, wait without holding anything, deliver."""
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import gevent
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from gevent.event import Event
@@ -29,11 +31,15 @@ from gateway.api.delivery import (
     record_hang_up_eventually,
 )
 from gateway.api.errors import SHAPES, as_response, envelope
+from gateway.api.forms import read_form
 from gateway.api.limiting import metered
 from gateway.api.middleware import request_uuid
 from gateway.api.streaming import stream_answer
 from gateway.errors import InvalidRequestError
+from gateway.parameters.edit import parse_edit
+from gateway.parameters.files import SentFile
 from gateway.parameters.generation import parse_generation
+from gateway.parameters.types import GenerationRequest
 from gateway.selectors.generations import get_generation
 from gateway.services.processes import Kind, current_process
 from gateway.services.requests.adoption import adopt_undelivered, attach_connection
@@ -46,7 +52,7 @@ from gateway.services.requests.generations import (
 )
 from gateway.services.requests.waiting import waiting_room
 from gateway.services.runs.looking import look
-from gateway.types import Connection, GenerationView
+from gateway.types import Connection, GenerationView, Operation
 from orgs.services.api_keys import Caller, require_active
 
 MAX_KEY_LENGTH = 255
@@ -62,24 +68,60 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Post:
-    """A parsed request."""
+    """A request that was read.
 
-    body: object
+    Attributes:
+        parse: Checks it, and resolves its defaults.
+        files: Sent along.
+    """
+
+    parse: Callable[[], GenerationRequest]
     submission: Submission
     is_async: bool
-
-    @property
-    def is_stream(self) -> bool:
-        """Whether events are wanted; known to be a boolean once the request is accepted."""
-        return isinstance(self.body, dict) and self.body.get("stream") is True
+    is_stream: bool
+    files: Sequence[SentFile] = ()
 
 
 def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
-    """Serve one request for images.
+    """Serve one request for images of a prompt.
 
     No database connection is held while it waits and while it answers.
     """
-    post = _read(request, livemode=caller.livemode)
+    body = parse_json(read_body(request))
+    post = _post(
+        request,
+        caller,
+        body,
+        is_stream=isinstance(body, dict) and body.get("stream") is True,
+        parse=lambda: parse_generation(body, default_model=caller.default_model or None),
+    )
+    return _serve(request, caller, post)
+
+
+def edit(request: HttpRequest, caller: Caller, operation: Operation) -> HttpResponseBase:
+    """Serve one request for an edit or a variation of images; as `generate`.
+
+    The images are read to disk, and stored once the request is known to be a new one.
+    """
+    with read_form(request) as form:
+        post = _post(
+            request,
+            caller,
+            form.canonical,
+            is_stream=form.fields.get("stream", "").lower() == "true",
+            parse=lambda: parse_edit(
+                form.fields,
+                form.files,
+                operation=operation,
+                default_model=caller.default_model or None,
+                max_pixels=settings.IMAGE_MAX_PIXELS,
+            ),
+            files=form.files,
+        )
+        return _serve(request, caller, post)
+
+
+def _serve(request: HttpRequest, caller: Caller, post: _Post) -> HttpResponseBase:
     client = ClientSocket(request)
     # Before the generation can exist, hence before it can end.
     room = waiting_room()
@@ -109,26 +151,34 @@ def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     return _deliver(view, body_of(view), connection_id, client, replayed=replayed)
 
 
-def _read(request: HttpRequest, *, livemode: bool) -> _Post:
+def _post(
+    request: HttpRequest,
+    caller: Caller,
+    body: object,
+    *,
+    is_stream: bool,
+    parse: Callable[[], GenerationRequest],
+    files: Sequence[SentFile] = (),
+) -> _Post:
+    """Take from a request what identifies it; `body` is what makes it another than others."""
     key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not 0 < len(key) <= MAX_KEY_LENGTH:
         raise InvalidRequestError(
             f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters.", param="Idempotency-Key"
         )
-    body = parse_json(read_body(request))
     uuid = request_uuid(request)
     prefer = request.META.get("HTTP_PREFER", "")
     retry_count = request.META.get("HTTP_X_STAINLESS_RETRY_COUNT", "0")
     return _Post(
-        body,
-        Submission(
+        parse=parse,
+        submission=Submission(
             generation_id=uuid,
             fingerprint=fingerprint(
                 method="POST",
                 path=request.path,
                 value=body,
                 prefer=prefer,
-                livemode=livemode,
+                livemode=caller.livemode,
             ),
             connection=Connection(
                 id=uuid,
@@ -139,6 +189,8 @@ def _read(request: HttpRequest, *, livemode: bool) -> _Post:
             client_request_id=request.META.get("HTTP_X_CLIENT_REQUEST_ID", ""),
         ),
         is_async=_prefers_async(prefer),
+        is_stream=is_stream,
+        files=files,
     )
 
 
@@ -165,10 +217,14 @@ def _accept(request: HttpRequest, caller: Caller, post: _Post) -> tuple[Accepted
         found = adopt_undelivered(caller=caller, submission=submission, now=moment)
     if found is None:
         require_active(caller=caller)
-        parsed = parse_generation(post.body, default_model=caller.default_model or None)
+        parsed = post.parse()
         with metered(request, caller, images=parsed.n) as limits:
             found = accept_generation(
-                caller=caller, request=parsed, submission=submission, now=moment
+                caller=caller,
+                request=parsed,
+                submission=submission,
+                now=moment,
+                files=post.files,
             )
             limits.settle(found)
     if found.created:

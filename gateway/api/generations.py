@@ -13,7 +13,7 @@ from core.ids import parse_request_id, request_id
 from gateway.api.answers import dropped_header, generation_resource, headers_of, poll_header
 from gateway.api.authentication import caller_of, django_request
 from gateway.api.delivery import ClientSocket
-from gateway.api.generating import generate
+from gateway.api.generating import edit, generate
 from gateway.api.streaming import attach
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.parameters.fields import Body, text_field, word_field
@@ -22,6 +22,7 @@ from gateway.selectors.generations import get_generation
 from gateway.selectors.listing import STATUSES, Filters, find_cursor, list_generations
 from gateway.services.requests.cancellation import withdraw_generation
 from gateway.services.requests.estimates import estimate
+from gateway.types import Operation
 from orgs.services.api_keys import Caller
 
 DEFAULT_LIMIT = 20
@@ -45,6 +46,24 @@ class GenerationsView(APIView):
         """List the organization's generations, newest first."""
         caller = caller_of(request, scope="images:read")
         return _list(django_request(request), caller)
+
+
+class EditsView(APIView):
+    """`/v1/images/edits`."""
+
+    def post(self, request: Request) -> HttpResponseBase:
+        """Edit the images of a form by its prompt; answers as a generation does."""
+        caller = caller_of(request, scope="images:write")
+        return edit(django_request(request), caller, Operation.EDIT)
+
+
+class VariationsView(APIView):
+    """`/v1/images/variations`."""
+
+    def post(self, request: Request) -> HttpResponseBase:
+        """Vary the image of a form; answers as a generation does."""
+        caller = caller_of(request, scope="images:write")
+        return edit(django_request(request), caller, Operation.VARIATION)
 
 
 class GenerationView(APIView):

@@ -35,7 +35,7 @@ def model_resources(
 
     One query, however many models; at times two more, for the state of breakers and of routes.
     """
-    cells = [cell for model in models for cell in _cells(model)]
+    cells = [cell for model in models for cell in (*_cells(model), *_input_cells(model))]
     quotes = dict(
         zip(
             cells,
@@ -78,6 +78,7 @@ def _resource(model: Model, view: _View) -> dict[str, object]:
         "parameters": sorted(
             {*model.takes, "partial_images"} if model.has_partial_images else model.takes
         ),
+        "edits": _edits(model, view),
         "max_n": model.max_n,
         "max_prompt_length": model.prompt_limit,
         "expected_latency": {"p50_s": p50_s, "p95_s": p95_s},
@@ -92,6 +93,24 @@ def _resource(model: Model, view: _View) -> dict[str, object]:
             for cell in _cells(model)
             if (quote := view.quotes[cell]) is not None
         ],
+    }
+
+
+def _edits(model: Model, view: _View) -> dict[str, object] | None:
+    """Return what the model takes to edit, and the price of each image sent along."""
+    if not model.max_inputs:
+        return None
+    priced = [view.quotes[cell] for cell in _input_cells(model)]
+    prices = [quote.unit_micros for quote in priced if quote is not None]
+    return {
+        "max_images": model.max_inputs,
+        "mask": model.edits_with("mask"),
+        "input_fidelity": model.edits_with("input_fidelity"),
+        "input_amount": (
+            format_amount(prices[1] - prices[0], view.caller.currency)
+            if len(prices) == len(priced)
+            else None
+        ),
     }
 
 
@@ -131,3 +150,12 @@ def _cells(model: Model) -> list[Cell]:
         for size in model.sizes.listed
         for quality in model.qualities or ("",)
     ]
+
+
+def _input_cells(model: Model) -> list[Cell]:
+    """Return the default image without and with one image sent along; none if it cannot edit."""
+    if not model.max_inputs:
+        return []
+    size = model.default_size
+    plain = Cell(model.key, str(size), model.default_quality or "", size.pixels)
+    return [plain, plain._replace(inputs=1)]

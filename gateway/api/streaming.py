@@ -37,7 +37,7 @@ from gateway.storage import (
     private_storage,
     public_storage,
 )
-from gateway.types import GenerationView
+from gateway.types import GenerationView, Operation
 from orgs.services.api_keys import Caller
 
 EVENTS: Final = "text/event-stream"
@@ -167,7 +167,7 @@ class EventStream:
                 **_echo(self._view, stream.info.content_type),
                 "partial_image_index": index,
             }
-            yield from _image_event("partial_image", int(time.time()), stream, fields)
+            yield from _image_event(self._name("partial_image"), int(time.time()), stream, fields)
 
     def _ending(self) -> Iterator[bytes]:
         view = self._view
@@ -186,7 +186,11 @@ class EventStream:
         }
         created_at = int((view.finished_at or view.created_at).timestamp())
         stream = yield from _opened(storage, image.key)
-        yield from _image_event("completed", created_at, stream, fields)
+        yield from _image_event(self._name("completed"), created_at, stream, fields)
+
+    def _name(self, kind: str) -> str:
+        is_made = self._view.operation is Operation.GENERATION
+        return f"{'image_generation' if is_made else 'image_edit'}.{kind}"
 
     def _unknown_outcome(self) -> Answer:
         return envelope(
@@ -309,9 +313,8 @@ def _opened(storage: ImageStorage, key: str) -> Generator[bytes, None, ObjectStr
 
 
 def _image_event(
-    kind: str, created_at: int, stream: ObjectStream, fields: Mapping[str, object]
+    name: str, created_at: int, stream: ObjectStream, fields: Mapping[str, object]
 ) -> Iterator[bytes]:
-    name = f"image_generation.{kind}"
     rest = orjson.dumps({"created_at": created_at, **fields})
     with stream:
         yield f'event: {name}\ndata: {{"type":"{name}","b64_json":"'.encode()

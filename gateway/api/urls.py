@@ -2,7 +2,12 @@
 
 from django.urls import path
 
-from gateway.api.generations import GenerationsView, GenerationView
+from gateway.api.generations import (
+    EditsView,
+    GenerationsView,
+    GenerationView,
+    VariationsView,
+)
 from gateway.api.media import public_image
 from gateway.api.quotes import QuotesView
 from gateway.api.reference.views import AssetView, DocumentView, GuideView, PageView
@@ -26,6 +31,8 @@ from gateway.api.webhooks import (
 urlpatterns = [
     path("v1/images/generations", GenerationsView.as_view()),
     path("v1/images/generations/<str:generation_id>", GenerationView.as_view()),
+    path("v1/images/edits", EditsView.as_view()),
+    path("v1/images/variations", VariationsView.as_view()),
     path("v1/images/quotes", QuotesView.as_view()),
     path("v1/models", ModelsView.as_view()),
     path("v1/models/<path:model_id>", ModelView.as_view()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol, Self
 
@@ -47,6 +47,24 @@ def size(text: str) -> Size:
     if parsed is None:
         raise ValueError(f"not a size: {text!r}")
     return parsed
+
+
+def nearest_shape(sizes: Iterable[Size], wanted: Size, usual: Size) -> Size:
+    """Return the size whose shape is nearest to the wanted one's, at about the usual area.
+
+    Args:
+        sizes: To choose from; those with more than twice the usual area are left out.
+        wanted: Only its shape counts.
+        usual: Stands in where all are left out.
+    """
+
+    def difference(candidate: Size) -> tuple[float, int]:
+        shapes = candidate.width / candidate.height, wanted.width / wanted.height
+        # Rounded, so that sizes of practically one shape are told apart by their area.
+        return round(abs(math.log(shapes[0] / shapes[1])), 1), abs(candidate.pixels - usual.pixels)
+
+    fitting = [candidate for candidate in sizes if candidate.pixels <= 2 * usual.pixels]
+    return min(fitting, key=difference, default=usual)
 
 
 class SizeRule(Protocol):

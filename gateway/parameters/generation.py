@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.catalog.registry import catalog
-from gateway.catalog.sizes import Size
+from gateway.catalog.sizes import Size, nearest_shape
 from gateway.catalog.types import Family, Model
 from gateway.errors import (
     InvalidJSONError,
@@ -23,7 +24,8 @@ from gateway.parameters.fields import (
     text_field,
     word_field,
 )
-from gateway.parameters.types import GenerationRequest, ResponseFormat
+from gateway.parameters.types import GenerationRequest, InputFile, ResponseFormat
+from gateway.types import Operation
 
 AUTO: Final = "auto"
 FULL_QUALITY = 100
@@ -35,6 +37,8 @@ OUTPUT_FORMATS = ("png", "jpeg", "webp")
 BACKGROUNDS = (AUTO, "transparent", "opaque")
 MODERATIONS = (AUTO, "low")
 STYLES = ("vivid", "natural")
+FIDELITIES = ("low", "high")
+EDIT_FIELDS = frozenset({"input_fidelity"})
 
 KNOWN_FIELDS = frozenset(
     {
@@ -71,12 +75,27 @@ _GPT_SIZES = frozenset({"1536x1024", "1024x1536"})
 DROPPED_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 
-def parse_generation(body: object, *, default_model: str | None) -> GenerationRequest:
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """The checked files that came with a request, and what they are for."""
+
+    operation: Operation = Operation.GENERATION
+    inputs: tuple[InputFile, ...] = ()
+    mask: InputFile | None = None
+
+
+NONE = Attachments()
+
+
+def parse_generation(
+    body: object, *, default_model: str | None, attachments: Attachments = NONE
+) -> GenerationRequest:
     """Check a generation request and resolve its defaults.
 
     Args:
         body: The decoded JSON; nulls count as absent.
         default_model: The organization's own default, for requests that name no model.
+        attachments: Of an edit or a variation.
 
     Raises:
         InvalidJSONError: The body is not an object.
@@ -89,8 +108,9 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
         raise InvalidJSONError("The body must be a JSON object.")
     sent: Body = {name: value for name, value in body.items() if value is not None}
     model = _model(sent, default_model)
-    dropped = _Dropped(name for name in sent if name not in KNOWN_FIELDS)
-    prompt = _prompt(sent, model)
+    known = KNOWN_FIELDS | EDIT_FIELDS if attachments.inputs else KNOWN_FIELDS
+    dropped = _Dropped(name for name in sent if name not in known)
+    prompt = _prompt(sent, model, attachments)
     n = _n(sent, model)
     stream, partial_images = _streaming(sent, model, n, dropped)
     output_format, compression = _output(sent, model)
@@ -99,7 +119,7 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
         requested_model=model.id,
         prompt=prompt,
         n=n,
-        size=_size(sent, model, dropped),
+        size=_size(sent, model, dropped, _auto_size(model, attachments)),
         quality=_quality(sent, model, dropped),
         style=_style(sent, model, dropped),
         response_format=_response_format(sent, model),
@@ -114,6 +134,10 @@ def parse_generation(body: object, *, default_model: str | None) -> GenerationRe
         dropped=dropped.names(),
         stream=stream,
         partial_images=partial_images,
+        operation=attachments.operation,
+        inputs=attachments.inputs,
+        mask=attachments.mask,
+        input_fidelity=_input_fidelity(sent, model, attachments, dropped),
     )
 
 
@@ -157,7 +181,11 @@ def _model(sent: Body, default_model: str | None) -> Model:
     return model
 
 
-def _prompt(sent: Body, model: Model) -> str:
+def _prompt(sent: Body, model: Model, attachments: Attachments) -> str:
+    if attachments.operation is not Operation.GENERATION and not model.max_inputs:
+        raise UnsupportedValueError(f"{model.id} cannot edit images.", param="model")
+    if attachments.operation is Operation.VARIATION:
+        return ""
     prompt = text_field(sent, "prompt", max_length=model.prompt_limit)
     if prompt is None or not prompt.strip():
         raise MissingParameterError("`prompt` is required and may not be blank.", param="prompt")
@@ -180,10 +208,18 @@ def _streaming(sent: Body, model: Model, n: int, dropped: _Dropped) -> tuple[boo
     return stream, partial_images
 
 
-def _size(sent: Body, model: Model, dropped: _Dropped) -> Size:
+def _auto_size(model: Model, attachments: Attachments) -> Size:
+    """Return the model's default, or for an edit the usual size of the first image's shape."""
+    if attachments.operation is not Operation.EDIT:
+        return model.default_size
+    first = attachments.inputs[0]
+    return nearest_shape(model.sizes.listed, Size(first.width, first.height), model.default_size)
+
+
+def _size(sent: Body, model: Model, dropped: _Dropped, auto: Size) -> Size:
     text = text_field(sent, "size")
     if text is None or text == AUTO:
-        return model.default_size
+        return auto
     wanted = Size.parse(text)
     if wanted is not None and model.sizes.allows(wanted):
         return wanted
@@ -271,6 +307,18 @@ def _moderation(sent: Body, model: Model, dropped: _Dropped) -> str | None:
     if (text_field(sent, "moderation") or AUTO) != AUTO:
         dropped.add("moderation")
     return None
+
+
+def _input_fidelity(
+    sent: Body, model: Model, attachments: Attachments, dropped: _Dropped
+) -> str | None:
+    if attachments.operation is Operation.GENERATION:
+        return None
+    word = word_field(sent, "input_fidelity", FIDELITIES)
+    if word is not None and not model.edits_with("input_fidelity"):
+        dropped.add("input_fidelity")
+        return None
+    return word
 
 
 def _seed(sent: Body, model: Model, dropped: _Dropped) -> int | None:

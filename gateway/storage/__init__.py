@@ -18,16 +18,27 @@ from gateway.storage.errors import (
     StorageUnavailableError,
 )
 from gateway.storage.guard import forbid_open_transaction, release_connections
-from gateway.storage.keys import image_key, partial_key, partials_prefix, request_prefix
+from gateway.storage.keys import (
+    INPUTS_ROOT,
+    image_key,
+    input_key,
+    inputs_prefix,
+    partial_key,
+    partials_prefix,
+    request_prefix,
+)
+from gateway.storage.source import ObjectSource
 from gateway.storage.types import ObjectInfo, ObjectStream, Stored, StoredObject
 
 __all__ = [
     "CHUNK_BYTES",
+    "INPUTS_ROOT",
     "ChecksumMismatchError",
     "ImageStorage",
     "NotModifiedError",
     "ObjectInfo",
     "ObjectNotFoundError",
+    "ObjectSource",
     "ObjectStream",
     "PrivateImageStorage",
     "PublicImageStorage",
@@ -39,6 +50,8 @@ __all__ = [
     "ensure_buckets",
     "forbid_open_transaction",
     "image_key",
+    "input_key",
+    "inputs_prefix",
     "partial_key",
     "partials_prefix",
     "private_storage",

@@ -7,7 +7,7 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
 from boto3.s3.transfer import TransferConfig
 from botocore.response import StreamingBody
@@ -121,6 +121,34 @@ class ImageStorage(S3Storage):  # type: ignore[misc]  # the base class ships no 
             else:
                 return Stored(key, sha256, len(data), existed=False)
         raise StorageUnavailableError("the key is taken, but holds no object")
+
+    def put_file(
+        self, key: str, file: BinaryIO, *, size: int, content_type: str, sha256: str
+    ) -> None:
+        """Store a file, reading it from its beginning; what has the key is replaced.
+
+        Args:
+            key: See `gateway.storage.input_key`.
+            file: Open for reading, and seekable.
+            size: Bytes in it.
+            content_type: Media type it is kept with.
+            sha256: Hex digest of the bytes, which the server checks.
+
+        Raises:
+            ChecksumMismatchError: `sha256` is not that of the bytes that arrived.
+            StorageUnavailableError: Unreachable.
+        """
+        file.seek(0)
+        with translated_errors():
+            self.client.put_object(
+                Bucket=self.bucket_name,
+                Key=key,
+                Body=file,
+                ContentLength=size,
+                ContentType=content_type,
+                CacheControl="private, no-store",
+                ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode("ascii"),
+            )
 
     def _adopt(self, key: str) -> Stored | None:
         try:

@@ -29,6 +29,7 @@ class Operation:
     Attributes:
         scope: What the key must be allowed; None where no key is asked for.
         body: The name of the body's schema.
+        media: The body's media type.
         answers: OpenAPI's response objects of success, by status.
         errors: What it may answer beside what every call with a key does.
         error_headers: What its errors may carry beside what every error does.
@@ -41,6 +42,7 @@ class Operation:
     scope: str | None = None
     parameters: tuple[Schema, ...] = ()
     body: str | None = None
+    media: str = JSON
     examples: Mapping[str, object] = field(default_factory=dict)
     answers: Mapping[int, Schema]
     errors: tuple[Failure, ...] = ()
@@ -64,7 +66,7 @@ class Operation:
                 content["examples"] = {
                     name: {"value": value} for name, value in self.examples.items()
                 }
-            operation["requestBody"] = {"required": True, "content": {JSON: content}}
+            operation["requestBody"] = {"required": True, "content": {self.media: content}}
         errors = (*self.errors, *OF_A_KEY) if self.scope else self.errors
         operation["responses"] = {
             **{str(status): response for status, response in self.answers.items()},

@@ -13,6 +13,7 @@ from gateway.errors import GenerationRunningError, ImagesNotDeletedError, NotFou
 from gateway.models import Artifact, Attempt, Generation
 from gateway.storage import (
     StorageError,
+    inputs_prefix,
     private_storage,
     public_storage,
     release_connections,
@@ -126,6 +127,7 @@ def _delete_objects(organization_id: UUID, generation_id: UUID) -> None:
     try:
         for storage in (public_storage(), private_storage()):
             storage.delete_prefix(prefix)
+        private_storage().delete_prefix(inputs_prefix(organization_id, generation_id))
         left = [
             key
             for is_public, key in keys

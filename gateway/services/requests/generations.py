@@ -1,6 +1,6 @@
 """Accepting a generation: quote, authorize and enqueue in one transaction, or attach to one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -24,7 +24,9 @@ from gateway.errors import (
 )
 from gateway.models import Generation, IdempotencyKey
 from gateway.parameters.canonical import to_canonical
+from gateway.parameters.files import SentFile
 from gateway.parameters.types import GenerationRequest
+from gateway.services.inputs import kept_inputs
 from gateway.services.requests.creation import HoldMissing, insert_generation, insert_with_hold
 from gateway.services.requests.quotes import (
     current_terms,
@@ -74,13 +76,19 @@ class Accepted:
 
 
 def accept_generation(
-    *, caller: Caller, request: GenerationRequest, submission: Submission, now: datetime
+    *,
+    caller: Caller,
+    request: GenerationRequest,
+    submission: Submission,
+    now: datetime,
+    files: Sequence[SentFile] = (),
 ) -> Accepted:
     """Create a generation with its hold, or attach to the one its `Idempotency-Key` stands for.
 
     One durable transaction: idempotency row, quote, generation, hold, budgets, balance, in this
     order.
-    Nothing is written when it raises. A worker is woken after the commit.
+    Nothing is written when it raises. A worker is woken after the commit. Files sent along are
+    stored before, and deleted again if no generation comes of them.
 
     Raises:
         ModelNotAllowedError: The key may not use the model.
@@ -88,6 +96,7 @@ def accept_generation(
         QuoteMismatchError, QuoteExpiredError: The quote it names cannot be used for it.
         InsufficientBalanceError, BudgetExceededError: The money does not suffice.
         ConcurrencyExceededError: Too many jobs in flight.
+        ProviderUnavailableError: No provider of the model is there, or no storage for the files.
         IdempotencyKeyReusedError: The key was used with another request.
     """
     require_model_allowed(caller=caller, request=request)
@@ -118,7 +127,15 @@ def accept_generation(
         quote=quote,
         now=now,
     )
-    accepted = retrying(create, committed=lambda: _already_created(submission))
+    with kept_inputs(
+        organization_id=caller.organization_id,
+        generation_id=submission.generation_id,
+        request=request,
+        files=files,
+    ) as inputs:
+        accepted = retrying(create, committed=lambda: _already_created(submission))
+        if accepted is not None:
+            inputs.keep()
     if accepted is not None:
         wake(plan.steps[0]["queue"])
         return accepted
@@ -127,7 +144,9 @@ def accept_generation(
     )
     if attached is None:
         # The row that was in the way has just been forgotten by a failure: this request is new.
-        return accept_generation(caller=caller, request=request, submission=submission, now=now)
+        return accept_generation(
+            caller=caller, request=request, submission=submission, now=now, files=files
+        )
     return attached
 
 

@@ -33,6 +33,7 @@ class QuoteView:
     size: str
     quality: str | None
     images: int
+    inputs: int
     unit_micros: int
     currency: str
     expires_at: datetime
@@ -43,19 +44,23 @@ class QuoteView:
         return self.unit_micros * self.images
 
 
-def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -> QuoteView:
+def create_quote(
+    *, caller: Caller, request: GenerationRequest, now: datetime, inputs: int = 0
+) -> QuoteView:
     """Promise the present price of a request for ten minutes. One row is written.
+
+    `inputs` counts the images, a mask included, that an edit will be sent along with.
 
     Raises:
         ModelNotAllowedError: The key may not use the model.
         ModelNotPricedError, FxRateStaleError: There is no price.
     """
     require_model_allowed(caller=caller, request=request)
-    terms = current_terms(caller=caller, request=request, now=now)
+    terms = current_terms(caller=caller, request=request, now=now, inputs=inputs)
     row = Quote.objects.create(
         organization_id=caller.organization_id,
         livemode=caller.livemode,
-        **_price_inputs(request),
+        **_price_inputs(request, inputs),
         currency=terms.currency,
         unit_micros=terms.unit_micros,
         list_unit_micros=terms.list_unit_micros,
@@ -77,6 +82,7 @@ def create_quote(*, caller: Caller, request: GenerationRequest, now: datetime) -
         size=str(request.size),
         quality=request.quality,
         images=request.n,
+        inputs=inputs,
         unit_micros=terms.unit_micros,
         currency=terms.currency,
         expires_at=row.expires_at,
@@ -101,8 +107,10 @@ def require_model_allowed(*, caller: Caller, request: GenerationRequest) -> None
             )
 
 
-def current_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuote:
-    """Price one image of a request as of now.
+def current_terms(
+    *, caller: Caller, request: GenerationRequest, now: datetime, inputs: int | None = None
+) -> UnitQuote:
+    """Price one image of a request as of now, with what it, or who asks, says is sent along.
 
     Raises:
         ModelNotPricedError, FxRateStaleError: There is no price.
@@ -115,7 +123,7 @@ def current_terms(*, caller: Caller, request: GenerationRequest, now: datetime) 
             str(request.size),
             request.quality or "",
             request.size.pixels,
-            len(request.files),
+            len(request.files) if inputs is None else inputs,
         ),
         now=now,
     )
@@ -130,7 +138,7 @@ def quoted_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -
     """
     row = _find(caller, request)
     wanted = {
-        **_price_inputs(request),
+        **_price_inputs(request, len(request.files)),
         "currency": caller.currency,
         "livemode": caller.livemode,
     }
@@ -184,14 +192,14 @@ def _find(caller: Caller, request: GenerationRequest) -> Quote:
     return row
 
 
-def _price_inputs(request: GenerationRequest) -> dict[str, str | int]:
+def _price_inputs(request: GenerationRequest, inputs: int) -> dict[str, str | int]:
     """Return what a price depends on, and a quote is bound to."""
     return {
         "model_key": request.model.key,
         "size": str(request.size),
         "quality": request.quality or "",
         "count": request.n,
-        "inputs": len(request.files),
+        "inputs": inputs,
     }
 
 

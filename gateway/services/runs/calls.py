@@ -41,6 +41,7 @@ from gateway.services.breakers import (
     record_success,
 )
 from gateway.services.costing import actual_cost, full_cost, partials_of
+from gateway.services.inputs import input_images
 from gateway.services.routing import SANDBOX, endpoint_of, route_of
 from gateway.services.runs.attempts import (
     Outcome,
@@ -260,8 +261,13 @@ def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
 def _call(job: Job) -> ProviderResult:
     run = job.run
     adapter = adapter_for(job.attempt.provider)
+    inputs, mask = input_images(
+        organization_id=run.organization_id,
+        generation_id=run.claim.generation_id,
+        request=run.request,
+    )
     call = Call(
-        request=job.fitted.image_request,
+        request=replace(job.fitted.image_request, inputs=inputs, mask=mask),
         endpoint=job.endpoint,
         http=shared_client(
             allow_private=settings.ALLOW_PRIVATE_UPSTREAMS,

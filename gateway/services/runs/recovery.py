@@ -32,7 +32,13 @@ from gateway.services.runs.history import WORKER_LOST, read_history
 from gateway.services.runs.partials import delete_partials, generations_with_old_partials
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import served_by
-from gateway.storage import ImageStorage, private_storage, public_storage, request_prefix
+from gateway.storage import (
+    ImageStorage,
+    inputs_prefix,
+    private_storage,
+    public_storage,
+    request_prefix,
+)
 from gateway.types import StoredImage
 
 HOLD_GRACE = timedelta(seconds=60)
@@ -174,6 +180,8 @@ def delete_stray_objects(generation: Generation) -> int:
     strays = [found.key for found in storage.list_prefix(prefix) if found.key not in kept]
     for key in strays:
         storage.delete(key)
+    if generation.parameters.get("inputs"):
+        private_storage().delete_prefix(inputs_prefix(generation.organization_id, generation.id))
     Generation.objects.filter(id=generation.id).update(has_stray_objects=False)
     return len(strays)
 

@@ -1,5 +1,6 @@
 """Calls of images and generations."""
 
+from dataclasses import replace
 from typing import Final
 
 from billing.errors import (
@@ -116,7 +117,52 @@ _CREATE: Final = Operation(
     error_headers=headers.OF_AN_ANSWER,
 )
 
+_FORM: Final = "multipart/form-data"
+
+
+def _of_a_form(operation: str, summary: str, description: str, *, body: str) -> Operation:
+    """Return a call that is sent images, and answers as one for images of a prompt does."""
+    return replace(
+        _CREATE,
+        id=operation,
+        summary=summary,
+        description=description,
+        body=body,
+        media=_FORM,
+        examples={},
+        answers={
+            **_CREATE.answers,
+            200: answer(
+                "The images, or events as they come.",
+                ref("ImagesResponse"),
+                headers=(*headers.OF_AN_ANSWER, "Cache-Control"),
+                more={EVENTS: ref("ImageEditStreamEvent")},
+            ),
+        },
+    )
+
+
 IMAGE_OPERATIONS: Final = {
+    "EditsView": {
+        "post": _of_a_form(
+            "createImageEdit",
+            "Edit images",
+            "Makes an image of a prompt and of images that are sent along: PNG, JPEG or WebP, of"
+            " which the model has a greatest number (`edits.max_images`). Each of them, and a mask,"
+            " adds `edits.input_amount` to the price of each image made. They are deleted when the"
+            " generation has ended.",
+            body="CreateImageEditRequest",
+        )
+    },
+    "VariationsView": {
+        "post": _of_a_form(
+            "createImageVariation",
+            "Vary an image",
+            "Makes variations of one image. Where the model's provider has no variations any more,"
+            " they are made by an edit.",
+            body="CreateImageVariationRequest",
+        )
+    },
     "GenerationsView": {
         "post": _CREATE,
         "get": Operation(
@@ -166,7 +212,7 @@ IMAGE_OPERATIONS: Final = {
                     "The generation, or its events.",
                     ref("Generation"),
                     headers=(*headers.OF_A_GENERATION, "Retry-After", "Cache-Control"),
-                    more={EVENTS: ref("ImageGenStreamEvent")},
+                    more={EVENTS: ref("ImageStreamEvent")},
                 )
             },
             errors=(NotFoundError, InvalidRequestError),
@@ -193,10 +239,11 @@ IMAGE_OPERATIONS: Final = {
             id="createQuote",
             tag="Billing",
             summary="Quote a generation",
-            description="The body is that of a generation. For ten minutes the same request with"
-            " `quote_id` costs this much, once.",
+            description="The body is that of a generation; for an edit, `input_images` counts the"
+            " images that will be sent along. For ten minutes that request with `quote_id` costs"
+            " this much, once.",
             scope="images:write",
-            body="CreateImageRequest",
+            body="CreateQuoteRequest",
             answers={200: answer("The price.", ref("Quote"), headers=("X-Dropped-Params",))},
             errors=_READING,
         )

@@ -8,7 +8,12 @@ from gateway.api.reference.schemas.accounts import ACCOUNT_SCHEMAS
 from gateway.api.reference.schemas.events import EVENT_SCHEMAS
 from gateway.api.reference.schemas.images import IMAGE_SCHEMAS
 from gateway.api.reference.schemas.models import MODEL_SCHEMAS
-from gateway.api.reference.schemas.requests import create_image_request
+from gateway.api.reference.schemas.requests import (
+    create_edit_request,
+    create_image_request,
+    create_quote_request,
+    create_variation_request,
+)
 from gateway.api.reference.schemas.webhooks import WEBHOOK_SCHEMAS
 from gateway.api.reference.shapes import Schema
 
@@ -18,6 +23,9 @@ def schemas() -> Mapping[str, Schema]:
     """Return the schemas."""
     return {
         "CreateImageRequest": create_image_request(),
+        "CreateImageEditRequest": create_edit_request(),
+        "CreateImageVariationRequest": create_variation_request(),
+        "CreateQuoteRequest": create_quote_request(),
         **IMAGE_SCHEMAS,
         **EVENT_SCHEMAS,
         **MODEL_SCHEMAS,

@@ -16,9 +16,6 @@ from gateway.api.reference.shapes import (
 )
 from gateway.parameters.generation import BACKGROUNDS, OUTPUT_FORMATS
 
-PARTIAL: Final = "image_generation.partial_image"
-COMPLETED: Final = "image_generation.completed"
-
 
 def _event(kind: str, description: str, **more: Schema) -> Schema:
     return record(
@@ -36,26 +33,42 @@ def _event(kind: str, description: str, **more: Schema) -> Schema:
     )
 
 
-EVENT_SCHEMAS: Final[dict[str, Schema]] = {
-    "ImageGenStreamEvent": {
-        "description": "The `data` of one event. A stream has comments as heartbeats, the partial"
-        " images, and at its end the completed event or, without an event name, an error.",
-        "anyOf": [
-            ref("ImageGenPartialImageEvent"),
-            ref("ImageGenCompletedEvent"),
-            ref("GatewayError"),
-        ],
-    },
-    "ImageGenPartialImageEvent": _event(
-        PARTIAL, "The image as far as it is drawn.", partial_image_index=integer("Counts from 0.")
-    ),
-    "ImageGenCompletedEvent": _event(
-        COMPLETED,
-        "The image, stored and paid for.",
-        usage=ref("ImageGenUsage"),
-        url=text("Where it is.", format="uri"),
-        cost=record(
-            "What was charged.", {"amount": amount("What was charged."), "currency": currency()}
+def _events(prefix: str, kind: str) -> dict[str, Schema]:
+    """Return the schemas of one kind of stream."""
+    return {
+        f"{prefix}StreamEvent": {
+            "description": "The `data` of one event. A stream has comments as heartbeats, the"
+            " partial images, and at its end the completed event or, without an event name, an"
+            " error.",
+            "anyOf": [
+                ref(f"{prefix}PartialImageEvent"),
+                ref(f"{prefix}CompletedEvent"),
+                ref("GatewayError"),
+            ],
+        },
+        f"{prefix}PartialImageEvent": _event(
+            f"{kind}.partial_image",
+            "The image as far as it is drawn.",
+            partial_image_index=integer("Counts from 0."),
         ),
-    ),
+        f"{prefix}CompletedEvent": _event(
+            f"{kind}.completed",
+            "The image, stored and paid for.",
+            usage=ref("ImageGenUsage"),
+            url=text("Where it is.", format="uri"),
+            cost=record(
+                "What was charged.",
+                {"amount": amount("What was charged."), "currency": currency()},
+            ),
+        ),
+    }
+
+
+EVENT_SCHEMAS: Final[dict[str, Schema]] = {
+    **_events("ImageGen", "image_generation"),
+    **_events("ImageEdit", "image_edit"),
+    "ImageStreamEvent": {
+        "description": "An event of whichever the generation is.",
+        "anyOf": [ref("ImageGenStreamEvent"), ref("ImageEditStreamEvent")],
+    },
 }

@@ -157,6 +157,7 @@ IMAGE_SCHEMAS: Final[dict[str, Schema]] = {
             "amount": amount("What the request will cost."),
             "unit_amount": amount("What each image will cost."),
             "images": integer("How many images it is for."),
+            "input_images": integer("How many images may be sent along."),
             "currency": currency(),
             "expires_at": instant("Until when it holds."),
             "model": text(),

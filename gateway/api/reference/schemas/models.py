@@ -45,6 +45,7 @@ MODEL_SCHEMAS: Final[dict[str, Schema]] = {
             "qualities": array(text()),
             "default_quality": nullable(text()),
             "parameters": array(text(), "Optional fields of a request that it knows."),
+            "edits": nullable(ref("ModelEdits")),
             "max_n": integer(),
             "max_prompt_length": integer(),
             "expected_latency": record(
@@ -64,6 +65,17 @@ MODEL_SCHEMAS: Final[dict[str, Schema]] = {
             "success_rate": nullable(number("0 to 1; null without calls.")),
             "p50_s": _SECONDS,
             "p95_s": _SECONDS,
+        },
+    ),
+    "ModelEdits": record(
+        "What it takes to edit images; null for a model that cannot.",
+        {
+            "max_images": integer("Most images of one request, a mask apart."),
+            "mask": boolean("Whether it takes a mask."),
+            "input_fidelity": boolean("Whether it knows the parameter."),
+            "input_amount": nullable(
+                amount("What each image sent along, a mask too, adds to the price of an image.")
+            ),
         },
     ),
     "ModelPrice": record(

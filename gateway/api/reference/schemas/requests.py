@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from gateway.api.reference.shapes import (
+    NULL,
     Schema,
     boolean,
     integer,
@@ -14,9 +15,11 @@ from gateway.api.reference.shapes import (
 )
 from gateway.catalog.registry import catalog
 from gateway.catalog.types import Model
+from gateway.parameters.files import MAX_INPUT_BYTES, MAX_INPUTS, MAX_MASK_BYTES
 from gateway.parameters.generation import (
     AUTO,
     BACKGROUNDS,
+    FIDELITIES,
     FULL_QUALITY,
     MAX_PARTIAL_IMAGES,
     MAX_SEED,
@@ -85,6 +88,83 @@ def create_image_request() -> Schema:
         optional=optional,
         additionalProperties=True,
     )
+
+
+def create_quote_request() -> Schema:
+    """Return the schema."""
+    schema = create_image_request()
+    properties = schema["properties"]
+    assert isinstance(properties, dict)  # noqa: S101 - an object's schema has them
+    inputs = integer(
+        "For an edit: how many images, a mask included, will be sent along.",
+        minimum=0,
+        maximum=MAX_INPUTS + 1,
+        default=0,
+    )
+    return {**schema, "properties": {**properties, "input_images": nullable(inputs)}}
+
+
+def create_edit_request() -> Schema:
+    """Return the schema of an edit's form."""
+    properties = {name: _plain(schema) for name, schema in _properties().items()}
+    return record(
+        "OpenAI's form, with additions. Fields that the model does not know are ignored and named"
+        " in `X-Dropped-Params`.",
+        {
+            "image": _file(
+                f"What to edit: PNG, JPEG or WebP of at most {MAX_INPUT_BYTES:,} bytes. Several are"
+                f" sent as fields of the same name or as `image[]`, {MAX_INPUTS} at most."
+            ),
+            "mask": _file(
+                "A PNG of the first image's size, transparent where that is to be edited, of at"
+                f" most {MAX_MASK_BYTES:,} bytes. Where the model takes one."
+            ),
+            "input_fidelity": words(FIDELITIES, "How closely to keep to the images."),
+            **properties,
+        },
+        optional=[name for name in properties if name != "prompt"] + ["mask", "input_fidelity"],
+    )
+
+
+def create_variation_request() -> Schema:
+    """Return the schema of a variation's form."""
+    kept = ("model", "n", "size", "response_format", "user", "max_cost", "quote_id")
+    properties = {name: _plain(_properties()[name]) for name in kept}
+    return record(
+        "OpenAI's form, with additions.",
+        {"image": _file("What to vary: PNG, JPEG or WebP."), **properties},
+        optional=properties,
+    )
+
+
+def _properties() -> dict[str, Schema]:
+    properties = create_image_request()["properties"]
+    assert isinstance(properties, dict)  # noqa: S101 - an object's schema has them
+    return properties
+
+
+def _plain(schema: Schema) -> Schema:
+    """Return a schema without null, which a form cannot say."""
+    kinds = schema.get("type")
+    if isinstance(kinds, list):
+        return {**schema, "type": kinds[0]}
+    options = schema.get("anyOf")
+    if isinstance(options, list):
+        options = [option for option in options if option != NULL]
+        # What was wrapped to have null beside it is unwrapped.
+        return (
+            {**schema, "anyOf": options}
+            if len(options) > 1
+            else {
+                **{name: value for name, value in schema.items() if name != "anyOf"},
+                **options[0],
+            }
+        )
+    return schema
+
+
+def _file(description: str) -> Schema:
+    return text(description, format="binary")
 
 
 def _choices() -> dict[str, Schema]:
