@@ -38,9 +38,9 @@ def _usage(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     rows = (
         usage(
             organization_id=caller.organization_id,
-            since=asked.since,
-            until=asked.until,
-            bounds=[bucket.start for bucket in asked.buckets],
+            zone=caller.time_zone,
+            period=(asked.since, asked.until),
+            bounds=[asked.buckets[0].start, *(bucket.end for bucket in asked.buckets)],
             group_by=asked.group_by,
         )
         if asked.buckets

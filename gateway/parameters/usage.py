@@ -35,7 +35,7 @@ class UsageRequest:
 
     Attributes:
         since: The first instant that counts in these buckets,
-        until: and the first that no longer does.
+        until: and the first that no longer does; without `end_time` the end of the last bucket.
         next_page: The word for the page that follows; None on the last.
     """
 
@@ -74,7 +74,7 @@ def parse_usage(query: Body, *, time_zone: str, now: datetime) -> UsageRequest:
     return UsageRequest(
         buckets=tuple(Bucket(*pair) for pair in pairwise(bounds)),
         since=max(start, first),
-        until=min(end, rest),
+        until=rest if query.get("end_time") is None else min(end, rest),
         group_by=_group_by(query),
         next_page=f"{_PAGE_PREFIX}{int(rest.timestamp())}" if rest < end else None,
         is_csv=word_field(query, "format", ("json", "csv")) == "csv",

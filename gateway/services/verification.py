@@ -12,6 +12,7 @@ from billing.selectors.holds import open_holds
 from billing.services.verification import snapshot, verify_ledger
 from billing.types import CaptureLine, Finding
 from gateway.models import Artifact, Attempt, Generation
+from gateway.services.rollup_checks import check_rollups
 from gateway.storage import ObjectNotFoundError, private_storage, public_storage
 
 PAGE = 1000
@@ -26,6 +27,7 @@ def verify_money(*, now: datetime, organization_id: UUID | None = None) -> list[
         findings = verify_ledger(now=now, organization_id=organization_id)
         findings += _check_captures(organization_id)
         findings += _check_open_holds(organization_id)
+        findings += check_rollups(organization_id=organization_id)
         if organization_id is None:
             findings += _check_attempt_costs()
     return findings

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from core.clock import now
+from gateway.services.rollups import BATCH, roll_up
 from gateway.services.runs.recovery import sweep
 from gateway.storage import StorageError
 
@@ -20,6 +21,7 @@ ADVISORY_LOCK = 0x6C69656E7A6F2073
 ROUND_EVERY_S = 2.0
 # A longer pause means that this process or the database stood still.
 LARGEST_GAP_S = 10.0
+COUNT_FOR_S = 2.0
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +54,9 @@ class Leadership:
 
 
 class Command(BaseCommand):
-    help = "Recover and expire generations, for ever. Of several sweepers one works at a time."
+    help = (
+        "Recover, expire and count generations, for ever. Of several sweepers one works at a time."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="do one round and exit")
@@ -83,7 +87,13 @@ class Command(BaseCommand):
                     self.watching_since = moment
                 sweep(now=now(), watched_for_s=moment - self.watching_since)
                 self.last_success = time.monotonic()
+                self.count(until=self.last_success + COUNT_FOR_S)
         except (DatabaseError, StorageError) as error:
             logger.warning("sweeper.round_failed error=%s", error)
         finally:
             connection.close()
+
+    def count(self, *, until: float) -> None:
+        """Add facts to the rollups; a long queue of them waits for the next rounds."""
+        while roll_up() == BATCH and time.monotonic() < until:
+            pass

@@ -1,0 +1,20 @@
+"""Make rollups anew from what they count."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from billing.management.base import find_organization
+from gateway.services.rollups import rebuild_rollups
+
+
+class Command(BaseCommand):
+    help = "Make the rollups of live generations anew from generations, holds and attempts."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--organization", metavar="ORG_ID")
+
+    def handle(self, *_args: object, **options: Any) -> None:
+        text = options["organization"]
+        rebuild_rollups(organization_id=find_organization(text).id if text else None)
+        self.stdout.write("The rollups are made anew.")

@@ -1,0 +1,214 @@
+"""Figures of an organization's pages: spend, success, latency and failures, from the rollups.
+
+Each is one query over whole days of the organization's zone, and the sum of the rows it stands
+for. Only latency is estimated: within a step of the times, a quarter of an octave.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from gateway.selectors.rollups import COUNTED, FIT, NO_KEY, params
+
+SERIES: Final = 7
+STEPS_PER_OCTAVE: Final = 4
+_GROUPS: Final = {
+    None: "NULL::text",
+    "model": "model",
+    "api_key_id": f"nullif(api_key_id, '{NO_KEY}')::text",
+}
+_FILTERED: Final = f"""
+WITH {FIT}, counted AS (
+    SELECT width_bucket(at, %(days)s::timestamptz[]) - 1 AS day, counted.*
+    FROM ({COUNTED}) AS counted
+    WHERE (%(model)s::text IS NULL OR model = %(model)s)
+        AND (%(api_key_id)s::uuid IS NULL OR api_key_id = %(api_key_id)s)
+)
+"""  # noqa: S608 - made of constants
+_TOTALS: Final = f"""{_FILTERED}
+SELECT day, kind, sum(count)::bigint, sum(images)::bigint, sum(micros)::bigint
+FROM counted GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - made of constants
+# The largest models have a series of their own; the rest are one.
+_BY_MODEL: Final = f"""{_FILTERED}, largest AS (
+    SELECT model FROM counted GROUP BY model ORDER BY sum(micros) DESC, model LIMIT %(series)s
+)
+SELECT largest.model, day, sum(count)::bigint, sum(images)::bigint, sum(micros)::bigint
+FROM counted LEFT JOIN largest USING (model)
+GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - made of constants
+_LATENCIES: Final = f"""{_FILTERED}
+SELECT {{group}}, day, label::integer, sum(count)::bigint
+FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+"""  # noqa: S608 - made of constants
+_FAILURES: Final = f"""{_FILTERED}
+SELECT label, sum(count)::bigint FROM counted GROUP BY 1 ORDER BY 2 DESC, 1
+"""  # noqa: S608 - made of constants
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose figures, of which days, and which of them.
+
+    Attributes:
+        zone: The organization's time zone.
+        first: The first day,
+        last: and the last.
+    """
+
+    organization_id: UUID
+    zone: str
+    first: date
+    last: date
+    livemode: bool = True
+    model: str | None = None
+    api_key_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotals:
+    """One day: what was charged, in micros of the organization's currency, and what ended how."""
+
+    day: date
+    charged_micros: int = 0
+    charged_images: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    canceled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What was charged in one day for one model; `model` is None for all others together."""
+
+    model: str | None
+    day: date
+    requests: int
+    images: int
+    micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from acceptance to the end of successful generations of one day and group."""
+
+    group: str | None
+    day: date
+    count: int
+    p50_s: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many generations failed with a code."""
+
+    code: str
+    count: int
+
+
+def day_totals(scope: Scope) -> list[DayTotals]:
+    """Return every day of a scope. One query."""
+    found: dict[date, dict[str, int]] = {day: {} for day in _days(scope)}
+    kinds = ("charged", "succeeded", "failed", "canceled")
+    for day, kind, count, images, micros in _read(_TOTALS, scope, kinds):
+        if kind == "charged":
+            found[day] |= {"charged_micros": micros, "charged_images": images}
+        else:
+            found[day][kind] = count
+    return [DayTotals(day, **figures) for day, figures in found.items()]
+
+
+def spend_by_model(scope: Scope, *, series: int = SERIES) -> list[Spend]:
+    """Return what was charged by model and day; the smaller models are one. One query."""
+    rows = _read(_BY_MODEL, scope, ("charged",), series=series, day_at=1)
+    return [Spend(*row) for row in rows]
+
+
+def latencies(scope: Scope, *, by: str | None = None) -> list[Latency]:
+    """Return p50 and p95 of each day, altogether or by `model` or `api_key_id`. One query."""
+    steps: dict[tuple[str | None, date], dict[int, int]] = {}
+    statement = _LATENCIES.format(group=_GROUPS[by])
+    for group, day, step, count in _read(statement, scope, ("succeeded",), day_at=1):
+        steps.setdefault((group, day), {})[step] = count
+    return [
+        Latency(group, day, sum(counts.values()), quantile(counts, 0.5), quantile(counts, 0.95))
+        for (group, day), counts in steps.items()
+    ]
+
+
+def failures_by_code(scope: Scope) -> list[Failures]:
+    """Return why generations failed, most frequent first. One query."""
+    return [Failures(*row) for row in _read(_FAILURES, scope, ("failed",), day_at=None)]
+
+
+def quantile(counts: Mapping[int, int], share: float) -> float:
+    """Return the time, in seconds, that a share of counted times is below.
+
+    Args:
+        counts: How many times lie in each step; step `k` goes from 2^(k/4) s to 2^((k+1)/4) s.
+        share: Between 0 and 1.
+    """
+    rank = share * sum(counts.values())
+    below = 0
+    for step, count in sorted(counts.items()):
+        if below + count >= rank:
+            within = (rank - below) / count
+            return float(2 ** ((step + within) / STEPS_PER_OCTAVE))
+        below += count
+    raise ValueError("There are no times.")
+
+
+def days_left(*, available_micros: int, totals: Sequence[DayTotals]) -> int | None:
+    """Return for how many days a balance lasts at the pace of some days; None without spend."""
+    spent = sum(day.charged_micros for day in totals)
+    return None if spent <= 0 else max(available_micros, 0) * len(totals) // spent
+
+
+def _read(
+    statement: str,
+    scope: Scope,
+    kinds: Sequence[str],
+    *,
+    series: int = SERIES,
+    day_at: int | None = 0,
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a statement, the day's number in them replaced by the day."""
+    days = _days(scope)
+    bounds = [_start(day, scope.zone) for day in (*days, scope.last + timedelta(days=1))]
+    period = (bounds[0], bounds[-1])
+    found = params(
+        organization_id=scope.organization_id,
+        livemode=scope.livemode,
+        kinds=kinds,
+        zone=scope.zone,
+        between=period,
+        days=period,
+    )
+    found |= {
+        "days": bounds[:-1],
+        "model": scope.model,
+        "api_key_id": scope.api_key_id,
+        "series": series,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(statement, found)
+        for row in cursor.fetchall():
+            if day_at is None:
+                yield row
+            else:
+                yield (*row[:day_at], days[row[day_at]], *row[day_at + 1 :])
+
+
+def _days(scope: Scope) -> list[date]:
+    count = (scope.last - scope.first).days + 1
+    return [scope.first + timedelta(days=number) for number in range(count)]
+
+
+def _start(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time.min, ZoneInfo(zone))
