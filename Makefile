@@ -10,7 +10,8 @@ PY := $(VENV)/bin/python
 # A user's pip settings may name an index; they must not send packages elsewhere than into .venv.
 INSTALL := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 $(PY) -m pip install --quiet \
 	--disable-pip-version-check --require-hashes --no-deps
-WORKERS ?= 2
+# More than cores: the tests of faults wait most of their time.
+WORKERS ?= 4
 ARGS ?=
 
 .PHONY: help run stop test test-big check bench shell fmt manage clean
@@ -25,7 +26,7 @@ stop: $(VENV)/run.stamp ## Stop what `make run` started
 	@$(PY) -m embedded stop
 
 test: $(VENV)/dev.stamp ## Run the whole suite with services of its own
-	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup -m "not big" tests $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not big" tests $(ARGS)
 
 test-big: $(VENV)/dev.stamp ## Run volumes and long fault campaigns
 	@$(PY) -m pytest -m big tests $(ARGS)

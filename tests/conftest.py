@@ -1,27 +1,49 @@
 """Fixtures for tests of the whole product; see `tests.stack`."""
 
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
 
 import pytest
+from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from tests.stack import Stack
+from tests.templates import make_migrated
 from tests.tenants import Tenant
 
+_CONTRACT = Path(__file__).parent / "contract"
+# Each group of tests has a product of its own, on one worker; in this order they are handed out.
+_GROUPS: Mapping[str | None, int] = {
+    name: rank for rank, name in enumerate(("supervisor", "stack", "contract", "outside"))
+}
 _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
-    """Run all tests of the stack in one xdist worker, so that only one stack exists.
+    """Share the stacks out to xdist's workers, the groups that take longest first.
 
     A wrapper, to come before pytest-xdist's own hook, which reads the groups.
     """
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("stack"))
-    return (yield)
+        if "stack" in getattr(item, "fixturenames", ()) and _group_of(item) is None:
+            is_contract = item.path.is_relative_to(_CONTRACT)
+            item.add_marker(pytest.mark.xdist_group("contract" if is_contract else "stack"))
+    yield
+    # After pytest-django's own order, which puts all that needs no database last.
+    items.sort(key=lambda item: _GROUPS.get(_group_of(item), len(_GROUPS)))
+
+
+def _group_of(item: pytest.Item) -> str | None:
+    mark = item.get_closest_marker("xdist_group")
+    return str(mark.args[0]) if mark else None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Copy the tests' own database from one that is migrated once for all workers."""
+    connections["default"].settings_dict["TEST"]["TEMPLATE"] = make_migrated(os.environ)
 
 
 @pytest.fixture(scope="session")

@@ -9,17 +9,16 @@ organization of its own and looks at nothing else.
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID, uuid4
 
 import psycopg
+import redis
 import requests
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
@@ -28,15 +27,17 @@ from pytest_django import DjangoDbBlocker
 from core.clock import now
 from embedded.children import Child, Folders, Spec, stop_all
 from embedded.ports import listen
-from embedded.processes import ROOT, child_environment, preparations, process_table
+from embedded.processes import child_environment, process_table
 from gateway.models import Breaker, Process
 from gateway.providers.registry import PROVIDERS
 from gateway.services.breakers import FIRST_COOLDOWN_S, REFRESH_S
+from tests.templates import create_database, on_database
 from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 
 READY_S = 60.0
 STOP_S = 1.0
 WEB_PROCESSES = 2
+VALKEY_DATABASES = 16
 # The last is a test's own receiver of webhooks, see `tests.orgs.receiver`.
 SOCKETS = ("web", "sandbox", "upstream", "receiver")
 PREFIXES = ("OPENAI", "AZURE_OPENAI", "GEMINI", "XAI", "FAL", "BFL", "STABILITY", "IDEOGRAM")
@@ -81,7 +82,10 @@ class UpstreamControl:
 
 
 class Stack:
-    """The running product. `url` is its address, without ``/v1``; `settings` win over its own."""
+    """The running product. `url` is its address, without ``/v1``; `settings` win over its own.
+
+    ``left_out`` are processes that a test has no need of.
+    """
 
     def __init__(
         self,
@@ -92,11 +96,13 @@ class Stack:
         is_emulated: bool = False,
         web_processes: int = WEB_PROCESSES,
         settings: Mapping[str, str] | None = None,
+        left_out: Collection[str] = (),
     ) -> None:
         self._blocker = blocker
         self._is_emulated = is_emulated
         self._web_processes = web_processes
         self._settings = settings or {}
+        self._left_out = {"beat", *left_out}
         self._folders = Folders.under(folder)
         self._sockets = {name: listen("127.0.0.1", 0) for name in SOCKETS}
         self._children: dict[str, Child] = {}
@@ -117,11 +123,8 @@ class Stack:
 
     def _environment(self, folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
         values = {
-            "DATABASE_URL": urlunsplit(
-                urlsplit(environ["DATABASE_URL"])._replace(path=f"/{self.database_name}")
-            ),
-            # Apart from what other tests publish: messages of theirs would wake this worker.
-            "REDIS_URL": urlunsplit(urlsplit(environ["REDIS_URL"])._replace(path="/9")),
+            "DATABASE_URL": on_database(environ["DATABASE_URL"], self.database_name),
+            "REDIS_URL": _own_valkey(environ["REDIS_URL"]),
             "LIENZO_VAR": str(folder),
             "PORT": str(self._port("web")),
             "PUBLIC_BASE_URL": self.url,
@@ -160,7 +163,7 @@ class Stack:
         table = process_table(
             self.environment, web_socket=self._sockets["web"].fileno(), sandbox_port=None
         )
-        specs = {spec.name: spec for spec, _ in table if spec.name != "beat"}
+        specs = {spec.name: spec for spec, _ in table if spec.name not in self._left_out}
         for name, module in (("upstream", "tests.upstream"), ("sandbox", "sandbox")):
             descriptor = self._sockets[name].fileno()
             specs[name] = replace(
@@ -172,11 +175,8 @@ class Stack:
         return specs
 
     def start(self) -> None:
-        """Create and migrate the database, start every process, wait until requests are served."""
-        with psycopg.connect(self._engine_url, autocommit=True) as session:
-            session.execute(f'CREATE DATABASE "{self.database_name}"')
-        for _, command in preparations():
-            subprocess.run(command, env=self.environment, cwd=ROOT, check=True)
+        """Create the database, start every process, wait until requests are served."""
+        create_database(self.database_name, {**self.environment, "DATABASE_URL": self._engine_url})
         for name in self._specs:
             self._children[name] = Child(self._specs[name], self._folders)
         self.wait_until_ready()
@@ -289,6 +289,17 @@ class Stack:
             if text.strip():
                 parts.append(f"--- {path.name}\n{text.decode('utf-8', 'replace')}")
         return "\n".join(parts)
+
+
+def _own_valkey(url: str) -> str:
+    """Return one of Valkey's databases that nobody else uses: messages wake the workers of all.
+
+    The first is what other tests publish to.
+    """
+    with redis.Redis.from_url(url) as client:
+        number = client.incr("stacks")
+    assert number < VALKEY_DATABASES
+    return on_database(url, str(number))
 
 
 def _is_alive(pid: int) -> bool:

@@ -26,7 +26,7 @@ def test_race_with_a_top_up_accepts_exactly_what_the_money_buys(machine):
         prompt = f"race {number} <delay=0.1>"
         crowd.send(_Together(organization, FAL, prompt, retries=False, together=together))
     together.wait()
-    machine.command("manage.py", "top_up", organization.id, str(UNIT * MORE))
+    machine.command("top_up", organization.id, str(UNIT * MORE))
     for number in range(AFTER_TOP_UP):
         crowd.send(Call(organization, FAL, f"race late {number} <delay=0.1>", retries=False))
     calls = crowd.join()

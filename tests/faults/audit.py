@@ -30,7 +30,7 @@ def audit(stack: Stack, organization: Organization, calls: list[Call]) -> None:
 def verify_ledger(stack: Stack, organization: Organization) -> None:
     """Check the ledger and the stored objects with the product's own command."""
     arguments = ("verify_ledger", "--objects", "--json", "--organization", organization.id)
-    report = json.loads(stack.command("manage.py", *arguments, check=False))
+    report = json.loads(stack.command(*arguments, check=False))
     assert report["violations"] == 0, report
 
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -100,6 +100,35 @@ class UpstreamProcess:
         self._process.wait(10)
 
 
+class Office:
+    """The process that runs the machine's management commands; see `tests.faults.office`."""
+
+    def __init__(self, services: Mapping[str, str]) -> None:
+        environ = {**without_settings(os.environ), **services, **_DJANGO}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.office"],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, words: Sequence[str]) -> tuple[int, str]:
+        """Run a command; return its exit code and output."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(words) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        return answer["code"], answer["output"]
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate(timeout=10)
+
+
 class Stack:
     """`make run` in a temporary folder. Killed processes are restarted by its supervisor."""
 
@@ -110,6 +139,7 @@ class Stack:
         self._folder.chmod(0o711)
         self.var = self._folder / "var"
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._office: Office | None = None
         self._port = _free_port()
         self.start()
 
@@ -153,6 +183,9 @@ class Stack:
     def stop(self, number: int = signal.SIGTERM) -> None:
         """Stop the supervisor, which stops everything."""
         assert self._supervisor is not None
+        if self._office is not None:
+            self._office.close()
+            self._office = None
         self._supervisor.send_signal(number)
         assert self._supervisor.wait(60) == 0, self.tail("supervisor")
 
@@ -209,28 +242,28 @@ class Stack:
         """Open organizations with a credit in USD each; the providers' failures are forgotten."""
         if any(row["was_open"] for row in self.rows(_CLOSE_BREAKERS)):
             time.sleep(_LOOK_S)
+        wait_for(self._worker_serves, timeout_s=30, message="the worker is back")
         micros = [str(round(float(amount) * MILLION)) for amount in amounts]
-        text = self.command("-m", "tests.faults.provision", *micros)
+        text = self.command("provision", *micros)
         return [Organization(**found) for found in json.loads(text)]
+
+    def _worker_serves(self) -> bool:
+        """Whether the present worker has announced itself: an earlier test may have killed one."""
+        query = "SELECT pid FROM gateway_process WHERE kind = 'worker' AND ended_at IS NULL"
+        return self.pid("worker") in {row["pid"] for row in self.rows(query)}
 
     def organization(self, amount: str = "1000") -> Organization:
         """Open one organization."""
         return self.organizations(amount)[0]
 
     def command(self, *arguments: str, check: bool = True) -> str:
-        """Run Python with the environment of the product's processes; return its output."""
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=ROOT,
-            env={**without_settings(os.environ), **self.services(), **_DJANGO},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        """Run a management command with the environment of the product; return its output."""
+        if self._office is None:
+            self._office = Office(self.services())
+        code, output = self._office.run(arguments)
         if check:
-            assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+            assert code == 0, output
+        return output
 
     def services(self) -> dict[str, str]:
         """Return the variables that reach the services."""
@@ -254,7 +287,11 @@ class Stack:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-_DJANGO = {"DJANGO_SETTINGS_MODULE": "config.settings"}
+_DJANGO = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    # PostgreSQL may be killed between two commands: each connects anew.
+    "DATABASE_POOL_SIZE": "0",
+}
 
 
 def _free_port() -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.faults.audit import audit
 from tests.faults.clients import Crowd, mixed_calls
+from tests.faults.stack import wait_for
 
 pytestmark = pytest.mark.xdist_group("supervisor")
 PER_SECOND = 10
@@ -35,6 +36,10 @@ def run_under_load(machine, organization, kills, *, seconds, mark):
     load.start()
     for name in kills:
         time.sleep(seconds / (len(kills) + 1))
+        if name == "worker":
+            wait_for(
+                lambda: running(machine, organization), timeout_s=20, message="the worker works"
+            )
         KILLS[name](machine)
     load.join()
     audit(machine, organization, crowd.join())
@@ -42,6 +47,13 @@ def run_under_load(machine, organization, kills, *, seconds, mark):
         assert any(call.tries[0].status is None for call in calls), "no connection was cut"
     if "worker" in kills:
         assert recovered(machine, organization), "the worker had nothing in its hands"
+
+
+def running(machine, organization):
+    return machine.rows(
+        "SELECT id FROM gateway_generation WHERE organization_id = %s AND status = 'running'",
+        organization.id,
+    )
 
 
 def recovered(machine, organization):

@@ -19,7 +19,7 @@ def test_frozen_valkey_costs_a_limited_key_next_to_nothing(machine):
     """The organization has no money, so that answers come without a job, which Valkey announces."""
     (organization,) = machine.organizations("0")
     arguments = ("create_api_key", organization.id, "--requests-per-minute", "5", "--json")
-    key = json.loads(machine.command("manage.py", *arguments))["key"]
+    key = json.loads(machine.command(*arguments))["key"]
 
     def ask():
         answer = requests.post(
