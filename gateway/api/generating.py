@@ -72,14 +72,12 @@ class _Post:
 
     Attributes:
         parse: Checks it, and resolves its defaults.
-        files: Sent along.
     """
 
     parse: Callable[[], GenerationRequest]
     submission: Submission
     is_async: bool
     is_stream: bool
-    files: Sequence[SentFile] = ()
 
 
 def generate(request: HttpRequest, caller: Caller) -> HttpResponseBase:
@@ -187,10 +185,10 @@ def _post(
             ),
             idempotency_key=key,
             client_request_id=request.META.get("HTTP_X_CLIENT_REQUEST_ID", ""),
+            files=files,
         ),
         is_async=_prefers_async(prefer),
         is_stream=is_stream,
-        files=files,
     )
 
 
@@ -224,7 +222,6 @@ def _accept(request: HttpRequest, caller: Caller, post: _Post) -> tuple[Accepted
                 request=parsed,
                 submission=submission,
                 now=moment,
-                files=post.files,
             )
             limits.settle(found)
     if found.created:

@@ -8,6 +8,7 @@ root of all inputs holds little else.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -37,14 +38,11 @@ BATCH: Final = 500
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
 class Inputs:
-    """The stored files of a request."""
+    """The stored files of a request; `is_kept` once there is a generation that needs them."""
 
-    is_kept = False
-
-    def keep(self) -> None:
-        """Leave them where they are: there is a generation that needs them."""
-        self.is_kept = True
+    is_kept: bool = False
 
 
 @contextmanager
@@ -72,7 +70,7 @@ def kept_inputs(
     try:
         yield inputs
     except DatabaseError:
-        inputs.keep()
+        inputs.is_kept = True
         raise
     finally:
         if not inputs.is_kept:

@@ -19,7 +19,16 @@ FOREIGN = re.compile(
 # What all adapters share, and the protocol that OpenAI, Azure and xAI share; every other module
 # there belongs to the adapter it is named after.
 SHARED_BY_ADAPTERS = frozenset(
-    {"base", "errors", "openai_errors", "openai_images", "polling", "transfer", "wire"}
+    {
+        "base",
+        "errors",
+        "openai_errors",
+        "openai_images",
+        "openai_requests",
+        "polling",
+        "transfer",
+        "wire",
+    }
 )
 
 

@@ -52,6 +52,7 @@ class Submission:
         generation_id: The request's own UUID, which becomes the generation's if one is created.
         fingerprint: SHA-256 of method, route and canonical input, 32 bytes.
         batch_id: What it was asked for together with others by.
+        files: Sent along with it.
     """
 
     generation_id: UUID
@@ -60,6 +61,7 @@ class Submission:
     idempotency_key: str | None = None
     client_request_id: str = ""
     batch_id: UUID | None = None
+    files: Sequence[SentFile] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,7 @@ class Accepted:
 
 
 def accept_generation(
-    *,
-    caller: Caller,
-    request: GenerationRequest,
-    submission: Submission,
-    now: datetime,
-    files: Sequence[SentFile] = (),
+    *, caller: Caller, request: GenerationRequest, submission: Submission, now: datetime
 ) -> Accepted:
     """Create a generation with its hold, or attach to the one its `Idempotency-Key` stands for.
 
@@ -131,11 +128,10 @@ def accept_generation(
         organization_id=caller.organization_id,
         generation_id=submission.generation_id,
         request=request,
-        files=files,
+        files=submission.files,
     ) as inputs:
         accepted = retrying(create, committed=lambda: _already_created(submission))
-        if accepted is not None:
-            inputs.keep()
+        inputs.is_kept = accepted is not None
     if accepted is not None:
         wake(plan.steps[0]["queue"])
         return accepted
@@ -144,9 +140,7 @@ def accept_generation(
     )
     if attached is None:
         # The row that was in the way has just been forgotten by a failure: this request is new.
-        return accept_generation(
-            caller=caller, request=request, submission=submission, now=now, files=files
-        )
+        return accept_generation(caller=caller, request=request, submission=submission, now=now)
     return attached
 
 
