@@ -10,11 +10,13 @@ import functools
 import hashlib
 import io
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from xml.sax.saxutils import escape
 
 from PIL import Image, ImageDraw, ImageFont
+
+from sandbox.retouching import retouch
 
 TYPES: Final = {
     "png": "image/png",
@@ -39,6 +41,7 @@ class Picture:
 
     `quality` counts for jpeg and webp; `noise` is the share of the height filled with random
     pixels; `damage` is "", "flip", "truncate" or "html"; `black` is what a safety checker leaves.
+    `inputs` are the images to edit, the first of them where `mask` is transparent.
     """
 
     caption: str
@@ -52,6 +55,8 @@ class Picture:
     black: bool = False
     noise: float = 0.02
     damage: str = ""
+    inputs: tuple[bytes, ...] = field(default=(), repr=False)
+    mask: bytes = field(default=b"", repr=False)
 
     @property
     def content_type(self) -> str:
@@ -67,6 +72,9 @@ def render(picture: Picture) -> bytes:
 
 def _encode(picture: Picture) -> bytes:
     image = _draw(picture)
+    if picture.inputs and not picture.black:
+        image = retouch(image, picture.inputs, picture.mask)
+        image = image if picture.transparent else image.convert("RGB")
     out = io.BytesIO()
     match picture.format:
         case "png":

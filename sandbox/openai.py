@@ -1,4 +1,4 @@
-"""The OpenAI Images API: `/openai/v1/images/generations`, `/openai/v1/models`, result files."""
+"""The OpenAI Images API: `/openai/v1/images/...`, `/openai/v1/models`, result files."""
 
 import secrets
 import time
@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 from sandbox.faults import Faults, Plan
+from sandbox.forms import Form
 from sandbox.limits import WINDOW_S, Meter
 from sandbox.openai_answers import Answers
+from sandbox.openai_edits import form_of, read_edit, read_variation
 from sandbox.openai_rules import (
     INVALID_REQUEST,
     MODELS,
@@ -96,7 +98,11 @@ class OpenAI:
     def _route(self, request: Request, request_id: str) -> Response:
         match request.method, request.path:
             case "POST", "/v1/images/generations":
-                return self._generate(request, request_id)
+                return self._draw(request, "generate", request_id)
+            case "POST", "/v1/images/edits":
+                return self._draw(request, "edit", request_id)
+            case "POST", "/v1/images/variations":
+                return self._draw(request, "variation", request_id)
             case "GET", "/v1/models":
                 request.entry.operation = "models"
                 return json_response(
@@ -132,21 +138,9 @@ class OpenAI:
             raise _rate_limit_error(counted.limit, headers)
         return headers
 
-    def _generate(self, request: Request, request_id: str) -> Response:
-        try:
-            body = request.json()
-        except ValueError as error:
-            raise OpenAIError(
-                400,
-                "We could not parse the JSON body of your request. (HINT: This likely means you"
-                " aren't using your HTTP library correctly. The OpenAI API expects a JSON payload,"
-                " but what was sent was not valid JSON.)",
-            ) from error
-        fields = body if isinstance(body, dict) else {}
-        prompt = str(fields.get("prompt") or "")
-        request.note("generate", str(fields.get("model") or "dall-e-2"), prompt, request_id)
-        params = read_params(body, retired=self._faults.settings(self.name).retired)
-        plan = self._faults.plan(self.name, prompt)
+    def _draw(self, request: Request, operation: str, request_id: str) -> Response:
+        params = self._read(request, operation, request_id)
+        plan = self._faults.plan(self.name, params.prompt)
         forced = _forced_answer(plan, params, request_id)
         broken_off = _forced_error(plan, params, request_id, at="partial")
         return self._answers.respond(
@@ -156,6 +150,31 @@ class OpenAI:
             instead=forced,
             broken_off=None if broken_off is None else broken_off.body,
         )
+
+    def _read(self, request: Request, operation: str, request_id: str) -> Params:
+        """Note a call in the log and validate it."""
+        retired = self._faults.settings(self.name).retired
+        body = _body(request) if operation == "generate" else form_of(request)
+        fields = dict(body.texts) if isinstance(body, Form) else body
+        if isinstance(fields, dict):
+            prompt, model = str(fields.get("prompt") or ""), str(fields.get("model") or "dall-e-2")
+            request.note(operation, model, prompt, request_id)
+        if not isinstance(body, Form):
+            return read_params(body, retired=retired)
+        read = read_edit if operation == "edit" else read_variation
+        return read(body, retired=retired)
+
+
+def _body(request: Request) -> object:
+    try:
+        return request.json()
+    except ValueError as error:
+        raise OpenAIError(
+            400,
+            "We could not parse the JSON body of your request. (HINT: This likely means you"
+            " aren't using your HTTP library correctly. The OpenAI API expects a JSON payload,"
+            " but what was sent was not valid JSON.)",
+        ) from error
 
 
 def _check_key(request: Request) -> str:

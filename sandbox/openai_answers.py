@@ -107,6 +107,8 @@ class Answers:
             quality=min(params.compression, 85),
             transparent=params.background == "transparent",
             noise=self._faults.settings(self._provider).noise,
+            inputs=params.inputs,
+            mask=params.mask,
         )
         return picture_for(plan, picture)
 
@@ -145,7 +147,7 @@ class Answers:
     def _event(
         self, params: Params, kind: str, picture: Picture, more: Mapping[str, object]
     ) -> bytes:
-        name = f"image_generation.{kind}"
+        name = f"{'image_edit' if params.inputs else 'image_generation'}.{kind}"
         payload = {
             "type": name,
             "b64_json": base64.b64encode(self._studio.draw(picture)).decode(),

@@ -143,6 +143,9 @@ class Params:
     as_url: bool
     stream: bool
     partial_images: int
+    inputs: tuple[bytes, ...] = ()
+    mask: bytes = b""
+    input_tokens: int = 0
 
     @property
     def size(self) -> str:
@@ -197,11 +200,11 @@ def usage(params: Params, images: int) -> dict[str, object]:
     text = max(1, math.ceil(len(params.prompt) / 4))
     output = images * (output_tokens(params) + 100 * params.partial_images * params.stream)
     return {
-        "input_tokens": text,
-        "input_tokens_details": {"text_tokens": text, "image_tokens": 0},
+        "input_tokens": text + params.input_tokens,
+        "input_tokens_details": {"text_tokens": text, "image_tokens": params.input_tokens},
         "output_tokens": output,
         "output_tokens_details": {"image_tokens": output, "text_tokens": 0},
-        "total_tokens": text + output,
+        "total_tokens": text + params.input_tokens + output,
     }
 
 

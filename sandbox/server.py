@@ -38,7 +38,10 @@ Environ = dict[str, Any]
 
 @dataclass(slots=True)
 class Entry:
-    """One line of the call log; `status` stays None while a call hangs."""
+    """One line of the call log; `status` stays None while a call hangs.
+
+    `files` are the SHA-256 checksums of the files sent along.
+    """
 
     provider: str
     operation: str
@@ -49,6 +52,7 @@ class Entry:
     request_id: str | None = None
     status: int | None = None
     at: float = field(default_factory=time.time)
+    files: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, object]:
         """Return the fields for `GET /_log`."""

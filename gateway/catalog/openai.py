@@ -1,14 +1,14 @@
-"""OpenAI's models."""
+"""OpenAI's GPT image models."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from gateway.catalog.build import DEFAULT_PROMPT_LIMIT, FREE_SIZES, under_ids
+from gateway.catalog.build import FREE_SIZES, under_ids
 from gateway.catalog.costs import MILLION, PerImage, PerOutputToken, TokenRates, token_rates
 from gateway.catalog.sizes import Grid, ListedSizes, Menu, Size, SizeRule, named_sizes, size
-from gateway.catalog.types import AllowedLoss, Family, Model, Route
+from gateway.catalog.types import AllowedLoss, Editing, Family, Model, Route
 
 FACTS = "OpenAI pricing and image guide, read 2026-11-21"
 AZURE_FACTS = "Azure OpenAI pricing and model retirements, read 2026-11-21"
@@ -26,8 +26,6 @@ NEW_QUALITIES = (*GPT_QUALITIES, "xhigh", "max")
 SQUARE = "1024x1024"
 GPT_SIZES = (SQUARE, "1536x1024", "1024x1536")
 GPT_WIDE = tuple(size(text) for text in GPT_SIZES[1:])
-DALL_E_3_SIZES = (SQUARE, "1792x1024", "1024x1792")
-DALL_E_2_SIZES = ("256x256", "512x512", SQUARE)
 
 DALL_E_RETIRED = date(2026, 5, 12)
 GPT_IMAGE_1_RETIRED = date(2026, 10, 23)
@@ -63,6 +61,15 @@ COST_2_5 = PerOutputToken(
 )
 
 
+# The most tokens of one image sent along to the gpt-image-1 family (image guide): 65, 129 for each
+# tile of 512 pixels, and at high fidelity 4,160 if it is square and 6,240 if it is not. Four tiles
+# are the most if the edges are scaled down to 2048 and 512 pixels, as reported. The later models
+# work at high fidelity alone; their count is not published, and taken to be the same, as is a
+# mask's.
+LOW_FIDELITY_TOKENS = 65 + 4 * 129
+HIGH_FIDELITY_TOKENS = LOW_FIDELITY_TOKENS + 6240
+
+
 def same(qualities: Iterable[str]) -> dict[str, str]:
     """Name each quality as the upstream's own."""
     return {quality: quality for quality in qualities}
@@ -78,6 +85,16 @@ def _cells(prices: Mapping[str, tuple[str, str]]) -> PerImage:
     return PerImage(cells)
 
 
+def _editing(rates: TokenRates, *, low: bool = False, knows_fidelity: bool = False) -> Editing:
+    """Return how a GPT image model edits, `low` if at no more than low fidelity."""
+    tokens = LOW_FIDELITY_TOKENS if low else HIGH_FIDELITY_TOKENS
+    return Editing(
+        max_inputs=16,
+        input_cost=tokens * (rates.image_in or rates.text_in) / MILLION,
+        takes=frozenset({"mask", "input_fidelity"} if knows_fidelity else {"mask"}),
+    )
+
+
 def _prompt_loss(rates: TokenRates) -> AllowedLoss:
     return AllowedLoss(
         "images are sold at one price whatever the length of the prompt, "
@@ -90,13 +107,14 @@ def _partial_cost(rates: TokenRates) -> Decimal:
     return PARTIAL_TOKENS * rates.image_out / MILLION
 
 
-def _flare(
+def flare_route(
     qualities: Mapping[str, str],
     *,
     losses: tuple[AllowedLoss, ...],
     sizing: Grid | Menu = FREE_GRID,
+    edits: bool = True,
 ) -> Route:
-    """Return the route that stands in for a retired model of OpenAI's."""
+    """Return the route that stands in for a retired model of OpenAI's, `edits` if that could."""
     return Route(
         provider="openai",
         upstream_model=FLARE,
@@ -112,6 +130,7 @@ def _flare(
         partial_cost=_partial_cost(NEW_RATES),
         substitute=True,
         allowed_losses=losses,
+        editing=_editing(NEW_RATES) if edits else None,
     )
 
 
@@ -122,6 +141,7 @@ def _gpt_route(
     *,
     retires_on: date | None = None,
     losses: tuple[AllowedLoss, ...] = (),
+    editing: Editing | None = None,
 ) -> Route:
     qualities = same(NEW_QUALITIES if cost is COST_2_5 else GPT_QUALITIES)
     return Route(
@@ -139,13 +159,19 @@ def _gpt_route(
         partial_cost=_partial_cost(rates),
         retires_on=retires_on,
         allowed_losses=(*losses, _prompt_loss(rates)),
+        editing=editing or _editing(rates),
     )
 
 
-def _azure(route: Route, **changes: object) -> Route:
-    """Return the same upstream as a deployment of that name at Azure, which has no webp."""
+def azure_route(route: Route, **changes: object) -> Route:
+    """Return the same upstream as a deployment of that name at Azure, which has no webp.
+
+    That it takes none either is not documented of edits, only of the images it makes.
+    """
+    editing = route.editing and replace(route.editing, formats=("png", "jpeg"))
     moved = replace(
         route,
+        editing=editing,
         provider="azure_openai",
         output_formats=tuple(name for name in route.output_formats if name != "webp"),
         cost_source=AZURE_FACTS,
@@ -200,12 +226,19 @@ def _gpt_image_1() -> list[Model]:
         sizes=GPT_WIDE,
         qualities=("high",),
     )
-    own = _gpt_route("gpt-image-1", cost, rates, retires_on=GPT_IMAGE_1_RETIRED, losses=(flat,))
-    flare = _flare(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))
+    own = _gpt_route(
+        "gpt-image-1",
+        cost,
+        rates,
+        retires_on=GPT_IMAGE_1_RETIRED,
+        losses=(flat,),
+        editing=_editing(rates, knows_fidelity=True),
+    )
+    flare = flare_route(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))
     return _gpt_model(
         "gpt-image-1",
         "GPT Image 1",
-        (own, _azure(own), flare),
+        (own, azure_route(own), flare),
         notes="Newest, high quality",
         latency_s=(15, 45),
         sizes=ListedSizes.of(*GPT_SIZES),
@@ -225,15 +258,21 @@ def _gpt_image_1_mini() -> list[Model]:
         qualities=("low",),
     )
     # One step down from the name: at its own prices this model has no equal any more.
-    flare = _flare(
+    flare = flare_route(
         {"low": "low", "medium": "low", "high": "medium"},
         losses=(small, _prompt_loss(NEW_RATES)),
     )
-    own = _gpt_route("gpt-image-1-mini", cost, rates, retires_on=GPT_IMAGE_1_5_RETIRES)
+    own = _gpt_route(
+        "gpt-image-1-mini",
+        cost,
+        rates,
+        retires_on=GPT_IMAGE_1_5_RETIRES,
+        editing=_editing(rates, low=True),
+    )
     return _gpt_model(
         "gpt-image-1-mini",
         "GPT Image 1 mini",
-        (own, _azure(own), flare),
+        (own, azure_route(own), flare),
         notes="Small and cheap",
         latency_s=(10, 30),
         sizes=ListedSizes.of(*GPT_SIZES),
@@ -251,12 +290,18 @@ def _gpt_image_1_5() -> list[Model]:
         text_out="10",
     )
     cost = _cells({"low": (".009", ".013"), "medium": (".034", ".05"), "high": (".133", ".20")})
-    own = _gpt_route("gpt-image-1.5", cost, rates, retires_on=GPT_IMAGE_1_5_RETIRES)
-    flare = _flare(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))
+    own = _gpt_route(
+        "gpt-image-1.5",
+        cost,
+        rates,
+        retires_on=GPT_IMAGE_1_5_RETIRES,
+        editing=_editing(rates, knows_fidelity=True),
+    )
+    flare = flare_route(same(GPT_QUALITIES), losses=(_prompt_loss(NEW_RATES),))
     return _gpt_model(
         "gpt-image-1.5",
         "GPT Image 1.5",
-        (own, _azure(own), flare),
+        (own, azure_route(own), flare),
         notes="High quality",
         latency_s=(15, 45),
         sizes=ListedSizes.of(*GPT_SIZES),
@@ -287,112 +332,16 @@ def _current() -> list[Model]:
     for name, title, cost, notes, latency_s in rows:
         own = _gpt_route(name, cost, NEW_RATES)
         # A snapshot is a version of a deployment at Azure, not a model.
-        routes = (own, _azure(own)) if name in AZURE_RETIRES else (own,)
+        routes = (own, azure_route(own)) if name in AZURE_RETIRES else (own,)
         found += _gpt_model(name, title, routes, notes=notes, latency_s=latency_s, sizes=FREE_SIZES)
     return found
 
 
-def _dall_e_3() -> list[Model]:
-    prices: dict[tuple[Size | None, str | None], Decimal] = {
-        (size(SQUARE), "standard"): Decimal(".04"),
-        (None, "standard"): Decimal(".08"),
-        (size(SQUARE), "hd"): Decimal(".08"),
-        (None, "hd"): Decimal(".12"),
-    }
-    own = Route(
-        provider="openai",
-        upstream_model="dall-e-3",
-        sizing=named_sizes(*DALL_E_3_SIZES),
-        image_cost=PerImage(prices),
-        cost_source=FACTS,
-        takes=frozenset({"style", "user"}),
-        qualities=same(("standard", "hd")),
-        retires_on=DALL_E_RETIRED,
-        revised_prompt=True,
-    )
-    azure = _azure(
-        own,
-        image_cost=PerImage({cell: usd * Decimal("1.1") for cell, usd in prices.items()}),
-        allowed_losses=(
-            AllowedLoss(
-                "Azure charges a tenth more than OpenAI did; it is the second choice only",
-                up_to=Decimal("0.006"),
-            ),
-        ),
-    )
-    flare = _flare({"standard": "medium", "hd": "high"}, losses=())
-    model = Model(
-        id="dall-e-3",
-        key="dall-e-3",
-        name="DALL·E 3",
-        owned_by="OpenAI",
-        notes="Classic",
-        features=("HD", "Prompt Revision"),
-        family=Family.DALL_E,
-        sizes=ListedSizes.of(*DALL_E_3_SIZES),
-        default_size=size(SQUARE),
-        max_n=1,
-        prompt_limit=DEFAULT_PROMPT_LIMIT,
-        p50_s=8,
-        p95_s=20,
-        routes=(own, azure, flare),
-        qualities=("standard", "hd"),
-        default_quality="standard",
-        quality_aliases={"high": "hd", "low": "standard", "medium": "standard"},
-        takes=frozenset({"style", "user"}),
-        retires_on=DALL_E_RETIRED,
-        successor=FLARE,
-    )
-    return under_ids(model, namespaced="openai/dall-e-3")
-
-
-def _dall_e_2() -> list[Model]:
-    cells: dict[tuple[Size | None, str | None], Decimal] = {}
-    for text, usd in zip(DALL_E_2_SIZES, (".016", ".018", ".02"), strict=True):
-        cells[(size(text), None)] = Decimal(usd)
-    own = Route(
-        provider="openai",
-        upstream_model="dall-e-2",
-        sizing=named_sizes(*DALL_E_2_SIZES),
-        image_cost=PerImage(cells),
-        cost_source=FACTS,
-        takes=frozenset({"user"}),
-        qualities=same(("standard",)),
-        max_n_per_call=10,
-        retires_on=DALL_E_RETIRED,
-    )
-    model = Model(
-        id="dall-e-2",
-        key="dall-e-2",
-        name="DALL·E 2",
-        owned_by="OpenAI",
-        notes="Small sizes, several images at once",
-        features=("Multi-image",),
-        family=Family.DALL_E,
-        sizes=ListedSizes.of(*DALL_E_2_SIZES),
-        default_size=size(SQUARE),
-        max_n=10,
-        prompt_limit=1_000,
-        p50_s=8,
-        p95_s=20,
-        # Small sizes are drawn at the smallest standard size and scaled down.
-        routes=(own, _flare({"standard": "low"}, losses=(), sizing=named_sizes(SQUARE))),
-        qualities=("standard",),
-        default_quality="standard",
-        takes=frozenset({"user"}),
-        retires_on=DALL_E_RETIRED,
-        successor=FLARE,
-    )
-    return under_ids(model, namespaced="openai/dall-e-2")
-
-
 def models() -> list[Model]:
-    """Return OpenAI's models under both ids."""
+    """Return OpenAI's GPT image models under both ids."""
     return [
         *_gpt_image_1(),
         *_gpt_image_1_mini(),
         *_gpt_image_1_5(),
         *_current(),
-        *_dall_e_3(),
-        *_dall_e_2(),
     ]

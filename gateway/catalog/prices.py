@@ -94,7 +94,17 @@ class ListPrice:
 
 
 # For each image sent along to be edited, and for a mask, beside the price of the image.
-INPUT: Mapping[str, str] = {}
+INPUT: Mapping[str, str] = {
+    "gpt-image-1": "0.07",
+    # The model itself counts far less, but what stands in for it works at high fidelity.
+    "gpt-image-1-mini": "0.055",
+    "gpt-image-1.5": "0.055",
+    "gpt-image-2": "0.055",
+    "gpt-image-2-2026-04-21": "0.055",
+    "gpt-image-2.5-flare": "0.055",
+    "gpt-image-2.5-sunburst": "0.055",
+    "dall-e-2": "0.055",
+}
 
 # One price at any size and quality.
 FLAT: Mapping[str, tuple[str, str]] = {

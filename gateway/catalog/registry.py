@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
 
-from gateway.catalog import bfl, fal, google, ideogram, openai, stability, xai
+from gateway.catalog import bfl, dall_e, fal, google, ideogram, openai, stability, xai
 from gateway.catalog.prices import price_of, prices_of
 from gateway.catalog.types import EndpointInfo, Model, Route
 
@@ -44,7 +44,7 @@ class Catalog:
 @cache
 def catalog() -> Catalog:
     """Return the catalog, built and checked on the first call."""
-    makers = (openai, google, xai, fal, bfl, stability, ideogram)
+    makers = (openai, dall_e, google, xai, fal, bfl, stability, ideogram)
     return Catalog(model for maker in makers for model in maker.models())
 
 

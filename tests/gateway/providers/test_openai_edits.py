@@ -27,8 +27,13 @@ MB = 1_000_000
 
 
 @pytest.fixture
-def edit(upstream: Upstream, make_call: MakeCall):
-    def edit(seen: list[bytes] | None = None, **fields):
+def seen() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def edit(upstream: Upstream, make_call: MakeCall, seen: list[bytes]):
+    def edit(**fields):
         given = {
             "upstream_model": "gpt-image-1.5",
             "operation": Operation.EDIT,
@@ -36,9 +41,7 @@ def edit(upstream: Upstream, make_call: MakeCall):
             **fields,
         }
         call = make_call(f"{upstream.url}/v1", **given)
-        return OpenAIAdapter().generate(
-            replace(call, on_partial=[].append if seen is None else seen.append)
-        )
+        return OpenAIAdapter().generate(replace(call, on_partial=seen.append))
 
     return edit
 
@@ -134,7 +137,7 @@ def test_azure_gets_the_form_at_the_deployment(upstream: Upstream, make_call: Ma
     assert [part[0] for part in parts_of(request)] == ["prompt", "n", "image[]", "image[]"]
 
 
-def test_an_edit_streams_its_partial_images(edit, upstream: Upstream):
+def test_an_edit_streams_its_partial_images(edit, upstream: Upstream, seen: list[bytes]):
     def event(kind: str, data: bytes, **more: object) -> bytes:
         name = f"image_edit.{kind}"
         body = {"type": name, "b64_json": base64.b64encode(data).decode(), **more}
@@ -147,9 +150,8 @@ def test_an_edit_streams_its_partial_images(edit, upstream: Upstream):
         exchange.drop()
 
     upstream.on("POST", EDITS, route)
-    seen: list[bytes] = []
 
-    result = edit(seen, partial_images=1)
+    result = edit(partial_images=1)
 
     assert (seen, result.images[0].data, result.usage) == ([b"half"], b"whole", USAGE)
     texts = texts_of(upstream.received[0])
