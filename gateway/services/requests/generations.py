@@ -115,23 +115,12 @@ def accept_generation(
         sale_usd=quote.list_unit_micros / MILLION if quote.list_currency == "USD" else None,
         today=now.date(),
     )
-    create = partial(
-        _create,
+    accepted = _create_with_files(
+        partial(_create, caller=caller, request=request, plan=plan, quote=quote, now=now),
         submission=submission,
         caller=caller,
         request=request,
-        plan=plan,
-        quote=quote,
-        now=now,
     )
-    with kept_inputs(
-        organization_id=caller.organization_id,
-        generation_id=submission.generation_id,
-        request=request,
-        files=submission.files,
-    ) as inputs:
-        accepted = retrying(create, committed=lambda: _already_created(submission))
-        inputs.is_kept = accepted is not None
     if accepted is not None:
         wake(plan.steps[0]["queue"])
         return accepted
@@ -142,6 +131,27 @@ def accept_generation(
         # The row that was in the way has just been forgotten by a failure: this request is new.
         return accept_generation(caller=caller, request=request, submission=submission, now=now)
     return attached
+
+
+def _create_with_files(
+    create: Callable[..., Accepted | None],
+    *,
+    submission: Submission,
+    caller: Caller,
+    request: GenerationRequest,
+) -> Accepted | None:
+    """Create the generation with its files in storage; without a generation they go again."""
+    with kept_inputs(
+        organization_id=caller.organization_id,
+        generation_id=submission.generation_id,
+        request=request,
+        files=submission.files,
+    ) as inputs:
+        accepted = retrying(
+            lambda: create(submission=submission), committed=lambda: _already_created(submission)
+        )
+        inputs.is_kept = accepted is not None
+    return accepted
 
 
 def find_by_idempotency_key(
