@@ -1,4 +1,4 @@
-"""Azure OpenAI: `/azure_openai/openai/deployments/{deployment}/images/generations`.
+"""Azure OpenAI: `/azure_openai/openai/deployments/{deployment}/images/generations` and `edits`.
 
 Every model of Azure's is deployed under its own name. The newer surface, `/openai/v1/...` with the
 deployment as `model`, answers too.
@@ -8,11 +8,12 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from sandbox.faults import Faults, Plan
 from sandbox.limits import Meter
 from sandbox.openai_answers import Answers
+from sandbox.openai_edits import form_of, read_edit
 from sandbox.openai_rules import (
     INVALID_REQUEST,
     MODELS,
@@ -28,8 +29,9 @@ DEPLOYMENTS: Final = (
     "gpt-image-2.5-flare", "gpt-image-2.5-sunburst",
 )  # fmt: skip
 _URL_TTL_S: Final = 24 * 3600.0  # Microsoft's reference, read 2026-11-21
-_PATH: Final = re.compile(r"/openai/deployments/([^/]+)/images/generations")
-_V1_PATH: Final = "/openai/v1/images/generations"
+_PATH: Final = re.compile(r"/openai/deployments/([^/]+)/images/(generations|edits)")
+_V1_PATH: Final = re.compile(r"/openai/v1/images/(generations|edits)")
+_OPERATIONS: Final = {"generations": "generate", "edits": "edit"}
 _VERSION: Final = re.compile(r"20\d\d-[01]\d-[0-3]\d(-preview)?")
 _DENIED: Final = (
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a"
@@ -94,9 +96,9 @@ class AzureOpenAI:
         limits: Mapping[str, str] = {}
         try:
             key = _check_key(request)
-            deployment = _deployment(request)
+            deployment, operation = _target(request)
             limits = self._count_call(key, request)
-            response = self._generate(request, deployment, request_id)
+            response = self._draw(request, deployment, operation, request_id)
         except OpenAIError as error:
             response = json_response(error.body, status=error.status, headers=error.headers)
         return replace(
@@ -120,20 +122,22 @@ class AzureOpenAI:
             "x-ratelimit-remaining-requests": str(counted.remaining),
         }
 
-    def _generate(self, request: Request, deployment: str | None, request_id: str) -> Response:
-        try:
-            body = request.json()
-        except ValueError as error:
-            raise OpenAIError(400, "The request body is not valid JSON.") from error
-        fields = dict(body) if isinstance(body, dict) else {}
+    def _draw(
+        self, request: Request, deployment: str | None, operation: str, request_id: str
+    ) -> Response:
+        form = form_of(request) if operation == "edit" else None
+        fields = dict(form.texts) if form else _fields(request)
         # Clients send a model too; the path decides.
         model = deployment or str(fields.get("model") or "")
         prompt = str(fields.get("prompt") or "")
-        request.note("generate", model, prompt, request_id)
+        request.note(operation, model, prompt, request_id)
         retired = self._faults.settings(self.name).retired
         if model not in DEPLOYMENTS or (retired and MODELS[model].retired):
             raise _error(404, "DeploymentNotFound", _NO_DEPLOYMENT)
-        params = read_params({**fields, "model": model}, retired=False)
+        if form:
+            params = read_edit(form, retired=False, model_id=model)
+        else:
+            params = read_params({**fields, "model": model}, retired=False)
         if params.output_format == "webp":
             raise OpenAIError(
                 400,
@@ -161,15 +165,24 @@ def _check_key(request: Request) -> str:
     return key
 
 
-def _deployment(request: Request) -> str | None:
-    """Return the deployment in the path; None on the surface that has it in the body."""
+def _fields(request: Request) -> dict[str, Any]:
+    try:
+        body = request.json()
+    except ValueError as error:
+        raise OpenAIError(400, "The request body is not valid JSON.") from error
+    return dict(body) if isinstance(body, dict) else {}
+
+
+def _target(request: Request) -> tuple[str | None, str]:
+    """Return the deployment and the operation of the path; some have the former in the body."""
     version = request.query.get("api-version")
     if request.method == "POST":
         named = _PATH.fullmatch(request.path)
         if named is not None and version is not None and _VERSION.fullmatch(version):
-            return named[1]
-        if request.path == _V1_PATH:
-            return None
+            return named[1], _OPERATIONS[named[2]]
+        unnamed = _V1_PATH.fullmatch(request.path)
+        if unnamed is not None:
+            return None, _OPERATIONS[unnamed[1]]
     raise _error(404, "404", "Resource not found")
 
 

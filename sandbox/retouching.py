@@ -44,13 +44,15 @@ def retouch(drawn: Image.Image, inputs: tuple[bytes, ...], mask: bytes) -> Image
         mask: Transparent where the first input is to be drawn anew; b"" shows it everywhere.
     """
     base = _opened(inputs[0], drawn.size)
-    layer = drawn.convert("RGBA")
-    for index, data in enumerate(inputs[1 : 1 + _COPIES_A_ROW]):
-        layer.paste(_copy(data, drawn.size), (index * (drawn.width // _COPIES_A_ROW), 0))
+    new = drawn.convert("RGBA")
     if not mask:
-        return Image.blend(base, layer, _SHARE_OF_NEW)
+        new = Image.blend(base, new, _SHARE_OF_NEW)
+    for index, data in enumerate(inputs[1 : 1 + _COPIES_A_ROW]):
+        new.paste(_copy(data, drawn.size), (index * (drawn.width // _COPIES_A_ROW), 0))
+    if not mask:
+        return new
     protected = _opened(mask, drawn.size).getchannel("A").point([0] + [255] * 255)
-    return Image.composite(base, layer, protected)
+    return Image.composite(base, new, protected)
 
 
 def _opened(data: bytes, size: tuple[int, int]) -> Image.Image:
