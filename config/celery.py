@@ -39,6 +39,12 @@ app.conf.beat_schedule = {
         # Without a worker for a while one message is enough.
         "options": {"expires": 20},
     },
+    # What a lost message or a dead worker left.
+    "make thumbnails": {
+        "task": "gateway.make_thumbnails",
+        "schedule": 60.0,
+        "options": {"queue": "thumbnails", "expires": 60},
+    },
     "delete expired test generations": {
         "task": "gateway.delete_expired_test_generations",
         "schedule": crontab(minute="37", hour="3"),

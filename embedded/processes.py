@@ -24,6 +24,7 @@ _QUEUES = (
     "generate.ideogram",
     "generate.sandbox",
     "default",
+    "thumbnails",
 )
 
 

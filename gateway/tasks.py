@@ -7,6 +7,8 @@ from celery import shared_task
 from core.clock import now
 from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
+from gateway.services.gallery.thumbnails import TASK as THUMBNAILS_TASK
+from gateway.services.gallery.thumbnails import make_thumbnails
 from gateway.services.inputs import delete_orphaned_inputs
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import (
@@ -61,3 +63,9 @@ def prune_webhook_deliveries_task(**_: object) -> None:
 def send_alerts(**_: object) -> None:
     """Tell the operators of breakers that opened."""
     send_due_alerts(now=now())
+
+
+@shared_task(name=THUMBNAILS_TASK, ignore_result=True)
+def make_thumbnails_task(**_: object) -> None:
+    """Make the thumbnails that are ordered."""
+    make_thumbnails()

@@ -55,10 +55,11 @@ def _expired_test_generations(before: datetime, after: UUID | None) -> list[Gene
 
 
 def _delete_objects(generation: Generation) -> bool:
-    public = generation.organization.image_policy == "public"
-    storage = public_storage() if public else private_storage()
+    """Delete from both buckets: thumbnails are in the private one, whatever the policy."""
+    prefix = request_prefix(generation.organization_id, generation.id)
     try:
-        storage.delete_prefix(request_prefix(generation.organization_id, generation.id))
+        for storage in (public_storage(), private_storage()):
+            storage.delete_prefix(prefix)
     except StorageError as error:
         logger.warning("retention.delete_failed generation=%s error=%s", generation.id, error)
         return False

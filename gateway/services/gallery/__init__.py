@@ -1,0 +1,1 @@
+"""What the gallery does with images: thumbnails, deletion, and exports as ZIP files."""

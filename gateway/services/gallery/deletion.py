@@ -1,0 +1,93 @@
+"""Deleting many images at once, each by itself and not with the others of its generation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+
+from billing.services.transactions import retrying
+from gateway.errors import InvalidRequestError
+from gateway.models import Artifact, Generation, Thumbnail
+from gateway.services.gallery.thumbnails import thumbnail_keys
+from gateway.storage import StorageError, private_storage, public_storage
+
+MAX_IMAGES: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion did.
+
+    Attributes:
+        images: How many are no longer shown anywhere.
+        kept: How many objects storage could not delete right now; the sweeper goes on.
+    """
+
+    images: int
+    kept: int
+
+
+def delete_images(*, organization_id: UUID, artifact_ids: Sequence[UUID], now: datetime) -> Deleted:
+    """Delete some of an organization's images; what was paid for them stays paid.
+
+    One transaction takes them out of every answer and notes their objects for the sweeper, in case
+    this process fails; then the objects go, thumbnails included. A generation all of whose images
+    are deleted counts as deleted. Unknown ids, and those of others, are passed over. That the
+    person may delete is checked by whoever asks.
+
+    Raises:
+        InvalidRequestError: More than `MAX_IMAGES`.
+    """
+    if len(artifact_ids) > MAX_IMAGES:
+        raise InvalidRequestError(f"Delete at most {MAX_IMAGES} images at a time.")
+    artifacts = list(
+        Artifact.objects.select_related("generation").filter(
+            id__in=artifact_ids,
+            generation__organization_id=organization_id,
+            deleted_at__isnull=True,
+        )
+    )
+    if not artifacts:
+        return Deleted(0, 0)
+    retrying(partial(_withdraw, [artifact.id for artifact in artifacts], now))
+    connection.close()
+    return Deleted(len(artifacts), _delete_objects(artifacts))
+
+
+def _withdraw(artifact_ids: Sequence[UUID], now: datetime) -> None:
+    """Locks the generations in the order of their ids, as a deletion of all their images would."""
+    with transaction.atomic(durable=True):
+        chosen = Artifact.objects.filter(id__in=artifact_ids)
+        owners = list(
+            Generation.objects.select_for_update()
+            .filter(id__in=chosen.values("generation_id"))
+            .order_by("id")
+            .values_list("id", flat=True)
+        )
+        chosen.filter(deleted_at__isnull=True).update(deleted_at=now)
+        Thumbnail.objects.filter(artifact_id__in=artifact_ids).delete()
+        generations = Generation.objects.filter(id__in=owners)
+        generations.update(has_stray_objects=True)
+        left = Artifact.objects.filter(generation_id=OuterRef("id"), deleted_at__isnull=True)
+        generations.filter(~Exists(left), deleted_at__isnull=True).update(deleted_at=now)
+
+
+def _delete_objects(artifacts: Sequence[Artifact]) -> int:
+    """Delete the objects; return how many are left to the sweeper."""
+    kept = 0
+    targets = [
+        (public_storage() if artifact.is_public else private_storage(), artifact.key)
+        for artifact in artifacts
+    ]
+    targets += [(private_storage(), key) for key in thumbnail_keys(artifacts)]
+    for storage, key in targets:
+        try:
+            storage.delete(key)
+        except StorageError:
+            kept += 1
+    return kept
