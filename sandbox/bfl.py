@@ -5,6 +5,7 @@ HTTP 200, and a file's URL is signed and expires. Whether an unknown task is 404
 documented; it is 404 here, with the same body.
 """
 
+import hashlib
 import math
 import secrets
 import time
@@ -120,6 +121,7 @@ class Bfl:
             inputs = read_inputs(MODELS[model], body)
         except InvalidInputError as error:
             return json_response({"detail": error.problems}, status=422)
+        request.entry.files = [hashlib.sha256(image).hexdigest() for image in inputs.images]
         plan = self._faults.plan(self.name, prompt)
         if plan.hangs_at("submit"):
             hang()
@@ -137,7 +139,7 @@ class Bfl:
                 "id": task_id,
                 "polling_url": f"{request.root}/v1/get_result?id={task_id}",
                 "cost": float(task.inputs.cost),
-                "input_mp": 0,
+                "input_mp": inputs.input_megapixels,
                 "output_mp": inputs.megapixels,
             }
         )
@@ -218,6 +220,7 @@ class Bfl:
             format=inputs.format,
             entropy=str(task.seed) if inputs.seed is not None else task.task_id,
             noise=self._faults.settings(self.name).noise,
+            inputs=inputs.images,
         )
         return picture_for(task.plan, picture)
 

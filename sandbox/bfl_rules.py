@@ -7,10 +7,18 @@ worded as FastAPI words them. Unknown fields are ignored.
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from sandbox.data_uris import decode_image
+from sandbox.retouching import facts_of
+
+_KONTEXT_SIZES: Final = {
+    "21:9": (1568, 672), "16:9": (1392, 752), "4:3": (1184, 880), "3:2": (1248, 832),
+    "1:1": (1024, 1024), "2:3": (832, 1248), "3:4": (880, 1184), "9:16": (752, 1392),
+    "9:21": (672, 1568),
+}  # fmt: skip
 _ULTRA_SIZES: Final = {
     "21:9": (3136, 1344), "16:9": (2752, 1536), "4:3": (2368, 1792), "3:2": (2496, 1664),
     "1:1": (2048, 2048), "2:3": (1664, 2496), "3:4": (1792, 2368), "9:16": (1536, 2752),
@@ -18,16 +26,18 @@ _ULTRA_SIZES: Final = {
 }  # fmt: skip
 _WIDEST: Final = 21 / 9
 _RATIO: Final = re.compile(r"([1-9]\d?):([1-9]\d?)")
-_ULTRA_PIXELS: Final = 2048 * 2048
 _MEGAPIXEL: Final = 1024 * 1024
 _FLUX_2_PIXELS: Final = 4 * _MEGAPIXEL
+_INPUT_BYTES: Final = 20 * 1024 * 1024
+_INPUT_PIXELS: Final = 20_000_000
+_STRICT: Final = 2  # of Kontext's tolerance, where it edits
 
 Problem = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input; `kind` is text, integer, number, flag, choice or ratio."""
+    """One input; `kind` is text, image, integer, number, flag, choice or ratio."""
 
     kind: str
     low: float = -math.inf
@@ -39,12 +49,16 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One endpoint; costs are credits of a cent, for the first megapixel and each further one."""
+    """One endpoint; costs are credits of a cent, for the first megapixel and each further one.
+
+    A megapixel of an image sent along costs as a further one does.
+    """
 
     fields: Mapping[str, Field]
     first: Decimal
     further: Decimal = Decimal(0)
     max_pixels: float = math.inf
+    ratios: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,8 @@ class Inputs:
     format: str
     seed: int | None
     cost: Decimal
+    images: tuple[bytes, ...] = field(default=(), repr=False)
+    input_megapixels: int = 0
 
     @property
     def megapixels(self) -> float:
@@ -100,12 +116,31 @@ _FLUX_2: Final = {
     **_COMMON,
     **_edges(64, math.inf, 16, height=1024),
     "safety_tolerance": Field("integer", 0, 5),
-    **{f"input_image{number}": Field("text") for number in ("", *(f"_{n}" for n in range(2, 9)))},
 }
 
 
-def _flux_2(first: str, further: str, more: Mapping[str, Field] | None = None) -> Model:
-    return Model({**_FLUX_2, **(more or {})}, Decimal(first), Decimal(further), _FLUX_2_PIXELS)
+def _images(count: int) -> dict[str, Field]:
+    names = ("input_image", *(f"input_image_{number}" for number in range(2, count + 1)))
+    return {name: Field("image") for name in names}
+
+
+def _flux_2(
+    first: str, further: str, more: Mapping[str, Field] | None = None, *, images: int = 8
+) -> Model:
+    fields = {**_FLUX_2, **_images(images), **(more or {})}
+    return Model(fields, Decimal(first), Decimal(further), _FLUX_2_PIXELS)
+
+
+def _kontext(price: str) -> Model:
+    fields = {
+        **_COMMON,
+        **_images(4),
+        "output_format": Field("choice", choices=("jpeg", "png"), default="png"),
+        "aspect_ratio": Field("ratio", default="1:1"),
+        "prompt_upsampling": Field("flag"),
+        "safety_tolerance": Field("integer", 0, 6),
+    }
+    return Model(fields, Decimal(price), ratios=_KONTEXT_SIZES)
 
 
 MODELS: Final[Mapping[str, Model]] = {
@@ -118,14 +153,17 @@ MODELS: Final[Mapping[str, Model]] = {
             "image_prompt_strength": Field("number", 0, 1),
         },
         Decimal(6),
+        ratios=_ULTRA_SIZES,
     ),
     "flux-pro": Model({**_PRO, **_STEERED}, Decimal(5)),
     "flux-dev": Model({**_PRO, **_STEERED}, Decimal("2.5")),
+    "flux-kontext-pro": _kontext("4"),
+    "flux-kontext-max": _kontext("8"),
     "flux-2-pro": _flux_2("3", "1.5"),
     "flux-2-max": _flux_2("7", "3"),
     "flux-2-flex": _flux_2("5", "5", _STEERED),
-    "flux-2-klein-4b": _flux_2("1.4", "0.1"),
-    "flux-2-klein-9b": _flux_2("1.5", "0.2"),
+    "flux-2-klein-4b": _flux_2("1.4", "0.1", images=4),
+    "flux-2-klein-9b": _flux_2("1.5", "0.2", images=4),
 }
 
 
@@ -143,22 +181,41 @@ def read_inputs(model: Model, body: object) -> Inputs:
     if problems:
         raise InvalidInputError(problems)
     values = {name: _value(body, name, rule) for name, rule in model.fields.items()}
-    if "aspect_ratio" in model.fields:
-        width, height = _ultra_size(values["aspect_ratio"])
-    else:
-        width, height = int(values["width"]), int(values["height"])
+    images = tuple(
+        decode_image(values[name]) or b""
+        for name, rule in model.fields.items()
+        if rule.kind == "image" and values[name]
+    )
+    if images and "aspect_ratio" in model.fields and (values["safety_tolerance"] or 0) > _STRICT:
+        message = "Input should be less than or equal to 2"
+        raise InvalidInputError([_problem("less_than_equal", ("safety_tolerance",), message)])
+    width, height = _size(model, values)
     if width * height > model.max_pixels:
         message = f"Value error, {width}x{height} is more than 4 megapixels"
         raise InvalidInputError([_problem("value_error", (), message)])
     further = max(0, math.ceil(width * height / _MEGAPIXEL) - 1)
+    sent = sum(map(_begun_megapixels, images))
     return Inputs(
         prompt=values["prompt"],
         width=width,
         height=height,
         format=values["output_format"],
         seed=values["seed"],
-        cost=model.first + further * model.further,
+        cost=model.first + (further + sent) * model.further,
+        images=images,
+        input_megapixels=sent,
     )
+
+
+def _size(model: Model, values: Mapping[str, Any]) -> tuple[int, int]:
+    if model.ratios:
+        return _size_of_ratio(model, values["aspect_ratio"])
+    return int(values["width"]), int(values["height"])
+
+
+def _begun_megapixels(image: bytes) -> int:
+    facts = facts_of(image)
+    return math.ceil(facts.width * facts.height / _MEGAPIXEL) if facts else 0
 
 
 def _value(body: Mapping[str, Any], name: str, rule: Field) -> Any:  # noqa: ANN401 - checked JSON
@@ -185,6 +242,19 @@ _Found = tuple[str, str] | None
 
 def _check_text(_rule: Field, value: object) -> _Found:
     return None if isinstance(value, str) else ("string_type", "Input should be a valid string")
+
+
+def _check_image(_rule: Field, value: object) -> _Found:
+    """Addresses of images are not fetched here."""
+    if not isinstance(value, str):
+        return "string_type", "Input should be a valid string"
+    data = decode_image(value)
+    facts = facts_of(data) if data else None
+    if data is None or facts is None:
+        return "value_error", "Value error, Invalid input image"
+    if len(data) > _INPUT_BYTES or facts.width * facts.height > _INPUT_PIXELS:
+        return "value_error", "Value error, Input image exceeds 20MB or 20 megapixels"
+    return None
 
 
 def _check_flag(_rule: Field, value: object) -> _Found:
@@ -219,6 +289,7 @@ def _check_ratio(_rule: Field, value: object) -> _Found:
 
 _CHECKS: Final = {
     "text": _check_text,
+    "image": _check_image,
     "flag": _check_flag,
     "integer": _check_number,
     "number": _check_number,
@@ -227,10 +298,10 @@ _CHECKS: Final = {
 }
 
 
-def _ultra_size(ratio: str) -> tuple[int, int]:
-    """About four megapixels; ratios that no source lists are computed alike."""
-    if ratio in _ULTRA_SIZES:
-        return _ULTRA_SIZES[ratio]
+def _size_of_ratio(model: Model, ratio: str) -> tuple[int, int]:
+    """About the area of the model's square; ratios that no source lists are computed alike."""
+    if ratio in model.ratios:
+        return model.ratios[ratio]
     wide, high = map(int, ratio.split(":"))
-    width = math.sqrt(_ULTRA_PIXELS * wide / high)
+    width = math.sqrt(math.prod(model.ratios["1:1"]) * wide / high)
     return round(width / 32) * 32, round(width * high / wide / 32) * 32

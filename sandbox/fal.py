@@ -6,6 +6,7 @@ as the answer of its result.
 """
 
 import base64
+import hashlib
 import math
 import random
 import re
@@ -20,6 +21,7 @@ from typing import Any, Final
 import gevent
 import orjson
 
+from sandbox.data_uris import decode_image
 from sandbox.drawing import Picture
 from sandbox.fal_endpoints import (
     ENDPOINTS,
@@ -123,6 +125,8 @@ class Fal:
         prompt = str(fields.get("prompt") or "")
         path = request.path.strip("/")
         request.note("generate", path, prompt, request_id)
+        sent = decode_image(str(fields.get("image_url") or ""))
+        request.entry.files = [hashlib.sha256(sent).hexdigest()] if sent else []
         plan = self._faults.plan(self.name, prompt)
         if plan.hangs_at("submit"):
             hang()
@@ -250,6 +254,7 @@ class Fal:
                 entropy=f"{entropy}/{index}",
                 black=flagged,
                 noise=self._faults.settings(self.name).noise,
+                inputs=inputs.sent,
             )
             items.append(self._item(request, job, endpoint, inputs, picture))
         output: dict[str, object] = {"images": items}

@@ -9,38 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PRESETS: Final = {
-    "square_hd": (1024, 1024),
-    "square": (512, 512),
-    "portrait_4_3": (768, 1024),
-    "portrait_16_9": (576, 1024),
-    "landscape_4_3": (1024, 768),
-    "landscape_16_9": (1024, 576),
-}
-_ULTRA_RATIOS: Final = {
-    "21:9": (3136, 1344),
-    "16:9": (2752, 1536),
-    "4:3": (2368, 1792),
-    "3:2": (2496, 1664),
-    "1:1": (2048, 2048),
-    "2:3": (1664, 2496),
-    "3:4": (1792, 2368),
-    "9:16": (1536, 2752),
-    "9:21": (1344, 3136),
-}
-_IDEOGRAM_RATIOS: Final = {
-    "10:16": (800, 1280),
-    "16:10": (1280, 800),
-    "9:16": (720, 1280),
-    "16:9": (1280, 720),
-    "4:3": (1152, 864),
-    "3:4": (864, 1152),
-    "1:1": (1024, 1024),
-    "1:3": (512, 1536),
-    "3:1": (1536, 512),
-    "3:2": (1248, 832),
-    "2:3": (832, 1248),
-}
+from sandbox.data_uris import decode_image
+from sandbox.fal_sizes import IDEOGRAM_RATIOS, KONTEXT_RATIOS, PRESETS, ULTRA_RATIOS
+from sandbox.retouching import facts_of
+
 _MAX_EDGE: Final = 14_142
 _MAX_PIXELS: Final = 50_000_000  # the sandbox's own limit, for its memory
 _MEGAPIXEL: Final = 1024 * 1024
@@ -68,7 +40,7 @@ Problem = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input; `kind` is text, number, integer, flag, choice or size."""
+    """One input; `kind` is text, image, number, integer, flag, choice or size."""
 
     kind: str
     choices: tuple[str, ...] = ()
@@ -89,6 +61,7 @@ class Endpoint:
     full_item: bool = True
     flux_output: bool = True
     has_seed: bool = True
+    required: tuple[str, ...] = ("prompt",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +76,7 @@ class Inputs:
     seed: int | None
     sync: bool
     units: str
+    sent: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 _TEXT: Final = Field("text")
@@ -139,6 +113,20 @@ _FLUX_OPEN: Final = {
     **_diffusion(steps=50, max_images=4, format_field="output_format"),
     "acceleration": Field("choice", ("none", "regular", "high")),
 }
+_KONTEXT: Final = Endpoint(
+    "images",
+    "1:1",
+    {
+        **_FLUX_PRO,
+        "image_url": Field("image"),
+        "aspect_ratio": Field("choice", tuple(KONTEXT_RATIOS)),
+        "guidance_scale": Field("number", low=1, high=20),
+    },
+    ratios=KONTEXT_RATIOS,
+    format_field="output_format",
+    full_item=False,
+    required=("prompt", "image_url"),
+)
 
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "fal-ai/flux-pro/v1.1": Endpoint(
@@ -153,15 +141,17 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         "16:9",
         {
             **_FLUX_PRO,
-            "aspect_ratio": Field("choice", tuple(_ULTRA_RATIOS)),
+            "aspect_ratio": Field("choice", tuple(ULTRA_RATIOS)),
             "raw": _FLAG,
             "image_url": _TEXT,
             "image_prompt_strength": Field("number", low=0, high=1),
         },
-        ratios=_ULTRA_RATIOS,
+        ratios=ULTRA_RATIOS,
         format_field="output_format",
         full_item=False,
     ),
+    "fal-ai/flux-pro/kontext": _KONTEXT,
+    "fal-ai/flux-pro/kontext/max": _KONTEXT,
     "fal-ai/flux/dev": Endpoint(
         "megapixels", "landscape_4_3", _FLUX_OPEN, format_field="output_format"
     ),
@@ -188,14 +178,14 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         {
             **_PROMPT,
             **_SEED,
-            "aspect_ratio": Field("choice", tuple(_IDEOGRAM_RATIOS)),
+            "aspect_ratio": Field("choice", tuple(IDEOGRAM_RATIOS)),
             "expand_prompt": _FLAG,
             "style": Field(
                 "choice", ("auto", "general", "realistic", "design", "render_3D", "anime")
             ),
             "negative_prompt": _TEXT,
         },
-        ratios=_IDEOGRAM_RATIOS,
+        ratios=IDEOGRAM_RATIOS,
         default_format="png",
         flux_output=False,
     ),
@@ -243,9 +233,11 @@ def problem(type_: str, loc: list[str], message: str, **more: object) -> Problem
 
 def validate(endpoint: Endpoint, body: Mapping[str, Any]) -> list[Problem]:
     """Return every problem of a body, pydantic style; unknown keys are ignored, as fal does."""
-    problems: list[Problem] = []
-    if body.get("prompt") is None:
-        problems.append(problem("missing", ["prompt"], "Field required", input=dict(body)))
+    problems = [
+        problem("missing", [name], "Field required", input=dict(body))
+        for name in endpoint.required
+        if body.get(name) is None
+    ]
     for name, rule in endpoint.fields.items():
         value = body.get(name)
         if value is not None:
@@ -274,6 +266,11 @@ def read_inputs(endpoint: Endpoint, body: Mapping[str, Any]) -> Inputs:
         seed=None if seed is None else int(seed),
         sync=bool(body.get("sync_mode")) and "sync_mode" in endpoint.fields,
         units=f"{_units(endpoint, body, width * height, vector=vector) * images:g}",
+        sent=tuple(
+            decode_image(body[name]) or b""
+            for name, rule in endpoint.fields.items()
+            if rule.kind == "image" and body.get(name)
+        ),
     )
 
 
@@ -310,6 +307,20 @@ def _check_text(name: str, rule: Field, value: object) -> list[Problem]:
         message = f"String should have at most {rule.high:g} characters"
         ctx = {"max_length": rule.high}
         return [problem("string_too_long", [name], message, ctx=ctx, input=value)]
+    return []
+
+
+def _check_image(name: str, rule: Field, value: object) -> list[Problem]:
+    """Only `data:` URIs can be read: addresses are not fetched here."""
+    if not isinstance(value, str):
+        return _check_text(name, rule, value)
+    data = decode_image(value) if value.startswith("data:") else None
+    if data is None:
+        message = "Failed to download the file. Please check if the URL is accessible."
+        return [problem("file_download_error", [name], message, input=value[:100])]
+    if facts_of(data) is None:
+        message = "Failed to load the image. Please ensure the image file is not corrupted."
+        return [problem("image_load_error", [name], message, input=value[:100])]
     return []
 
 
@@ -372,6 +383,7 @@ def _check_size(name: str, _rule: Field, value: object) -> list[Problem]:
 
 _CHECKS: Final = {
     "text": _check_text,
+    "image": _check_image,
     "flag": _check_flag,
     "number": _check_number,
     "integer": _check_number,

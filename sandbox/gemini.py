@@ -5,6 +5,7 @@ and, for its express mode, `/gemini/v1beta1/publishers/google/models`.
 """
 
 import base64
+import hashlib
 import re
 import secrets
 import time
@@ -132,6 +133,7 @@ class Gemini:
         request.note("generate", target.model, prompt_of(body), request_id)
         read = read_predict if model.is_imagen else read_content
         params = read(body, model, on_vertex=bool(target.place))
+        request.entry.files = [hashlib.sha256(data).hexdigest() for data in params.inputs]
         plan = self._faults.plan(self.name, params.prompt)
         if plan.find("hang") is not None:
             hang()
@@ -206,6 +208,7 @@ class Gemini:
             entropy=secrets.token_hex(8),
             quality=params.quality,
             noise=self._faults.settings(self.name).noise,
+            inputs=params.inputs,
         )
         return base64.b64encode(self._studio.draw(picture_for(plan, picture))).decode()
 
@@ -266,11 +269,15 @@ def _candidate(finish: str, *parts: dict[str, object], message: str = "") -> dic
 
 def _usage(model: Model, params: Params, answer: dict[str, object]) -> dict[str, object]:
     """Count tokens: a quarter of the prompt's letters, and the price list's for an image."""
-    prompt = max(1, len(params.prompt) // 4)
+    text = max(1, len(params.prompt) // 4)
+    seen = len(params.inputs) * model.tokens_in
+    details: list[dict[str, object]] = [{"modality": "TEXT", "tokenCount": text}]
+    if seen:
+        details.append({"modality": "IMAGE", "tokenCount": seen})
     usage: dict[str, object] = {
-        "promptTokenCount": prompt,
-        "totalTokenCount": prompt,
-        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": prompt}],
+        "promptTokenCount": text + seen,
+        "totalTokenCount": text + seen,
+        "promptTokensDetails": details,
     }
     match answer:
         case {"candidates": [{"content": {"parts": [{"inlineData": _}]}}]}:
@@ -278,7 +285,7 @@ def _usage(model: Model, params: Params, answer: dict[str, object]) -> dict[str,
             thought = _THOUGHT_TOKENS if model.thinks else 0
             usage |= {
                 "candidatesTokenCount": drawn,
-                "totalTokenCount": prompt + drawn + thought,
+                "totalTokenCount": text + seen + drawn + thought,
                 "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": drawn}],
             }
             if thought:

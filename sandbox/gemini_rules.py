@@ -3,11 +3,13 @@
 Pixels and tokens as the Gemini API's guides list them, read 2026-11-21.
 """
 
+import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sandbox.gemini_errors import GeminiError, invalid, unknown_name
+from sandbox.retouching import facts_of
 
 Pixels = Mapping[str, tuple[int, int]]
 
@@ -30,12 +32,17 @@ _SCALES: Final = {"1K": 1, "2K": 2, "4K": 4}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One upstream model; `tokens` are those of an image by its size, empty for Imagen."""
+    """One upstream model; `tokens` are those of an image by its size, empty for Imagen.
+
+    `tokens_in` are those of an image sent along, of which there may be `max_inputs`.
+    """
 
     pixels: Pixels
     sizes: tuple[str, ...]
     tokens: Mapping[str, int] = field(default_factory=dict)
     thinks: bool = False
+    tokens_in: int = 0
+    max_inputs: int = 0
 
     @property
     def is_imagen(self) -> bool:
@@ -48,16 +55,28 @@ class Model:
         return "predict" if self.is_imagen else "generateContent"
 
 
-_PRO: Final = Model(_THIRD, ("1K", "2K", "4K"), {"1K": 1120, "2K": 1120, "4K": 2000}, thinks=True)
+_PRO: Final = Model(
+    _THIRD,
+    ("1K", "2K", "4K"),
+    {"1K": 1120, "2K": 1120, "4K": 2000},
+    thinks=True,
+    tokens_in=1120,
+    max_inputs=14,
+)
 MODELS: Final = {
     "imagen-4.0-generate-001": Model(_IMAGEN, ("1K", "2K")),
     "imagen-4.0-fast-generate-001": Model(_IMAGEN, ("1K",)),
     "imagen-4.0-ultra-generate-001": Model(_IMAGEN, ("1K", "2K")),
-    "gemini-2.5-flash-image": Model(_FLASH, ("1K",), {"1K": 1290}),
+    "gemini-2.5-flash-image": Model(_FLASH, ("1K",), {"1K": 1290}, tokens_in=258, max_inputs=3),
     "gemini-3-pro-image": _PRO,
     "gemini-3-pro-image-preview": _PRO,
     "gemini-3.1-flash-image": Model(
-        _THIRD, ("1K", "2K", "4K"), {"1K": 1120, "2K": 1680, "4K": 2520}, thinks=True
+        _THIRD,
+        ("1K", "2K", "4K"),
+        {"1K": 1120, "2K": 1680, "4K": 2520},
+        thinks=True,
+        tokens_in=1120,
+        max_inputs=14,
     ),
 }
 
@@ -78,6 +97,7 @@ class Params:
     rewrites: bool = False
     storage: str | None = None
     draws: bool = True
+    inputs: tuple[bytes, ...] = ()
 
 
 _PERSONS: Final = {"dont_allow", "allow_adult", "allow_all"}
@@ -97,6 +117,8 @@ _CONFIG: Final = {
     "maxOutputTokens", "stopSequences", "responseMimeType", "thinkingConfig", "mediaResolution",
 }  # fmt: skip
 _MODALITIES: Final = {"TEXT", "IMAGE"}
+_INPUT_TYPES: Final = {"image/png", "image/jpeg", "image/webp"}
+_WEB_SAFE: Final = str.maketrans("-_", "+/")
 
 
 def read_predict(body: Any, model: Model, *, on_vertex: bool) -> Params:  # noqa: ANN401 - any JSON
@@ -141,7 +163,7 @@ def read_content(body: Any, model: Model, *, on_vertex: bool) -> Params:  # noqa
     """
     fields = _object(body, "")
     _names(fields, _TOP | ({"labels"} if on_vertex else set()), "")
-    prompt = _text_of(fields.get("contents"), on_vertex=on_vertex)
+    parts = _parts_of(fields.get("contents"), on_vertex=on_vertex)
     config = _object(fields.get("generationConfig", {}), "generation_config")
     _names(config, _CONFIG, "generation_config")
     if config.get("candidateCount", 1) != 1:
@@ -160,11 +182,12 @@ def read_content(body: Any, model: Model, *, on_vertex: bool) -> Params:  # noqa
     size = _image_field(image, "imageSize", "image_size", "1K", model.sizes)
     width, height = model.pixels[ratio]
     return Params(
-        prompt=prompt,
+        prompt=_text_of(parts),
         width=width * _SCALES[size],
         height=height * _SCALES[size],
         size=size,
         draws="IMAGE" in modalities,
+        inputs=_images_of(parts, model),
     )
 
 
@@ -173,26 +196,68 @@ def prompt_of(body: Any) -> str:  # noqa: ANN401 - any JSON
     match body:
         case {"instances": [{"prompt": str(prompt)}, *_]}:
             return prompt
+        case {"contents": [*_, {"parts": [*_, {"text": str(prompt)}]}]}:
+            return prompt
         case {"contents": [*_, {"parts": [{"text": str(prompt)}, *_]}]}:
             return prompt
     return ""
 
 
-def _text_of(contents: Any, *, on_vertex: bool) -> str:  # noqa: ANN401 - any JSON
+def _parts_of(contents: Any, *, on_vertex: bool) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON
     turns = [contents] if isinstance(contents, dict) else contents
     if not isinstance(turns, list) or not turns:
         raise invalid("* GenerateContentRequest.contents: contents is not specified\n")
-    texts: list[str] = []
+    found: list[dict[str, Any]] = []
     for turn in turns:
         parts = turn.get("parts") if isinstance(turn, dict) else None
         if not isinstance(parts, list) or not parts:
             raise invalid("* GenerateContentRequest.contents: contents.parts must not be empty.\n")
         if turn.get("role") not in ({"user", "model"} if on_vertex else {"user", "model", None}):
             raise invalid("Please use a valid role: user, model.")
-        texts += [part["text"] for part in parts if isinstance(part.get("text"), str)]
+        found += [_object(part, "contents.parts") for part in parts]
+    return found
+
+
+def _text_of(parts: list[dict[str, Any]]) -> str:
+    texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     if not any(texts):
         raise invalid("Unable to submit request because it must have a text parameter.")
     return "\n".join(texts)
+
+
+def _images_of(parts: list[dict[str, Any]], model: Model) -> tuple[bytes, ...]:
+    """Decode the images sent along; the official clients write either style of names."""
+    images: list[bytes] = []
+    for part in parts:
+        blob = part.get("inlineData") or part.get("inline_data")
+        if blob is None:
+            continue
+        mime, data = _blob(_object(blob, "contents.parts.inline_data"))
+        facts = facts_of(data)
+        if mime not in _INPUT_TYPES:
+            raise invalid(f"Unsupported MIME type: {mime}")
+        if facts is None or f"image/{facts.format}" != mime:
+            raise invalid(
+                "Unable to process input image. Please retry or report in"
+                " https://developers.generativeai.google/guide/troubleshooting"
+            )
+        images.append(data)
+    if len(images) > model.max_inputs:
+        raise invalid(f"Please use at most {model.max_inputs} images.")
+    return tuple(images)
+
+
+def _blob(blob: Mapping[str, Any]) -> tuple[str, bytes]:
+    mime = blob.get("mimeType", blob.get("mime_type"))
+    try:
+        # Both alphabets are taken, as protobuf's JSON has it.
+        data = str(blob.get("data", "")).translate(_WEB_SAFE)
+        return str(mime), base64.b64decode(data, validate=True)
+    except ValueError as error:
+        raise invalid(
+            "Invalid value at 'contents[0].parts[0].inline_data.data' (TYPE_BYTES),"
+            " Base64 decoding failed"
+        ) from error
 
 
 def _check_words(given: Mapping[str, Any], *, on_vertex: bool) -> None:

@@ -1,6 +1,7 @@
 """fal's routes, and the models that are sold in fal's name."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from gateway.catalog.build import (
@@ -10,7 +11,7 @@ from gateway.catalog.build import (
 )
 from gateway.catalog.costs import ImageCost, PerMegapixel, flat
 from gateway.catalog.sizes import Grid, ListedSizes, Sizing, ratios
-from gateway.catalog.types import Model, Route
+from gateway.catalog.types import Editing, Model, Route
 
 FACTS = "fal.ai model pages and pricing, read 2026-11-21"
 
@@ -34,6 +35,26 @@ ULTRA_SIZES: Mapping[str, str] = {
     "21:9": "3136x1344",
     "9:21": "1344x3136",
 }
+# About one megapixel, whatever the ratio; Kontext's own sizes.
+KONTEXT_PIXELS: Mapping[str, str] = {
+    "1:1": "1024x1024",
+    "16:9": "1392x752",
+    "9:16": "752x1392",
+    "4:3": "1184x880",
+    "3:4": "880x1184",
+    "3:2": "1248x832",
+    "2:3": "832x1248",
+    "21:9": "1568x672",
+    "9:21": "672x1568",
+}
+KONTEXT_SIZING = ratios("aspect_ratio", KONTEXT_PIXELS)
+KONTEXT_ENDPOINTS: Mapping[str, str] = {
+    "flux-kontext-pro": "fal-ai/flux-pro/kontext",
+    "flux-kontext-max": "fal-ai/flux-pro/kontext/max",
+}
+# fal names no limit of its own; this is Black Forest Labs'.
+INPUT_BYTES = 20_000_000
+INPUT_PIXELS = 20_000_000
 
 
 def route(
@@ -79,6 +100,15 @@ def flux_dev() -> Route:
     """Return FLUX.1 [dev] at fal."""
     cost = PerMegapixel(Decimal("0.025"), whole=False)
     return route("fal-ai/flux/dev", cost, per_call=4)
+
+
+def flux_kontext(name: str, usd: str) -> Route:
+    """Return one of the FLUX.1 Kontext models at fal, where these endpoints only edit."""
+    editing = Editing(
+        max_inputs=1, input_cost=Decimal(0), max_bytes=INPUT_BYTES, max_pixels=INPUT_PIXELS
+    )
+    by_fal = route(KONTEXT_ENDPOINTS[name], flat(usd), sizing=KONTEXT_SIZING, per_call=4)
+    return replace(by_fal, editing=editing, draws=False)
 
 
 def sdxl() -> Route:

@@ -170,6 +170,8 @@ def _faults(request: GenerationRequest, route: Route) -> Iterator[tuple[str, str
             yield f"takes {file.content_type}: send {' or '.join(editing.formats)}", "image"
         if file.size_bytes > editing.max_bytes:
             yield f"takes an image of more than {editing.max_bytes} bytes", "image"
+        if editing.max_pixels is not None and file.width * file.height > editing.max_pixels:
+            yield f"takes an image of more than {editing.max_pixels} pixels", "image"
 
 
 def _asked_operation(request: GenerationRequest, editing: Editing | None) -> Operation:

@@ -9,14 +9,17 @@ from gateway.catalog.build import (
     ordinary_model,
     under_ids,
 )
-from gateway.catalog.costs import TokenRates, flat, token_rates
+from gateway.catalog.costs import MILLION, TokenRates, flat, token_rates
 from gateway.catalog.sizes import ListedSizes, Menu, ratios
-from gateway.catalog.types import AllowedLoss, Model, Route
+from gateway.catalog.types import AllowedLoss, Editing, Model, Route
 
 FACTS = "Google AI pricing, read 2026-11-21"
 # On the Gemini API; Vertex AI, another host, is asked as long as it answers.
 IMAGEN_RETIRED = date(2026, 8, 17)
 FLASH = "gemini-2.5-flash-image"
+# Of one inline image at Vertex AI; the Gemini API counts all of a call together (Google's guides,
+# read 2026-11-21).
+INLINE_BYTES = 7_000_000
 
 # Pixels by ratio as the Gemini API's guides list them, read 2026-11-21.
 IMAGEN_PIXELS = {
@@ -103,6 +106,7 @@ def _gemini(
     sizing: Menu,
     *,
     rates: TokenRates,
+    editing: Editing | None = None,
     substitute: bool = False,
     losses: tuple[AllowedLoss, ...] = (),
 ) -> Route:
@@ -114,21 +118,40 @@ def _gemini(
         image_cost=flat(usd),
         cost_source=FACTS,
         token_rates=rates,
+        editing=editing,
         substitute=substitute,
         allowed_losses=losses,
     )
 
 
-FLASH_RATES = token_rates(text_in="0.30", image_out="30", text_out="2.50")
+def _editing(max_inputs: int, *, tokens: int, rates: TokenRates) -> Editing:
+    """Return what a Gemini model takes; `tokens` are the most that it counts for an image."""
+    return Editing(
+        max_inputs=max_inputs,
+        input_cost=tokens * (rates.image_in or rates.text_in) / MILLION,
+        max_bytes=INLINE_BYTES,
+    )
+
+
+FLASH_RATES = token_rates(text_in="0.30", image_in="0.30", image_out="30", text_out="2.50")
 FLASH_SIZING = ratios("aspectRatio", FLASH_PIXELS)
 IN_PLACE_OF_IMAGEN = _gemini(FLASH, "0.039", FLASH_SIZING, rates=FLASH_RATES, substitute=True)
-GEMINI = _gemini(FLASH, "0.039", FLASH_SIZING, rates=FLASH_RATES)
-# 1K and 2K images are 1,120 tokens alike.
+# 258 tokens for each tile of 768 x 768 pixels: 36 tiles of 4096 x 4096; larger images are reduced.
+GEMINI = _gemini(
+    FLASH,
+    "0.039",
+    FLASH_SIZING,
+    rates=FLASH_RATES,
+    editing=_editing(3, tokens=36 * 258, rates=FLASH_RATES),
+)
+# 1K and 2K images are 1,120 tokens alike; as many at most are counted for one sent along.
+PRO_RATES = token_rates(text_in="2", image_in="2", image_out="120", text_out="12")
 PRO = _gemini(
     "gemini-3-pro-image",
     "0.134",
     Menu(GEMINI_3_1K.options + GEMINI_3_2K.options),
-    rates=token_rates(text_in="2", image_out="120", text_out="12"),
+    rates=PRO_RATES,
+    editing=_editing(14, tokens=1_120, rates=PRO_RATES),
     losses=(
         AllowedLoss(
             "images are sold at one price whatever the length of the prompt, "
@@ -137,11 +160,13 @@ PRO = _gemini(
         ),
     ),
 )
+FLASH_3_1_RATES = token_rates(text_in="0.50", image_in="0.50", image_out="60", text_out="3")
 FLASH_3_1 = _gemini(
     "gemini-3.1-flash-image",
     "0.0672",
     GEMINI_3_1K,
-    rates=token_rates(text_in="0.50", image_out="60", text_out="3"),
+    rates=FLASH_3_1_RATES,
+    editing=_editing(14, tokens=1_120, rates=FLASH_3_1_RATES),
 )
 
 

@@ -104,6 +104,19 @@ INPUT: Mapping[str, str] = {
     "gpt-image-2.5-flare": "0.055",
     "gpt-image-2.5-sunburst": "0.055",
     "dall-e-2": "0.055",
+    "grok-imagine-image": "0.002",
+    "grok-imagine-image-pro": "0.002",
+    "grok-imagine-image-quality": "0.002",
+    "grok-imagine-image-2.0": "0.002",
+    "gemini-2.5-flash-image": "0.0028",
+    "gemini-3.1-flash-image": "0.0006",
+    "gemini-3-pro-image": "0.0023",
+    # Four megapixels each.
+    "flux-2-pro": "0.06",
+    "flux-2-max": "0.12",
+    "flux-2-flex": "0.20",
+    "flux-2-klein-4b": "0.004",
+    "flux-2-klein-9b": "0.008",
 }
 
 # One price at any size and quality.
@@ -127,6 +140,8 @@ FLAT: Mapping[str, tuple[str, str]] = {
     "flux-schnell": ("0.003", FAL_PRICES),
     "ideogram-v2-turbo": ("0.05", IDEOGRAM_PRICES),
     "flux-dev": ("0.025", BFL_PRICES),
+    "flux-kontext-pro": ("0.04", BFL_PRICES),
+    "flux-kontext-max": ("0.08", BFL_PRICES),
     "stable-diffusion-xl": ("0.009", STABILITY_PRICES),
     "stable-image-core": ("0.03", STABILITY_PRICES),
     "stable-image-ultra": ("0.08", STABILITY_PRICES),

@@ -67,6 +67,7 @@ class Editing:
         takes: What it understands beside the images, among `mask` and `input_fidelity`.
         formats: Formats of the images.
         max_bytes: Of one image.
+        max_pixels: Of one image, where its pixels are paid for; None if any number is taken.
         variation: Whether it makes variations of an image alone; else they are asked for as an edit
             with a prompt that says so.
     """
@@ -76,6 +77,7 @@ class Editing:
     takes: frozenset[str] = frozenset()
     formats: tuple[str, ...] = INPUT_FORMATS
     max_bytes: int = INPUT_MAX_BYTES
+    max_pixels: int | None = None
     variation: bool = False
 
 

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal
 from typing import ClassVar
 
+from core.http.uploads import Base64File, json_upload
 from gateway.providers import bfl_errors, polling, wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.bfl_job import Job, credits_of, send, upstream_id
@@ -59,7 +60,13 @@ def _submit(call: Call) -> tuple[str, Decimal | None]:
     url = f"{call.endpoint.base_url.rstrip('/')}/v1/{model}"
     with (
         wire.translated(),
-        send(call, "POST", url, deadline=call.deadline, json=build_body(call.request)) as answer,
+        send(
+            call,
+            "POST",
+            url,
+            deadline=call.deadline,
+            upload=json_upload(build_body(call.request)),
+        ) as answer,
     ):
         if answer.is_success:
             payload = answer.read_json(limit=wire.ERROR_BYTES_MAX)
@@ -70,7 +77,10 @@ def _submit(call: Call) -> tuple[str, Decimal | None]:
 
 
 def build_body(request: ImageRequest) -> dict[str, object]:
-    """Return the JSON body for a request; `n` has no field, a task is one image."""
+    """Return the JSON body for a request; `n` has no field, a task is one image.
+
+    Images to edit go along in base64, each in a field of its own.
+    """
     body: dict[str, object] = {
         "prompt": request.prompt,
         **(request.size_param or {}),
@@ -78,4 +88,10 @@ def build_body(request: ImageRequest) -> dict[str, object]:
         "output_format": request.output_format,
         "safety_tolerance": _TOLERANCE.get(request.moderation or ""),
     }
+    if request.inputs and request.upstream_model.startswith("flux-kontext-"):
+        # Its scale ends at the default where it edits.
+        body["safety_tolerance"] = None
+    for number, image in enumerate(request.inputs, start=1):
+        name = "input_image" if number == 1 else f"input_image_{number}"
+        body[name] = Base64File(image.source)
     return {name: value for name, value in body.items() if value is not None} | dict(request.extra)

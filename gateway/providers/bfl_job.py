@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from core.http import errors as http
 from core.http.client import HttpResponse
+from core.http.uploads import Upload
 from gateway.providers import bfl_errors, polling, wire
 from gateway.providers.base import Call, Endpoint, ProviderResult
 from gateway.providers.errors import BadResponse, ProviderError, ProviderUnavailable
@@ -29,7 +30,7 @@ _SAMPLE_TRIES = 3
 
 
 def send(
-    call: Call, method: str, url: str, *, deadline: float, json: object | None = None
+    call: Call, method: str, url: str, *, deadline: float, upload: Upload | None = None
 ) -> HttpResponse:
     """Send one request with the key.
 
@@ -42,7 +43,7 @@ def send(
         url,
         deadline=deadline,
         headers={**endpoint.headers, "x-key": endpoint.api_key, "Accept": "application/json"},
-        json=json,
+        upload=upload,
     )
 
 

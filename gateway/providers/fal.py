@@ -3,6 +3,7 @@
 import time
 from typing import ClassVar
 
+from core.http.uploads import Base64File, json_upload
 from gateway.providers import fal_errors, polling, wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.fal_job import Job, endpoint_segments, send
@@ -57,7 +58,7 @@ def _submit(call: Call) -> str:
             path,
             deadline=call.deadline,
             headers={"X-Fal-Request-Timeout": str(start_s)},
-            json=build_body(call.request),
+            upload=json_upload(build_body(call.request)),
         ) as answer,
     ):
         if answer.is_success:
@@ -72,7 +73,7 @@ def build_body(request: ImageRequest) -> dict[str, object]:
 
     Endpoints ignore fields they do not know, but check the values of those they do: `style` goes
     only to the families that have styles, `quality` to the one that has speeds, and their words,
-    not OpenAI's, must have been chosen by the route.
+    not OpenAI's, must have been chosen by the route. An image to edit goes along as a `data:` URI.
     """
     model = request.upstream_model
     body: dict[str, object] = {
@@ -86,6 +87,8 @@ def build_body(request: ImageRequest) -> dict[str, object]:
     }
     if model.startswith("fal-ai/ideogram/v3"):
         body["rendering_speed"] = request.quality
+    for image in request.inputs:
+        body["image_url"] = Base64File(image.source, image.content_type)
     return {name: value for name, value in body.items() if value is not None} | dict(request.extra)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from core.http import errors as http
 from core.http.client import HttpResponse
+from core.http.uploads import Upload
 from gateway.providers import fal_errors, polling, wire
 from gateway.providers.base import Call, ProviderResult
 from gateway.providers.errors import (
@@ -51,7 +52,7 @@ def send(
     *,
     deadline: float,
     headers: Mapping[str, str] | None = None,
-    json: object | None = None,
+    upload: Upload | None = None,
 ) -> HttpResponse:
     """Send one request with the key to a path below the base URL.
 
@@ -69,7 +70,7 @@ def send(
             "Authorization": f"Key {endpoint.api_key}",
             "Accept": "application/json",
         },
-        json=json,
+        upload=upload,
     )
 
 

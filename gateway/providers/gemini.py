@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from core.http.client import HttpResponse
+from core.http.uploads import Base64File, json_upload
 from gateway.providers import gemini_access, gemini_errors, wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.errors import (
@@ -61,7 +62,9 @@ class GeminiAdapter:
         }
         body = build_imagen_body(request) if is_imagen else build_gemini_body(request)
         with wire.translated():
-            answer = call.http.open("POST", url, deadline=call.deadline, headers=headers, json=body)
+            answer = call.http.open(
+                "POST", url, deadline=call.deadline, headers=headers, upload=json_upload(body)
+            )
         with answer:
             payload = _read_payload(call, answer)
         try:
@@ -105,12 +108,19 @@ def build_imagen_body(request: ImageRequest) -> dict[str, object]:
 
 
 def build_gemini_body(request: ImageRequest) -> dict[str, object]:
-    """Return the JSON body of `:generateContent`; `extra` joins its `generationConfig`."""
+    """Return the JSON body of `:generateContent`; `extra` joins its `generationConfig`.
+
+    Images to edit stand before the text that says how.
+    """
     config: dict[str, object] = {"responseModalities": ["IMAGE"]}
     if request.size_param:
         config["imageConfig"] = dict(request.size_param)
+    parts: list[dict[str, object]] = [
+        {"inlineData": {"mimeType": image.content_type, "data": Base64File(image.source)}}
+        for image in request.inputs
+    ]
     return {
-        "contents": [{"role": "user", "parts": [{"text": request.prompt}]}],
+        "contents": [{"role": "user", "parts": [*parts, {"text": request.prompt}]}],
         "generationConfig": config | dict(request.extra),
     }
 

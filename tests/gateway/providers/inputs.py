@@ -86,5 +86,17 @@ def texts_of(request: Received) -> dict[str, str]:
     return {name: data.decode() for name, file, _, data in parts_of(request) if file is None}
 
 
+def is_whole(request: Received) -> bool:
+    """Return whether a request came as long as it was announced: one that was cut off did not."""
+    return len(request.body) == int(request.headers["content-length"])
+
+
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def red_and_blue(data: bytes, at: tuple[int, int]) -> tuple[int, int]:
+    """Return how red and how blue an image is at a point."""
+    color = Image.open(io.BytesIO(data)).convert("RGB").getpixel(at)
+    assert isinstance(color, tuple)
+    return color[0], color[2]
