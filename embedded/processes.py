@@ -33,11 +33,12 @@ def preparations() -> tuple[tuple[str, tuple[str, ...]], ...]:
     return (
         ("Migrating the database", _manage("migrate", "--no-input", "--verbosity=0")),
         ("Loading catalog, prices and sample rates", _manage("bootstrap")),
-        (
-            "Preparing the console's files",
-            _manage("collectstatic", "--no-input", "--verbosity=0", "--ignore=rest_framework"),
-        ),
     )
+
+
+def page_files_command() -> tuple[str, ...]:
+    """Return the command that puts the files of pages, compressed, where web finds them."""
+    return _manage("collectstatic", "--no-input", "--verbosity=0", "--ignore=rest_framework")
 
 
 def demo_command() -> tuple[str, ...]:

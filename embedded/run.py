@@ -29,6 +29,7 @@ from embedded.processes import (
     STAGE_ENGINE,
     child_environment,
     demo_command,
+    page_files_command,
     preparations,
     process_table,
 )
@@ -100,6 +101,7 @@ class _Machine:
         for title, command in preparations():
             say(f"{title} ...")
             self._run_step(command, environment)
+        self._run_step(page_files_command(), environment)
         say("Preparing the demo organization ...")
         demo = self._seed_demo({**environment, **kept_demo})
         self._start_processes(state, environment, web_socket)

@@ -9,6 +9,7 @@ organization of its own and looks at nothing else.
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,7 +28,7 @@ from pytest_django import DjangoDbBlocker
 from core.clock import now
 from embedded.children import Child, Folders, Spec, stop_all
 from embedded.ports import listen
-from embedded.processes import child_environment, process_table
+from embedded.processes import ROOT, child_environment, page_files_command, process_table
 from gateway.models import Breaker, Process
 from gateway.providers.registry import PROVIDERS
 from gateway.services.breakers import FIRST_COOLDOWN_S, REFRESH_S
@@ -177,6 +178,7 @@ class Stack:
     def start(self) -> None:
         """Create the database, start every process, wait until requests are served."""
         create_database(self.database_name, {**self.environment, "DATABASE_URL": self._engine_url})
+        subprocess.run(page_files_command(), env=self.environment, cwd=ROOT, check=True)
         for name in self._specs:
             self._children[name] = Child(self._specs[name], self._folders)
         self.wait_until_ready()

@@ -1,3 +1,7 @@
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from gateway.console.start import NewOrganizationView
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
+]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from billing.money import check_currency
@@ -11,9 +12,13 @@ from billing.services.accounts import open_accounts
 from billing.services.budgets import open_key_budget
 from gateway.catalog.registry import catalog
 from orgs.errors import InvalidInputError
-from orgs.models import ApiKey, Organization
+from orgs.models import ApiKey, Membership, Organization, User
 from orgs.services import api_keys, key_administration, organizations
 from orgs.services.audit import SYSTEM, Actor
+
+# Limits of organizations that sign up themselves.
+FIRST_CONCURRENT = 20
+FIRST_RATES = api_keys.Rates(requests_per_minute=60, images_per_minute=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,44 @@ def open_organization(
         )
         open_accounts(organization_id=organization.id, currency=organization.currency)
     return organization
+
+
+def found_organization(
+    *,
+    founder: User,
+    name: str,
+    currency: str,
+    time_zone: str,
+    actor: Actor,
+) -> tuple[Organization, str]:
+    """Open an organization for somebody who signed up, with its first key, in one transaction.
+
+    The key is a test key wherever there is a sandbox, so that the first image needs no money. The
+    organization has limits, as whoever signs up is not known yet.
+
+    Returns:
+        The organization, and the secret of its key, which is never to be had again.
+
+    Raises:
+        InvalidInputError: The name is blank or the time zone unknown.
+        UnknownCurrencyError: The currency is not an ISO 4217 code.
+    """
+    with transaction.atomic():
+        organization = open_organization(
+            name=name,
+            currency=currency,
+            time_zone=time_zone,
+            is_demo=settings.EMBEDDED and settings.LIENZO_SANDBOX == "auto",
+            max_concurrent=FIRST_CONCURRENT,
+            rates=FIRST_RATES,
+            actor=actor,
+        )
+        organizations.add_member(
+            organization=organization, user=founder, role=Membership.Role.OWNER, actor=actor
+        )
+        terms = KeyTerms(name="First key", livemode=not settings.SANDBOX_BASE_URL)
+        _, secret = open_api_key(organization=organization, terms=terms, actor=actor)
+    return organization, secret
 
 
 def open_api_key(

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from allauth.account.adapter import get_adapter
 from django.contrib.auth.mixins import AccessMixin
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
@@ -14,9 +15,11 @@ from django.template.response import SimpleTemplateResponse
 from django.utils import timezone
 from django.views import View
 
-from orgs.console.errors import role_required
+from orgs.console.errors import id_of, role_required
 from orgs.permissions import Permission, allows, roles_with
 from orgs.selectors import Membership, Organization, User, find_membership
+from orgs.services.audit import Actor, Origin, user_actor
+from orgs.templatetags.console import role_name
 
 LAST_ORGANIZATION = "last_organization"
 LIVEMODE = "livemode"
@@ -26,6 +29,18 @@ class SignedInView(AccessMixin, View):
     """A page for everyone who has signed in; others are led to the sign-in page and back."""
 
     user: User
+
+    @property
+    def actor(self) -> Actor:
+        """Return who services act for, and where the request came from."""
+        return user_actor(self.user, origin=self._origin(), as_operator=False)
+
+    def _origin(self) -> Origin:
+        return Origin(
+            ip=get_adapter().get_client_ip(self.request),
+            user_agent=self.request.headers.get("User-Agent", ""),
+            request_id=id_of(self.request),
+        )
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
         """Find out who asks, then serve."""
@@ -58,6 +73,7 @@ class OrganizationView(SignedInView):
         if not isinstance(request.user, User):
             return self.handle_no_permission()
         organization_id: UUID = kwargs.pop("organization_id")
+        self.user = request.user
         membership = find_membership(user_id=request.user.id, organization_id=organization_id)
         if membership is None:
             raise Http404
@@ -68,7 +84,7 @@ class OrganizationView(SignedInView):
             request.session[LAST_ORGANIZATION] = str(organization_id)
         with timezone.override(ZoneInfo(self.organization.time_zone)):
             if self.permission is not None and not self.may(self.permission):
-                roles = [str(role.label) for role in roles_with(self.permission)]
+                roles = [role_name(role) for role in roles_with(self.permission)]
                 return role_required(request, roles=roles)
             response = super().dispatch(request, *args, **kwargs)
             if isinstance(response, SimpleTemplateResponse):
@@ -88,6 +104,11 @@ class StaffView(SignedInView):
     """
 
     staff_roles: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def actor(self) -> Actor:
+        """Return the operator as one who acts for the platform."""
+        return user_actor(self.user, origin=self._origin(), as_operator=True)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
         """Check the staff role, then serve."""

@@ -65,17 +65,18 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a crash, without whatever may be broken: no database, no frame."""
     connections.close_all()
-    body = render_to_string("errors/crash.html", {"request_id": _id_of(request)})
+    body = render_to_string("errors/crash.html", {"request_id": id_of(request)})
     return HttpResponse(body, status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def _page(request: HttpRequest, status: HTTPStatus, *, title: str, text: str) -> HttpResponse:
-    context = {"title": title, "text": text, "request_id": _id_of(request), "status": status.value}
+    context = {"title": title, "text": text, "request_id": id_of(request), "status": status.value}
     # What is raised before the session is known, such as for a broken URL, has no user.
     template = "errors/page.html" if hasattr(request, "user") else "errors/crash.html"
     return render(request, template, context, status=status)
 
 
-def _id_of(request: HttpRequest) -> str:
+def id_of(request: HttpRequest) -> str:
+    """Return the public id of a request."""
     uuid = request.META.get("lienzo.request_uuid")
     return request_id(uuid) if uuid is not None else ""

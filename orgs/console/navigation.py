@@ -11,6 +11,7 @@ from uuid import UUID
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from orgs.permissions import Permission, permissions_of
 
@@ -110,7 +111,7 @@ STAFF = (
             Entry(_("Top-ups"), "coins", "finance_topups"),
             Entry(_("Reports"), "file-text", "finance_reports"),
             Entry(_("Reconciliation"), "scale", "finance_reconciliation"),
-            Entry(_("Close"), "calendar-check", "finance_close"),
+            Entry(pgettext_lazy("accounting", "Close"), "calendar-check", "finance_close"),
         ),
         frozenset({"finance"}),
     ),

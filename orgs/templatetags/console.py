@@ -9,10 +9,12 @@ from django.template.base import FilterExpression, NodeList, Parser, Token, toke
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import formats, timezone
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 register = template.Library()
 
@@ -28,6 +30,19 @@ STATES: Mapping[str, tuple[str, str]] = {
     "off": ("ban", "secondary"),
     "test": ("test-pipe", "orange"),
 }
+ROLE_NAMES: Mapping[str, Promise] = {
+    "owner": gettext_lazy("Owner"),
+    "admin": gettext_lazy("Admin"),
+    "developer": gettext_lazy("Developer"),
+    "billing": pgettext_lazy("role", "Billing"),
+    "viewer": gettext_lazy("Viewer"),
+}
+
+
+@register.filter
+def role_name(role: str) -> str:
+    """Return what a role is called in the reader's language."""
+    return str(ROLE_NAMES[role])
 
 
 @register.simple_tag

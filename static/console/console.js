@@ -109,7 +109,16 @@
     each(".toast-note:not(.is-error)", (note) => setTimeout(() => note.remove(), toastMs), root);
     root.querySelector("[data-autofocus]")?.focus();
   }
-  document.addEventListener("DOMContentLoaded", () => arrive(document));
+  // A new organization begins in the browser's own time zone.
+  function guessTimeZone() {
+    const select = document.querySelector("select[data-time-zone]");
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    // What was chosen before an error stays.
+    if (document.querySelector(".field-error")) return;
+    if (select && [...select.options].some((one) => one.value === zone)) select.value = zone;
+  }
+
+  document.addEventListener("DOMContentLoaded", () => { arrive(document); guessTimeZone(); });
   document.addEventListener("htmx:load", (event) => { if (event.target !== document.body) arrive(event.target); });
   document.addEventListener("htmx:responseError", (event) => {
     // Answers of errors are pages of their own; show what such a page says in place.
