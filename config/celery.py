@@ -33,6 +33,10 @@ app.conf.beat_schedule = {
         "task": "gateway.prune_webhook_deliveries",
         "schedule": crontab(minute="47", hour="3"),
     },
+    "purge organizations": {
+        "task": "gateway.purge_organizations",
+        "schedule": crontab(minute="57", hour="3"),
+    },
     "send alerts": {
         "task": "gateway.send_alerts",
         "schedule": 20.0,

@@ -10,6 +10,7 @@ from gateway.services.breakers import ALERT_TASK
 from gateway.services.gallery.thumbnails import TASK as THUMBNAILS_TASK
 from gateway.services.gallery.thumbnails import make_thumbnails
 from gateway.services.inputs import delete_orphaned_inputs
+from gateway.services.purging import purge_due_organizations
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import (
     delete_expired_test_generations,
@@ -17,6 +18,7 @@ from gateway.services.retention import (
     prune_quotes,
 )
 from gateway.worker import worker
+from orgs.services.mails import prune_mail
 from orgs.services.webhooks import prune_deliveries
 
 TEST_RETENTION = timedelta(days=7)
@@ -55,8 +57,15 @@ def delete_orphaned_inputs_task(**_: object) -> None:
 
 @shared_task(name="gateway.prune_webhook_deliveries", ignore_result=True)
 def prune_webhook_deliveries_task(**_: object) -> None:
-    """Forget deliveries of webhooks that are past their time."""
+    """Forget deliveries of webhooks, and mail, that are past their time."""
     prune_deliveries(now=now())
+    prune_mail(now=now())
+
+
+@shared_task(name="gateway.purge_organizations", ignore_result=True)
+def purge_organizations_task(**_: object) -> None:
+    """Purge organizations whose time to cancel their deletion has passed."""
+    purge_due_organizations(now=now())
 
 
 @shared_task(name=ALERT_TASK, ignore_result=True)

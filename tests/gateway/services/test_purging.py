@@ -1,0 +1,74 @@
+"""What is gone, and what is kept, of an organization that was deleted."""
+
+import hashlib
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from core.clock import now
+from gateway.models import Artifact, Generation
+from gateway.services.purging import purge_due_organizations
+from gateway.storage import ensure_buckets, public_storage, request_prefix
+from orgs.models import ApiKey, Organization
+from orgs.services import lifecycle
+from orgs.services.audit import SYSTEM
+from tests.gateway.services.rows import add_generation, open_key
+
+DATA = b"an image"
+
+
+@pytest.fixture
+def generation(committed) -> Generation:
+    ensure_buckets()
+    row = add_generation(open_key(), status="succeeded", finished_at=now())
+    Generation.objects.filter(id=row.id).update(
+        parameters={"prompt": "A secret plan", "size": "1x1"}, user="jane"
+    )
+    digest = hashlib.sha256(DATA)
+    key = f"{request_prefix(row.organization_id, row.id)}0.png"
+    Artifact.objects.create(
+        generation=row,
+        index=0,
+        is_public=True,
+        key=key,
+        content_type="image/png",
+        sha256=digest.digest(),
+        size_bytes=len(DATA),
+        width=1,
+        height=1,
+        revised_prompt="A plan",
+        created_at=now(),
+    )
+    connection.close()
+    public_storage().put_image(
+        key,
+        DATA,
+        content_type="image/png",
+        cache_control="no-store",
+        sha256=digest.hexdigest(),
+    )
+    return row
+
+
+def test_purge_takes_images_and_words_when_it_is_due_and_keeps_figures(generation):
+    organization = Organization.objects.get(id=generation.organization_id)
+    key = f"{request_prefix(organization.id, generation.id)}0.png"
+    lifecycle.request_deletion(
+        organization_id=organization.id, name=organization.name, actor=SYSTEM, now=now()
+    )
+
+    purge_due_organizations(now=now() + timedelta(days=29))
+    connection.close()
+    assert public_storage().exists(key)
+
+    assert purge_due_organizations(now=now() + timedelta(days=31)) == 1
+    connection.close()
+    assert not public_storage().exists(key)
+    kept = Generation.objects.get(id=generation.id)
+    assert (kept.parameters, kept.user, kept.status) == ({"size": "1x1"}, "", "succeeded")
+    artifact = Artifact.objects.get(generation=kept)
+    assert artifact.revised_prompt == ""
+    assert artifact.deleted_at is not None
+    assert not ApiKey.objects.filter(organization=organization, revoked_at=None).exists()
+    assert purge_due_organizations(now=now() + timedelta(days=31)) == 0
