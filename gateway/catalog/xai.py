@@ -6,13 +6,16 @@ from decimal import Decimal
 from gateway.catalog.build import DEFAULT_MAX_N, DEFAULT_PROMPT_LIMIT, under_ids
 from gateway.catalog.costs import PerImage
 from gateway.catalog.sizes import Ask, ListedSizes, Menu, Size, ratios, size
-from gateway.catalog.types import Family, Model, Route
+from gateway.catalog.types import Editing, Family, Model, Route
 
 FACTS = "xAI pricing, read 2026-11-21"
 # xAI names no day: this is the one on which its documentation was read without the model.
 GROK_2_SUPERSEDED = date(2026, 11, 21)
 QUALITY_RETIRED = date(2026, 11, 2)
 ONLY_SIZE = "1024x768"
+# What an image sent along costs is known of related models. How many are taken and in which formats
+# is not documented: three and no webp, as reported.
+EDITING = Editing(max_inputs=3, input_cost=Decimal("0.002"), formats=("png", "jpeg"))
 QUALITY_ALIASES = {"standard": "medium", "hd": "high"}
 # What can be cut from the ratios below with a margin: the pixels xAI sends are reported by users,
 # not published. The larger 2k images have no published price.
@@ -60,6 +63,7 @@ def _route(
     sizing: Menu = IMAGINE_SIZING,
     retires_on: date | None = None,
     substitute: bool = False,
+    editing: Editing | None = EDITING,
 ) -> Route:
     qualities = {quality: quality for _size, quality in cost.cells if quality is not None}
     return Route(
@@ -74,6 +78,7 @@ def _route(
         native_format="jpeg",
         retires_on=retires_on,
         substitute=substitute,
+        editing=editing,
         # The Imagine models answer with an empty text in its place.
         revised_prompt=upstream == "grok-2-image",
     )
@@ -122,11 +127,13 @@ def _grok_2() -> list[Model]:
         _per_image(any="0.07"),
         sizing=Menu((Ask(size(ONLY_SIZE), {}),)),
         retires_on=GROK_2_SUPERSEDED,
+        editing=None,
     )
+    imagine = _route("grok-imagine-image", _per_image(any="0.02"), substitute=True, editing=None)
     return _model(
         "grok-2-image",
         "Grok 2 Image",
-        (own, _route("grok-imagine-image", _per_image(any="0.02"), substitute=True)),
+        (own, imagine),
         notes="Photorealistic style",
         latency_s=(10, 30),
         sizes=ListedSizes.of(ONLY_SIZE),

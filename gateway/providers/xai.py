@@ -1,9 +1,11 @@
 """xAI's image API: OpenAI's shapes, with aspect ratios in place of sizes."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
+from core.http.uploads import Base64File, json_upload
 from gateway.providers import xai_errors
-from gateway.providers.base import Call, ImageRequest, ProviderResult
+from gateway.providers.base import Call, ImageRequest, InputImage, ProviderResult
 from gateway.providers.errors import ProviderUnavailable
 from gateway.providers.openai_images import Dialect, exchange
 
@@ -33,9 +35,10 @@ class XAIAdapter:
         result = exchange(
             call,
             _DIALECT,
-            path="images/generations",
+            path="images/edits" if call.request.inputs else "images/generations",
             key={"Authorization": f"Bearer {call.endpoint.api_key}"},
             body=build_body(call.request),
+            encode=json_upload if call.request.inputs else None,
         )
         result.billable_units = xai_errors.billed_usd(result.usage)
         # It holds the cost and no tokens.
@@ -55,7 +58,7 @@ class XAIAdapter:
 
 
 def build_body(request: ImageRequest) -> dict[str, object]:
-    """Return the JSON body for a request.
+    """Return the JSON body for a request; its images are read when it is sent.
 
     A field that a model does not know is an error there: `quality` is set only on routes with
     qualities. base64 saves a second fetch, by a URL whose life is not published.
@@ -68,5 +71,17 @@ def build_body(request: ImageRequest) -> dict[str, object]:
         **(request.size_param or {}),
         "quality": request.quality,
         "user": request.user,
+        **_images(request.inputs),
     }
     return {name: value for name, value in body.items() if value is not None} | dict(request.extra)
+
+
+def _images(inputs: Sequence[InputImage]) -> dict[str, object]:
+    """Return one image or several, each within the body."""
+    images = [
+        {"url": Base64File(image.source, image.content_type), "type": "image_url"}
+        for image in inputs
+    ]
+    if len(images) == 1:
+        return {"image": images[0]}
+    return {"images": images} if images else {}
