@@ -49,6 +49,11 @@ app.conf.beat_schedule = {
         "schedule": 60.0,
         "options": {"queue": "thumbnails", "expires": 60},
     },
+    "make and expire exports": {
+        "task": "gateway.make_exports",
+        "schedule": 60.0,
+        "options": {"queue": "thumbnails", "expires": 60},
+    },
     "delete expired test generations": {
         "task": "gateway.delete_expired_test_generations",
         "schedule": crontab(minute="37", hour="3"),

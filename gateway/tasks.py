@@ -7,6 +7,8 @@ from celery import shared_task
 from core.clock import now
 from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
+from gateway.services.gallery.exports import TASK as EXPORTS_TASK
+from gateway.services.gallery.exports import expire_exports, make_exports
 from gateway.services.gallery.thumbnails import TASK as THUMBNAILS_TASK
 from gateway.services.gallery.thumbnails import make_thumbnails
 from gateway.services.inputs import delete_orphaned_inputs
@@ -78,3 +80,10 @@ def send_alerts(**_: object) -> None:
 def make_thumbnails_task(**_: object) -> None:
     """Make the thumbnails that are ordered."""
     make_thumbnails()
+
+
+@shared_task(name=EXPORTS_TASK, ignore_result=True)
+def make_exports_task(**_: object) -> None:
+    """Make the exports that are ordered, and delete those past their time."""
+    expire_exports(now=now())
+    make_exports()
