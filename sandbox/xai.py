@@ -1,6 +1,7 @@
-"""xAI's images: `/xai/v1/images/generations` and result files."""
+"""xAI's images: `/xai/v1/images/generations`, `/xai/v1/images/edits` and result files."""
 
 import base64
+import hashlib
 import secrets
 import time
 from dataclasses import replace
@@ -11,6 +12,7 @@ from sandbox.faults import Faults, Plan, hang
 from sandbox.limits import Meter
 from sandbox.openai_answers import withheld_images
 from sandbox.server import Request, Response, Studio, json_response, pause, picture_for
+from sandbox.xai_edits import read_edit
 from sandbox.xai_rules import MODELS, Params, XAIError, invalid, read_params
 
 _PERMISSION: Final = "The caller does not have permission to execute the specified operation"
@@ -45,8 +47,7 @@ class XAI:
         headers = {"x-request-id": request_id}
         try:
             headers |= self._count_call(_check_key(request))
-            _check_path(request)
-            response = self._generate(request, request_id)
+            response = self._draw(request, _operation(request), request_id)
         except XAIError as error:
             response = error.response()
         return replace(response, headers={**headers, **response.headers})
@@ -61,31 +62,33 @@ class XAI:
             "x-ratelimit-remaining-requests": str(counted.remaining),
         }
 
-    def _generate(self, request: Request, request_id: str) -> Response:
+    def _draw(self, request: Request, operation: str, request_id: str) -> Response:
         try:
             body = request.json()
         except ValueError as error:
             raise XAIError(400, None, "Failed to parse the request body as JSON") from error
         fields = body if isinstance(body, dict) else {}
         prompt = str(fields.get("prompt") or "")
-        request.note("generate", str(fields.get("model") or ""), prompt, request_id)
-        params = read_params(body, retired=self._faults.settings(self.name).retired)
+        request.note(operation, str(fields.get("model") or ""), prompt, request_id)
+        read = read_edit if operation == "edit" else read_params
+        params = read(body, retired=self._faults.settings(self.name).retired)
+        request.entry.files = [hashlib.sha256(data).hexdigest() for data in params.inputs]
         plan = self._faults.plan(self.name, prompt)
         if plan.find("hang") is not None and not plan.hangs_at("file"):
             hang()
         started = time.monotonic()
         forced = _forced_error(plan, params)
-        response = forced.response() if forced else self._draw(request, params, plan)
+        response = forced.response() if forced else self._answer(request, params, plan)
         pause(plan.delay_s - (time.monotonic() - started))
         drips = plan.find("drip") and forced is None
         return response.dripped() if drips else response
 
-    def _draw(self, request: Request, params: Params, plan: Plan) -> Response:
+    def _answer(self, request: Request, params: Params, plan: Plan) -> Response:
         count = 0 if plan.find("empty") else params.n
         kept = withheld_images(plan, count)
         data: list[dict[str, object]] = [_withheld(params) for _ in range(kept)]
         data += [self._item(request, params, plan) for _ in range(count - kept)]
-        usage = {"cost_in_usd_ticks": params.ticks * count}
+        usage = {"cost_in_usd_ticks": params.ticks * count + params.input_ticks}
         return json_response({"created": int(time.time()), "data": data, "usage": usage})
 
     def _item(self, request: Request, params: Params, plan: Plan) -> dict[str, object]:
@@ -99,6 +102,7 @@ class XAI:
                 format="jpeg",
                 entropy=secrets.token_hex(8),
                 noise=self._faults.settings(self.name).noise,
+                inputs=params.inputs,
             ),
         )
         rewrites = MODELS[params.model_id].rewrites
@@ -133,9 +137,14 @@ def _check_key(request: Request) -> str:
     return key
 
 
-def _check_path(request: Request) -> None:
-    if (request.method, request.path) != ("POST", "/v1/images/generations"):
-        raise XAIError(404, "Not Found", f"No such path: {request.path}")
+def _operation(request: Request) -> str:
+    match request.method, request.path:
+        case "POST", "/v1/images/generations":
+            return "generate"
+        case "POST", "/v1/images/edits":
+            return "edit"
+        case _:
+            raise XAIError(404, "Not Found", f"No such path: {request.path}")
 
 
 def _too_many(seconds: int) -> XAIError:
@@ -149,7 +158,9 @@ def _forced_error(plan: Plan, params: Params) -> XAIError | None:
     if plan.find("unfunded"):
         error = XAIError(403, _PERMISSION, _NO_CREDITS)
     elif refusal == "output":
-        error = invalid(_KEPT, usage={"cost_in_usd_ticks": params.ticks * params.n})
+        error = invalid(
+            _KEPT, usage={"cost_in_usd_ticks": params.ticks * params.n + params.input_ticks}
+        )
     elif refusal is not None:
         error = invalid(_REFUSED)
     elif status is not None:

@@ -87,6 +87,8 @@ class Params:
     height: int
     as_url: bool
     ticks: int = field(repr=False)
+    inputs: tuple[bytes, ...] = field(default=(), repr=False)
+    input_ticks: int = field(default=0, repr=False)
 
 
 def invalid(message: str, *, usage: Mapping[str, object] | None = None) -> XAIError:
@@ -101,7 +103,7 @@ def read_params(body: object, *, retired: bool) -> Params:
         XAIError: with the body that the real API answers.
     """
     if not isinstance(body, dict):
-        raise _undecodable("invalid type, expected struct GenerateImageRequest")
+        raise undecodable("invalid type, expected struct GenerateImageRequest")
     values: dict[str, Any] = {key: value for key, value in body.items() if value is not None}
     model_id, model = _model(values, retired=retired)
     for name in values:
@@ -128,7 +130,7 @@ def read_params(body: object, *, retired: bool) -> Params:
 def _model(values: Mapping[str, Any], *, retired: bool) -> tuple[str, Model]:
     model_id = values.get("model")
     if not isinstance(model_id, str):
-        raise _undecodable("missing field `model`")
+        raise undecodable("missing field `model`")
     model = MODELS.get(model_id)
     if model is None or (retired and model.retired):
         message = f"The model {model_id} does not exist or your team does not have access to it."
@@ -139,7 +141,7 @@ def _model(values: Mapping[str, Any], *, retired: bool) -> tuple[str, Model]:
 def _prompt(values: Mapping[str, Any]) -> str:
     prompt = values.get("prompt")
     if not isinstance(prompt, str):
-        raise _undecodable("missing field `prompt`")
+        raise undecodable("missing field `prompt`")
     if not prompt.strip():
         raise invalid("Prompt cannot be empty.")
     return prompt
@@ -148,7 +150,7 @@ def _prompt(values: Mapping[str, Any]) -> str:
 def _count(values: Mapping[str, Any]) -> int:
     count = values.get("n", 1)
     if not isinstance(count, int) or isinstance(count, bool):
-        raise _undecodable("n: invalid type, expected u32")
+        raise undecodable("n: invalid type, expected u32")
     if not 1 <= count <= _MAX_N:
         raise invalid(f"n must be between 1 and {_MAX_N}.")
     return count
@@ -158,7 +160,7 @@ def _choice(values: Mapping[str, Any], name: str, allowed: tuple[str, ...], defa
     value = values.get(name, default)
     if name in values and value not in allowed:
         listed = ", ".join(f"`{one}`" for one in allowed)
-        raise _undecodable(f"{name}: unknown variant `{value}`, expected one of {listed}")
+        raise undecodable(f"{name}: unknown variant `{value}`, expected one of {listed}")
     return str(value)
 
 
@@ -170,7 +172,8 @@ def _pixels(ratio: str, resolution: str) -> tuple[int, int]:
     return round(width * scale / 16) * 16, round(height * scale / 16) * 16
 
 
-def _undecodable(detail: str) -> XAIError:
+def undecodable(detail: str) -> XAIError:
+    """Return the answer to a body of another shape."""
     return XAIError(
         422, None, f"Failed to deserialize the JSON body into the target type: {detail}"
     )
