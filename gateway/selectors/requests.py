@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -83,6 +83,10 @@ class LoggedAttempt:
     def seconds(self) -> float | None:
         """Return how long it took; None while it runs."""
         return _seconds(self.started_at, self.finished_at)
+
+    def without_cost(self) -> "LoggedAttempt":
+        """Return it as customers may see it."""
+        return replace(self, cost_micros=0)
 
 
 @dataclass(frozen=True, slots=True)

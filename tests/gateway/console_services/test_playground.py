@@ -2,6 +2,7 @@
 
 import os
 import sys
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.catalog.prices import list_prices
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.management.commands.bootstrap import price_row
 from gateway.models import Generation
+from gateway.selectors.details import get_detail
 from gateway.services.playground.callers import console_caller
 from gateway.services.playground.capabilities import model_capabilities
 from gateway.services.playground.code import as_curl, as_python, as_typescript
@@ -145,6 +147,28 @@ def test_shown_code_sends_the_exact_request(tenant, tmp_path):
         assert row.parameters["prompt"] == body["prompt"]
         assert (row.parameters["size"], row.parameters["seed"]) == ("1024x768", 7)
         assert row.client_request_id == ""
+
+
+def test_detail_follows_the_money(tenant):
+    assert tenant.generate(new_prompt()).status_code == 200
+    [row] = tenant.generations()
+    how = {"organization_id": tenant.organization_id, "generation_id": row.id}
+
+    with tenant.stack.database():
+        mine, staffs = get_detail(**how), get_detail(**how, for_staff=True)
+        with pytest.raises(NotFoundError):
+            get_detail(**{**how, "organization_id": uuid4()})
+
+    assert mine.terms is not None
+    assert (mine.terms.captured_micros, mine.terms.markup) == (42_000, Decimal("0.05"))
+    assert mine.terms.price_source
+    assert [entry.kind for entry in mine.entries] == ["capture"]
+    assert (mine.attempts[0].cost_micros, mine.cost_entries) == (0, ())
+    assert staffs.attempts[0].cost_micros > 0
+    assert [entry.kind for entry in staffs.cost_entries] == ["attempt_cost"]
+    assert mine.images[0].sha256 == bytes(tenant.artifacts()[0].sha256).hex()
+    assert (mine.api_key_id, mine.created_by_id) == (tenant.api_key_id, None)
+    assert tenant.key not in repr(mine)
 
 
 def test_typescript_is_json_in_code():

@@ -1,0 +1,135 @@
+"""Everything about one generation: what was asked, who drew it, and the way of the money."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from billing.selectors.entries import entries_for
+from billing.selectors.terms import HoldTerms, find_terms
+from billing.types import EntryDetail
+from core.ids import request_id
+from gateway.models import Artifact, Generation, Quote
+from gateway.selectors.generations import get_generation
+from gateway.selectors.requests import LoggedAttempt, logged_attempts
+from gateway.types import GenerationView
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDetail:
+    """One image of it; `seed` is the provider's."""
+
+    artifact_id: UUID
+    index: int
+    width: int
+    height: int
+    size_bytes: int
+    content_type: str
+    sha256: str
+    seed: int | None
+    revised_prompt: str
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One generation whole.
+
+    Attributes:
+        attempts: Their costs to us, like `cost_entries`, are for the platform's staff alone.
+        quote_id: Of the quote it was made by, if by one that is still kept.
+        terms: What its hold was authorized at; None for a test key's.
+        entries: What was booked for it on the wallet, oldest first.
+        cost_entries: What was booked for its attempts.
+        request: The request as it was understood; there is no secret in it.
+        answer: What the API says of it now, its images' addresses apart.
+    """
+
+    view: GenerationView
+    images: tuple[ImageDetail, ...]
+    attempts: tuple[LoggedAttempt, ...]
+    quote_id: UUID | None
+    terms: HoldTerms | None
+    entries: tuple[EntryDetail, ...]
+    cost_entries: tuple[EntryDetail, ...]
+    request: dict[str, Any]
+    answer: dict[str, Any]
+    api_key_id: UUID | None
+    created_by_id: UUID | None
+
+
+def get_detail(*, organization_id: UUID, generation_id: UUID, for_staff: bool = False) -> Detail:
+    """Return everything about a generation. About ten queries.
+
+    Args:
+        organization_id: Whose it must be.
+        generation_id: Which.
+        for_staff: Whether what the attempts cost us is shown; else it is 0 and not read.
+
+    Raises:
+        NotFoundError: It does not exist, or belongs to another organization.
+    """
+    view = get_generation(
+        organization_id=organization_id, generation_id=generation_id, with_attempts=False
+    )
+    api_key_id, created_by_id = Generation.objects.values_list("api_key_id", "created_by_id").get(
+        id=generation_id
+    )
+    attempts = logged_attempts([generation_id]).get(generation_id, ())
+    quotes = Quote.objects.filter(generation_id=generation_id).values_list("id", flat=True)
+    own = entries_for(reference=str(generation_id))
+    return Detail(
+        view=view,
+        images=tuple(_image(row) for row in _artifacts(generation_id)),
+        attempts=attempts if for_staff else tuple(one.without_cost() for one in attempts),
+        quote_id=quotes.first(),
+        terms=find_terms(reference=str(generation_id)),
+        entries=tuple(own),
+        cost_entries=_cost_entries(generation_id) if for_staff else (),
+        request=view.parameters,
+        answer=_answer(view),
+        api_key_id=api_key_id,
+        created_by_id=created_by_id,
+    )
+
+
+def _artifacts(generation_id: UUID) -> list[Artifact]:
+    return list(Artifact.objects.filter(generation_id=generation_id).order_by("index"))
+
+
+def _image(row: Artifact) -> ImageDetail:
+    return ImageDetail(
+        artifact_id=row.id,
+        index=row.index,
+        width=row.width,
+        height=row.height,
+        size_bytes=row.size_bytes,
+        content_type=row.content_type,
+        sha256=bytes(row.sha256).hex(),
+        seed=row.seed,
+        revised_prompt=row.revised_prompt,
+        deleted_at=row.deleted_at,
+    )
+
+
+def _cost_entries(generation_id: UUID) -> tuple[EntryDetail, ...]:
+    attempts = Generation.objects.get(id=generation_id).attempts.order_by("number")
+    return tuple(
+        entry
+        for attempt_id in attempts.values_list("id", flat=True)
+        for entry in entries_for(reference=str(attempt_id))
+    )
+
+
+def _answer(view: GenerationView) -> dict[str, Any]:
+    return {
+        "id": request_id(view.id),
+        "status": view.status,
+        "model": view.requested_model,
+        "served_by": view.served_by,
+        "image_adjusted": view.image_adjusted,
+        "dropped": list(view.dropped_parameters),
+        "usage": view.usage,
+        "outcomes": list(view.undelivered),
+        "error": view.error,
+    }
