@@ -1,4 +1,4 @@
-"""Ideogram's API: `/ideogram/generate`, `/ideogram/v1/ideogram-v3/generate`, result files.
+"""Ideogram's API: `/ideogram/generate`, `/ideogram/v1/ideogram-v3/{generate|remix}`, result files.
 
 Texts of errors other than the refusal are worded alike, not quoted; the status of an empty account
 is not documented.
@@ -7,13 +7,14 @@ is not documented.
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from sandbox.drawing import Picture
 from sandbox.faults import Faults, Plan, hang
-from sandbox.ideogram_rules import Inputs, InvalidInputError, read_legacy, read_v3
+from sandbox.forms import Form, read_form
+from sandbox.ideogram_rules import Inputs, InvalidInputError, read_legacy, read_remix, read_v3
 from sandbox.server import (
     Request,
     Response,
@@ -26,6 +27,7 @@ from sandbox.server import (
 
 _FILES: Final = "/api/images/ephemeral/"
 _V3: Final = "/v1/ideogram-v3/generate"
+_REMIX: Final = "/v1/ideogram-v3/remix"
 _URL_TTL_S: Final = 24 * 3600.0
 _SEEDS: Final = 2**31
 _UNSAFE: Final = "Prompt or provided image failed the safety checks"
@@ -59,7 +61,7 @@ class Ideogram:
         key = request.headers.get("api-key", "").strip()
         if not key or "bad" in key:
             return _error(401)
-        if request.path not in {"/generate", _V3}:
+        if request.path not in {"/generate", _V3, _REMIX}:
             return _error(404)
         if request.method != "POST":
             return _error(405, "Method not allowed")
@@ -84,10 +86,7 @@ class Ideogram:
     def _generate(self, request: Request) -> Response:
         request_id = secrets.token_hex(8)
         try:
-            body = _body(request)
-            prompt, model = _named(body)
-            request.note("generate", model, prompt, request_id)
-            inputs = read_v3(body) if request.path == _V3 else read_legacy(body)
+            inputs = _read(request, request_id)
         except InvalidInputError as error:
             return _error(400, str(error))
         plan = self._faults.plan(self.name, inputs.prompt)
@@ -121,6 +120,7 @@ class Ideogram:
             format="png",
             entropy=str(seed) if inputs.seed is not None else secrets.token_hex(8),
             noise=self._faults.settings(self.name).noise,
+            inputs=inputs.sent,
         )
         drawn = picture_for(plan, picture)
         url = None
@@ -138,27 +138,33 @@ class Ideogram:
         }
 
 
-def _body(request: Request) -> Any:  # noqa: ANN401 - JSON or the fields of a form
-    """Parse the body as its endpoint takes it.
+def _read(request: Request, request_id: str) -> Inputs:
+    """Read the body as its endpoint takes it, and note the call.
 
     Raises:
         InvalidInputError: it is something else.
     """
+    if request.path == "/generate":
+        body = _parsed(request.json, "JSON")
+        inner = body.get("image_request") if isinstance(body, dict) else None
+        named = inner if isinstance(inner, dict) else {}
+        prompt, model = str(named.get("prompt") or ""), str(named.get("model") or "V_2")
+        request.note("generate", model, prompt, request_id)
+        return read_legacy(body)
+    form: Form = _parsed(lambda: read_form(request), "multipart/form-data")
+    texts: dict[str, list[str]] = {}
+    for name, text in form.texts:
+        texts.setdefault(name, []).append(text)
+    prompt = texts.get("prompt", [""])[-1]
+    request.note("generate", "ideogram-v3", prompt, request_id)
+    return read_remix(texts, form.files) if request.path == _REMIX else read_v3(texts)
+
+
+def _parsed(read: Callable[[], Any], kind: str) -> Any:  # noqa: ANN401 - JSON, or a form
     try:
-        return request.form() if request.path == _V3 else request.json()
+        return read()
     except ValueError as error:
-        kind = "multipart/form-data" if request.path == _V3 else "JSON"
         raise InvalidInputError(f"The body is not valid {kind}") from error
-
-
-def _named(body: Any) -> tuple[str, str]:  # noqa: ANN401 - not checked yet
-    """Return prompt and model for the log, whatever else is wrong with the body."""
-    fields = body if isinstance(body, dict) else {}
-    if isinstance(fields.get("prompt"), list):
-        return str(fields["prompt"][-1]), "ideogram-v3"
-    inner = fields.get("image_request")
-    fields = inner if isinstance(inner, dict) else {}
-    return str(fields.get("prompt") or ""), str(fields.get("model") or "V_2")
 
 
 def _forced(plan: Plan) -> Response | None:

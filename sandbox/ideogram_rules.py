@@ -5,9 +5,12 @@ and not their pixels: here each is the listed resolution nearest to a megapixel.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
+
+from sandbox.forms import FormFile
+from sandbox.retouching import facts_of
 
 _BOTH: Final = """
 512x1536 576x1408 576x1472 576x1536 640x1344 640x1408 640x1472 640x1536 704x1152 704x1216
@@ -41,6 +44,7 @@ _PALETTES: Final = frozenset(
 _MAGIC: Final = ("AUTO", "ON", "OFF")
 _MAX_SEED: Final = 2_147_483_647
 _MAX_IMAGES: Final = 8
+_MAX_FILE_BYTES: Final = 25 * 1024 * 1024
 _V2: Final = frozenset({"V_2", "V_2_TURBO"})
 
 
@@ -59,6 +63,7 @@ class Inputs:
     seed: int | None
     style: str
     rewrites: bool
+    sent: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def pixels(self) -> tuple[int, int]:
@@ -96,6 +101,7 @@ _V3: Final = Rules(
     ("AUTO", "GENERAL", "REALISTIC", "DESIGN", "FICTION"),
     "magic_prompt",
 )
+_REMIX: Final = replace(_V3, fields=_V3.fields | {"image_weight"})
 
 
 def read_legacy(body: object) -> Inputs:
@@ -122,7 +128,26 @@ def read_legacy(body: object) -> Inputs:
     return _read(_LEGACY, values, model, resolution)
 
 
-def read_v3(form: Mapping[str, list[str]]) -> Inputs:
+def read_remix(form: Mapping[str, list[str]], files: Sequence[FormFile]) -> Inputs:
+    """Read the fields of a remix, and its one image.
+
+    Raises:
+        InvalidInputError: with the words of the answer.
+    """
+    images = [file.data for file in files if file.name == "image"]
+    if len(images) != 1 or len(files) != 1:
+        raise InvalidInputError("image is required" if not images else "Only one image is allowed")
+    if len(images[0]) > _MAX_FILE_BYTES:
+        raise InvalidInputError("image must be at most 25MB")
+    if facts_of(images[0]) is None:
+        raise InvalidInputError("image must be a JPEG, WebP or PNG file")
+    weight = form.get("image_weight", ["50"])[-1]
+    if not weight.isdecimal() or not 1 <= int(weight) <= 100:  # noqa: PLR2004 - percent
+        raise InvalidInputError("image_weight must be an integer between 1 and 100")
+    return replace(read_v3(form, rules=_REMIX), sent=tuple(images))
+
+
+def read_v3(form: Mapping[str, list[str]], *, rules: Rules = _V3) -> Inputs:
     """Read the fields of a form.
 
     Raises:
@@ -143,7 +168,7 @@ def read_v3(form: Mapping[str, list[str]]) -> Inputs:
         raise InvalidInputError("style_codes cannot be used with style_type")
     if values.get("resolution", "1024x1024") not in _V3_SIZES:
         raise InvalidInputError(f"Invalid resolution: {values['resolution']}")
-    return _read(_V3, values, f"ideogram-v3 {speed}", values.get("resolution"))
+    return _read(rules, values, f"ideogram-v3 {speed}", values.get("resolution"))
 
 
 def _read(rules: Rules, values: Mapping[str, Any], model: str, resolution: str | None) -> Inputs:

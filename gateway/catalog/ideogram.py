@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 from gateway.catalog import fal
 from gateway.catalog.build import (
@@ -10,7 +11,7 @@ from gateway.catalog.build import (
 )
 from gateway.catalog.costs import ImageCost, by_quality, flat
 from gateway.catalog.sizes import Ask, ListedSizes, Menu, ratios, size
-from gateway.catalog.types import Model, Route
+from gateway.catalog.types import Editing, Model, Route
 
 FACTS = "ideogram.ai API pricing, read 2026-11-21"
 RATIOS: Mapping[str, str] = {
@@ -68,6 +69,13 @@ V3_SIZES = ListedSizes.of(
 )
 V3_USD: Mapping[str, str] = {"TURBO": "0.03", "DEFAULT": "0.06", "QUALITY": "0.09"}
 V3_USD_AT_FAL: Mapping[str, str] = {"TURBO": "0.03", "BALANCED": "0.06", "QUALITY": "0.09"}
+# A remix costs what an image does. 25 MB is the limit of the whole call.
+REMIX = Editing(
+    max_inputs=1,
+    input_cost=Decimal(0),
+    takes=frozenset({"input_fidelity"}),
+    max_bytes=24_000_000,
+)
 
 
 def models() -> list[Model]:
@@ -97,11 +105,14 @@ def _v2_turbo() -> list[Model]:
 
 
 def _v3() -> list[Model]:
-    own = _own(
-        "ideogram-v3",
-        by_quality(V3_USD),
-        Menu(tuple(Ask(size(text), {"resolution": text}) for text in V3_RESOLUTIONS)),
-        qualities=_levels(V3_USD),
+    own = replace(
+        _own(
+            "ideogram-v3",
+            by_quality(V3_USD),
+            Menu(tuple(Ask(size(text), {"resolution": text}) for text in V3_RESOLUTIONS)),
+            qualities=_levels(V3_USD),
+        ),
+        editing=REMIX,
     )
     by_fal = replace(
         fal.route(
