@@ -1,14 +1,18 @@
-"""Open accounts and name them."""
+"""Open accounts and name them; change an organization's currency while they are unused."""
 
 from typing import Final
 from uuid import UUID, uuid5
 
 from django.db import transaction
 
-from billing.models import Account, AccountCode, AccountKind, Balance, Budget
+from billing.models import Account, AccountCode, AccountKind, Balance, Budget, Hold, Posting
 from billing.models.accounts import ORGANIZATION_CODES
 from billing.money import check_currency
 from billing.types import AccountRef
+from orgs.errors import CurrencyFixedError
+from orgs.models import Organization
+from orgs.permissions import Permission
+from orgs.services.audit import Action, Actor, Target, record, require_permission
 
 _NAMESPACE: Final = UUID("6d1f6f0e-8a3c-4f5c-9a53-0d7a5e2b9c41")
 PLATFORM_CURRENCY: Final = "USD"
@@ -85,6 +89,60 @@ def open_platform_accounts(*, currency: str) -> None:
     """
     check_currency(currency)
     _insert([account(code, currency) for code in AccountCode if code not in ORGANIZATION_CODES])
+
+
+def change_currency(
+    *, organization_id: UUID, currency: str, has_quotes: bool, actor: Actor
+) -> Organization:
+    """Give an organization another currency, with accounts in it.
+
+    Locks its row wholly, so that neither a hold nor a top-up comes in between.
+
+    Args:
+        organization_id: Whose.
+        currency: ISO 4217.
+        has_quotes: Whether a quote of it may still be used; quotes are kept above this app.
+        actor: Needs `manage_settings`.
+
+    Raises:
+        UnknownCurrencyError: The currency is not an ISO 4217 code.
+        CurrencyFixedError: There was money, a hold, a quote or a limited budget.
+        PermissionDeniedError: The actor may not.
+    """
+    wanted = check_currency(currency.strip().upper())
+    with transaction.atomic():
+        organization = Organization.objects.select_for_update().get(id=organization_id)
+        require_permission(
+            organization_id=organization_id, actor=actor, permission=Permission.MANAGE_SETTINGS
+        )
+        before = organization.currency
+        if wanted == before:
+            return organization
+        _require_unused(organization_id, before, has_quotes=has_quotes)
+        organization.currency = wanted
+        organization.save(update_fields=["currency"])
+        open_accounts(organization_id=organization_id, currency=wanted)
+        record(
+            action=Action.ORGANIZATION_CURRENCY_CHANGED,
+            actor=actor,
+            organization_id=organization_id,
+            target=Target("organization", organization_id, organization.name),
+            before={"currency": before},
+            after={"currency": wanted},
+        )
+    return organization
+
+
+def _require_unused(organization_id: UUID, currency: str, *, has_quotes: bool) -> None:
+    own = {"organization_id": organization_id}
+    if (
+        Posting.objects.filter(account__organization_id=organization_id).exists()
+        or Hold.objects.filter(**own).exists()
+        or has_quotes
+    ):
+        raise CurrencyFixedError(f"The currency stays {currency}: there was money, or a quote.")
+    if Budget.objects.filter(**own, limit_micros__isnull=False).exists():
+        raise CurrencyFixedError(f"Remove the budgets first: they are in {currency}.")
 
 
 def _insert(refs: list[AccountRef]) -> None:

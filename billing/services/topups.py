@@ -11,7 +11,7 @@ from billing.money import MAX_AMOUNT_MICROS, format_amount
 from billing.services.accounts import account, open_accounts
 from billing.services.ledger import post_entry
 from billing.types import EntryView, Line
-from orgs.models import Organization
+from orgs.models import Organization, lock_organization
 from orgs.services.outbox import EventType, write_event
 
 
@@ -53,6 +53,7 @@ def top_up(
             f"The wallet is in {wallet_currency}; {currency} cannot be credited to it."
         )
     with transaction.atomic():
+        _lock_currency(organization_id, wallet_currency)
         open_accounts(organization_id=organization_id, currency=wallet_currency)
         entry = post_entry(
             kind=EntryKind.TOP_UP,
@@ -72,6 +73,13 @@ def top_up(
         if entry.created:
             _tell(entry, organization_id, amount_micros, wallet_currency, reference, now)
     return entry
+
+
+def _lock_currency(organization_id: UUID, currency: str) -> None:
+    """Keep the wallet's currency, which may change until the first money, till the commit."""
+    locked = lock_organization(organization_id)
+    if locked is None or locked.currency != currency:
+        raise CurrencyMismatchError("The wallet's currency has just changed. Try again.")
 
 
 def _tell(
