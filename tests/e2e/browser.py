@@ -1,0 +1,126 @@
+"""What the tests of pages do with a browser: find it, sign in, look, and check."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+from uuid import uuid4
+
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from gateway.services.onboarding import open_organization
+from orgs.models import Organization
+from orgs.services.audit import SYSTEM
+from orgs.services.organizations import add_member, create_user
+from tests.stack import Stack
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SCREENSHOTS = ROOT / "var" / "screenshots"
+AXE = Path(__file__).parent / "vendor" / "axe-4.14.1" / "axe.min.js"
+PASSWORD = "a long enough passphrase"
+Scheme = Literal["light", "dark"]
+SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+SIZES = {1440: 900, 360: 780}
+# Static text under a sticky bar and the like: only findings that keep people out count.
+GRAVE = ("serious", "critical")
+
+
+def chromium() -> str | None:
+    """Return the browser's path, installing it where that is possible; None is Playwright's own."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if found or _has_own_browser():
+        return found
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = ("apt-get", "-qq", "-y", "--no-install-recommends")
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run((*quiet, "update"), env=environment, check=True, timeout=200)
+        subprocess.run((*quiet, "install", "chromium"), env=environment, check=True, timeout=400)
+    found = shutil.which("chromium")
+    assert found, "No browser: `apt-get install chromium`, or name one in CHROMIUM."
+    return found
+
+
+def _has_own_browser() -> bool:
+    folder = os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache/ms-playwright"
+    return any(Path(folder).glob("chromium*"))
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the browser. As root it has no sandbox of its own."""
+    return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+
+
+@contextmanager
+def watched(page: Page, errors: list[str]) -> Iterator[Page]:
+    """Note what the browser complains of; violations of the policy are among it."""
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+
+
+class Member:
+    """Somebody with a password, and the organization they belong to."""
+
+    def __init__(
+        self, stack: Stack, *, role: str = "owner", staff: str = "", name: str = "Ana"
+    ) -> None:
+        self.email = f"{uuid4().hex[:12]}@example.com"
+        with stack.database():
+            self.organization: Organization = open_organization(name="Talleres", currency="MXN")
+            user = create_user(
+                actor=SYSTEM, email=self.email, password=PASSWORD, name="Ana", staff_role=staff
+            )
+            add_member(organization=self.organization, user=user, role=role, actor=SYSTEM)
+            self.user_id = user.id
+        self.home = f"{stack.url}/o/{self.organization.id}"
+
+
+def sign_in(page: Page, stack: Stack, email: str, password: str = PASSWORD) -> None:
+    """Sign in by the form."""
+    page.goto(f"{stack.url}/accounts/login/")
+    page.fill("[name=login]", email)
+    page.fill("[name=password]", password)
+    page.locator("form[action$='/login/'] button[type=submit]").click()
+    page.wait_for_url(lambda url: "/login/" not in url)
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep pictures of the page: light and dark, wide and narrow."""
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    before = page.viewport_size
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert overflow <= 0, f"{name} is {overflow} px too wide at {width}"
+    page.emulate_media(color_scheme="light")
+    if before:
+        page.set_viewport_size(before)
+
+
+def check_accessible(page: Page, *, schemes: tuple[Scheme, ...] = SCHEMES) -> None:
+    """Fail on serious and critical findings of axe-core, in both themes."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for scheme in schemes:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
+        found: dict[str, Any] = page.evaluate("axe.run({resultTypes: ['violations']})")
+        grave = [
+            f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+            for one in found["violations"]
+            if one["impact"] in GRAVE
+            for node in one["nodes"]
+        ]
+        assert grave == [], f"{scheme}, {page.url}: " + "\n".join(grave)
+    page.emulate_media(color_scheme="light")
+
+
+def expect_page(page: Page, title: str) -> None:
+    """Wait for a page's heading."""
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
