@@ -25,6 +25,8 @@ _MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 _LOG_CALLS: Final = 20_000
 _LOG_PROMPT_LETTERS: Final = 2_000
 _FILES_KEPT: Final = 50_000
+# The operations that make images.
+_DRAWING: Final = frozenset({"generate", "edit", "variation"})
 _REASONS: Final = {
     200: "OK", 202: "Accepted", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden",
     404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict",
@@ -257,13 +259,14 @@ class Application:
                 return json_response({"error": f"No such path: {path}"}, status=404)
 
     def _show_log(self, query: Mapping[str, str]) -> Response:
-        """Newest last; only generation calls unless `operation=any` or another operation."""
-        operation = query.get("operation", "generate")
+        """Newest last; only calls for images unless `operation=any` or one operation."""
+        operation = query.get("operation")
+        operations = _DRAWING if operation is None else {operation}
         needle = query.get("contains", "")
         found = [
             entry
             for entry in self._log
-            if operation in {"any", entry.operation}
+            if (operation == "any" or entry.operation in operations)
             and needle in (entry.prompt or "")
             and query.get("provider", entry.provider) == entry.provider
             and query.get("request_id", entry.request_id) == entry.request_id

@@ -58,7 +58,7 @@ def test_what_the_mask_protects_stays_and_the_rest_is_new(either, sandbox, opene
 
 
 def log(sandbox: Sandbox, contains: str) -> list[dict[str, Any]]:
-    query = {"contains": contains, "operation": "any"}
+    query = {"contains": contains}
     calls: list[dict[str, Any]] = requests.get(f"{sandbox.url}/_log", params=query).json()["calls"]
     return calls[-1:]
 
