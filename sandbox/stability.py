@@ -12,6 +12,7 @@ from typing import Final
 
 from sandbox.drawing import Picture
 from sandbox.faults import Faults, Plan, hang
+from sandbox.forms import read_form
 from sandbox.server import (
     Request,
     Response,
@@ -25,8 +26,8 @@ from sandbox.stability_rules import (
     SERVICES,
     Inputs,
     InvalidInputError,
-    read_form,
     read_json,
+    read_v2,
 )
 
 _V2: Final = re.compile(r"/v2beta/stable-image/generate/([a-z0-9-]+)")
@@ -95,7 +96,7 @@ class Stability:
         if not as_json and "image/" not in accept and "*/*" not in accept:
             return _error(406, v1=v1)
         try:
-            inputs = read_json(name, request.json()) if v1 else read_form(name, request.form())
+            inputs = read_json(name, request.json()) if v1 else read_v2(name, read_form(request))
         except InvalidInputError as error:
             request.note("generate", name, "", request_id)
             return _error(400, *error.problems, v1=v1)
@@ -150,6 +151,7 @@ class Stability:
             entropy=f"{entropy}/{index}",
             black=is_filtered,
             noise=self._faults.settings(self.name).noise,
+            inputs=inputs.sent,
         )
         return self._studio.draw(picture_for(plan, picture))
 

@@ -5,9 +5,13 @@ pixels; those here are the sizes of SDXL and of Stable Diffusion 3, and half as 
 edge for Core, whose square is 1536x1536. Problems are worded alike, not quoted.
 """
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from sandbox.forms import Form
+from sandbox.retouching import Facts, facts_of
 
 PRESETS: Final = frozenset(
     {
@@ -35,6 +39,9 @@ _PROMPT_MAX: Final = 10_000
 _V1_PROMPT_MAX: Final = 2_000
 _SEED_MAX: Final = 4_294_967_294
 _SAMPLES_MAX: Final = 10
+_MEGAPIXEL: Final = 1024 * 1024
+_MIN_EDGE: Final = 64
+_MODES: Final = frozenset({"text-to-image", "image-to-image"})
 ENGINES: Final = ("stable-diffusion-xl-1024-v1-0",)
 SERVICES: Final = ("core", "ultra", "sd3")
 
@@ -58,21 +65,26 @@ class Inputs:
     images: int
     format: str
     seed: int | None
+    sent: tuple[bytes, ...] = field(default=(), repr=False)
 
 
-def read_form(service: str, form: Mapping[str, list[str]]) -> Inputs:
+def read_v2(service: str, form: Form) -> Inputs:
     """Check a form of v2beta; empty parts of unknown names are ignored.
 
     Raises:
         InvalidInputError: with every problem of the form.
     """
-    fields = {name: values[-1] for name, values in form.items() if values[-1] or name == "prompt"}
-    problems = list(_form_problems(service, fields))
+    fields = {name: text for name, text in form.texts if text or name == "prompt"}
+    sent = tuple(file.data for file in form.files if file.name == "image" and file.data)
+    problems = [*_form_problems(service, fields), *_image_problems(service, fields, sent)]
     if problems:
         raise InvalidInputError(problems)
     width, height = _RATIOS[fields.get("aspect_ratio", "1:1")]
+    facts = facts_of(sent[0]) if sent else None
     if service == "core":
         width, height = width * 3 // 2, height * 3 // 2
+    elif service == "sd3" and facts is not None:
+        width, height = _in_shape_of(facts)
     return Inputs(
         prompt=fields["prompt"],
         model=fields.get("model", "sd3.5-large") if service == "sd3" else service,
@@ -81,7 +93,43 @@ def read_form(service: str, form: Mapping[str, list[str]]) -> Inputs:
         images=1,
         format=fields.get("output_format", "png"),
         seed=int(fields.get("seed", 0)) or None,
+        sent=sent,
     )
+
+
+def _in_shape_of(facts: Facts) -> tuple[int, int]:
+    """One megapixel in steps of 64."""
+    wide = math.isqrt(_MEGAPIXEL * facts.width // facts.height)
+    high = math.isqrt(_MEGAPIXEL * facts.height // facts.width)
+    return wide // 64 * 64, high // 64 * 64
+
+
+def _image_problems(
+    service: str, fields: Mapping[str, str], sent: tuple[bytes, ...]
+) -> Iterator[str]:
+    by_image = fields.get("mode") == "image-to-image" if service == "sd3" else bool(sent)
+    if by_image and not sent:
+        yield "image: is required"
+    if not by_image:
+        return
+    if "strength" not in fields:
+        yield "strength: is required"
+    elif not _is_share(fields["strength"]):
+        yield "strength: must be a number between 0 and 1"
+    if service == "sd3" and "aspect_ratio" in fields:
+        yield "aspect_ratio: is not allowed in image-to-image mode"
+    facts = facts_of(sent[0]) if sent else None
+    if sent and facts is None:
+        yield "image: must be a valid png, jpeg or webp image"
+    if facts is not None and min(facts.width, facts.height) < _MIN_EDGE:
+        yield f"image: every side must be at least {_MIN_EDGE} pixels"
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
 
 
 def _form_problems(service: str, fields: Mapping[str, str]) -> Iterator[str]:
@@ -92,7 +140,7 @@ def _form_problems(service: str, fields: Mapping[str, str]) -> Iterator[str]:
         "style_preset": PRESETS,
     }
     if service == "sd3":
-        choices |= {"model": _SD3_MODELS, "mode": {"text-to-image"}}
+        choices |= {"model": _SD3_MODELS, "mode": _MODES}
     if not fields.get("prompt"):
         yield "prompt: is required"
     for name in ("prompt", "negative_prompt"):

@@ -4,18 +4,21 @@ The caller gets exactly the pixels and the format asked for. Where the upstream 
 it is asked for the nearest that covers, and the worker crops, scales down and converts.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.catalog.sizes import Ask
+from gateway.catalog.sizes import Ask, Size
 from gateway.catalog.types import Editing, Route
 from gateway.errors import InvalidRequestError, UnsupportedValueError
-from gateway.parameters.types import GenerationRequest
+from gateway.parameters.types import GenerationRequest, InputFile
 from gateway.providers.base import ImageRequest
 from gateway.types import Operation
 
 FULL_QUALITY = 100
+ONE_MEGAPIXEL = 1024 * 1024
+SHAPE_STEP = 64
 DEFAULT_STYLE = "vivid"
 # What converting loses least from comes first.
 _BEST_FORMATS = ("png", "webp", "jpeg")
@@ -166,12 +169,30 @@ def _faults(request: GenerationRequest, route: Route) -> Iterator[tuple[str, str
     if request.mask is not None and "mask" not in editing.takes:
         yield "takes a mask", "mask"
     for file in request.inputs:
-        if file.content_type.removeprefix("image/") not in editing.formats:
-            yield f"takes {file.content_type}: send {' or '.join(editing.formats)}", "image"
-        if file.size_bytes > editing.max_bytes:
-            yield f"takes an image of more than {editing.max_bytes} bytes", "image"
-        if editing.max_pixels is not None and file.width * file.height > editing.max_pixels:
-            yield f"takes an image of more than {editing.max_pixels} pixels", "image"
+        yield from _faults_of_file(file, editing)
+    if editing.keeps_shape:
+        for sent in [Size(file.width, file.height) for file in request.inputs[:1]]:
+            if not _same_shape(sent).covers(request.size):
+                yield f"makes {request.size} of an image of {sent}: edits keep its shape", "size"
+
+
+def _faults_of_file(file: InputFile, editing: Editing) -> Iterator[tuple[str, str]]:
+    if file.content_type.removeprefix("image/") not in editing.formats:
+        yield f"takes {file.content_type}: send {' or '.join(editing.formats)}", "image"
+    if file.size_bytes > editing.max_bytes:
+        yield f"takes an image of more than {editing.max_bytes} bytes", "image"
+    if editing.max_pixels is not None and file.width * file.height > editing.max_pixels:
+        yield f"takes an image of more than {editing.max_pixels} pixels", "image"
+
+
+def _same_shape(sent: Size) -> Size:
+    """Return what is made of an image whose shape is kept: a megapixel or less, in steps of 64."""
+    pixels = min(sent.pixels, ONE_MEGAPIXEL)
+    edges = (
+        math.isqrt(pixels * sent.width // sent.height),
+        math.isqrt(pixels * sent.height // sent.width),
+    )
+    return Size(*(edge // SHAPE_STEP * SHAPE_STEP for edge in edges))
 
 
 def _asked_operation(request: GenerationRequest, editing: Editing | None) -> Operation:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 
 from gateway.catalog import fal
@@ -12,7 +13,7 @@ from gateway.catalog.build import (
 )
 from gateway.catalog.costs import flat
 from gateway.catalog.sizes import Ask, ListedSizes, Menu, encode_size, ratios, size
-from gateway.catalog.types import Model, Route
+from gateway.catalog.types import Editing, Model, Route
 
 FACTS = "platform.stability.ai pricing, read 2026-11-21"
 SDXL_SIZES = (
@@ -40,6 +41,15 @@ PIXELS: Mapping[str, str] = {
     "9:21": "640x1536",
 }
 SIZES = ListedSizes.of(*PIXELS.values(), "1024x768", "768x1024", "1024x576", "576x1024", "512x512")
+# An image made of another costs what any does. The limit is that of a call, 10 MiB; the pixels are
+# one megapixel, in the shape of the image (platform.stability.ai's reference, read 2026-11-21).
+IMAGE_TO_IMAGE = Editing(
+    max_inputs=1,
+    input_cost=Decimal(0),
+    takes=frozenset({"input_fidelity"}),
+    max_bytes=10_000_000,
+    keeps_shape=True,
+)
 
 
 def models() -> list[Model]:
@@ -59,6 +69,7 @@ def _route(upstream: str, usd: str, *, formats: tuple[str, ...] = ("png", "jpeg"
         cost_source=FACTS,
         takes=frozenset({"seed", "output_format", "user"}),
         output_formats=formats,
+        editing=None if upstream == "core" else IMAGE_TO_IMAGE,
     )
 
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from core.http.client import HttpResponse
+from core.http.uploads import FileField, form_upload
 from gateway.providers import stability_errors, wire
 from gateway.providers.base import Call, ImageRequest, ProviderResult
 from gateway.providers.errors import (
@@ -22,6 +23,9 @@ _DIFFUSION_3 = "sd3"
 _USER_LENGTH_MAX = 256
 _FILTERED = "CONTENT_FILTERED"
 _FAILED = "ERROR"
+# How far the result may go from an image sent along: 0 leaves it as it is, 1 takes nothing of it.
+_STRENGTH = 0.7
+_STRENGTHS = {"high": 0.4}
 
 
 class StabilityAdapter:
@@ -89,7 +93,13 @@ def _send(call: Call) -> HttpResponse:
             f"{base_url}/v2beta/stable-image/generate/{service}",
             deadline=call.deadline,
             headers=headers,
-            form=build_form(request).items(),
+            upload=form_upload(
+                build_form(request).items(),
+                [
+                    FileField("image", f"image.{image.extension}", image.content_type, image.source)
+                    for image in request.inputs
+                ],
+            ),
         )
 
 
@@ -104,16 +114,22 @@ def build_form(request: ImageRequest) -> dict[str, str]:
     """Return the form fields of v2beta, which draws one image a call.
 
     Its style presets (anime, photographic ...) are other words than OpenAI's styles; a route may
-    fix one in `extra`.
+    fix one in `extra`. With an image Stable Diffusion 3 knows no ratio: it keeps the image's.
     """
+    is_diffusion_3 = service_of(request.upstream_model) == _DIFFUSION_3
     fields: dict[str, object] = {
         "prompt": request.prompt,
-        **(request.size_param or {}),
+        **({} if is_diffusion_3 and request.inputs else request.size_param or {}),
         "seed": request.seed,
         "output_format": request.output_format,
     }
-    if service_of(request.upstream_model) == _DIFFUSION_3:
+    if is_diffusion_3:
         fields |= {"model": request.upstream_model}
+    if request.inputs:
+        fields |= {
+            "mode": "image-to-image" if is_diffusion_3 else None,
+            "strength": _STRENGTHS.get(request.input_fidelity or "", _STRENGTH),
+        }
     fields |= request.extra
     return {name: str(value) for name, value in fields.items() if value is not None}
 

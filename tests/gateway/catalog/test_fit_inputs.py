@@ -6,6 +6,7 @@ import pytest
 
 from gateway.catalog.fit import can_serve, fit
 from gateway.catalog.registry import catalog
+from gateway.catalog.sizes import Size
 from gateway.catalog.types import Route
 from gateway.errors import UnsupportedValueError
 from gateway.parameters.generation import parse_generation
@@ -72,3 +73,26 @@ def test_a_route_that_only_edits_draws_nothing_of_a_prompt_alone():
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    ("sent", "size", "expected"),
+    [
+        ((1024, 1024), "1024x1024", True),
+        ((1920, 1080), "1344x768", True),
+        ((4000, 3000), "1024x768", True),
+        ((1920, 1080), "1024x1024", False),
+        ((1000, 1000), "1024x1024", False),
+        ((1000, 1000), "512x512", True),
+    ],
+)
+def test_an_edit_that_keeps_the_shape_must_cover_the_size(sent, size, expected):
+    image = file(width=sent[0], height=sent[1])
+    request = replace(edit_of("sd-3.5-medium", image), size=Size(*map(int, size.split("x"))))
+    route = first_route("sd-3.5-medium")
+
+    assert can_serve(request, route) is expected
+    if not expected:
+        with pytest.raises(UnsupportedValueError, match="edits keep its shape") as raised:
+            fit(request, route, 1)
+        assert raised.value.param == "size"
