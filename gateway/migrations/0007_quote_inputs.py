@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('gateway', '0011_rollups'),
+        ('gateway', '0006_list_filters'),
     ]
 
     operations = [

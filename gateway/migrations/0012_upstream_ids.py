@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('gateway', '0007_quote_inputs'),
+        ('gateway', '0011_rollups'),
     ]
 
     operations = [
