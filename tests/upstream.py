@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
+from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -32,6 +33,10 @@ _GPT_FIELDS = {
     *("model", "prompt", "n", "size", "quality", "background", "moderation", "output_format"),
     *("output_compression", "stream", "partial_images", "user", "safety_identifier"),
 }
+_EDIT_FIELDS = {"files", "input_fidelity"}
+_FORM_PATHS = ("/openai/v1/images/edits", "/openai/v1/images/variations")
+# What stands in a form as it would in JSON.
+_PLAIN = re.compile(r"[0-9]+|true|false")
 _FAL_JOB = re.compile(r"/fal/([\w-]+/[\w.-]+)/requests/([0-9a-f-]{36})(/status|/cancel)?")
 
 
@@ -144,6 +149,10 @@ def _draw(rule: Rule, size: tuple[int, int], kind: str, count: int) -> list[byte
     return [data[: len(data) // 2] for data in images] if rule.send == "truncated" else images
 
 
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def _usage(output_tokens: int) -> dict[str, object]:
     return {
         "input_tokens": 12,
@@ -164,6 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._control(path, sent)
         elif path == "/openai/v1/images/generations" and self.command == "POST":
             self._openai(json.loads(sent))
+        elif path in _FORM_PATHS and self.command == "POST":
+            self._openai(self._form(sent))
         elif path == "/ideogram/generate" and self.command == "POST":
             self._ideogram(json.loads(sent)["image_request"])
         elif path.startswith("/files/"):
@@ -178,6 +189,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(404, {"detail": f"Path {path} not found"})
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server calls
+
+    def _form(self, sent: bytes) -> dict[str, Any]:
+        """Return a form's fields, numbers and truth as JSON has them, and what its files are."""
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        body: dict[str, Any] = {"files": []}
+        for part in list(message_from_bytes(head + sent).walk())[1:]:
+            name = str(part.get_param("name", header="content-disposition"))
+            data = part.get_payload(decode=True)
+            assert isinstance(data, bytes)
+            if part.get_filename():
+                body["files"].append([name, part.get_content_type(), _sha256(data)])
+            else:
+                text = data.decode()
+                body[name] = json.loads(text) if _PLAIN.fullmatch(text) else text
+        return body
 
     def _control(self, path: str, sent: bytes) -> None:
         query = parse_qs(urlsplit(self.path).query)
@@ -197,7 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _openai(self, body: dict[str, Any]) -> None:
         call, rule = self._begin("openai", body.get("model", "dall-e-2"), body)
         is_dall_e = call.model.startswith("dall-e")
-        unknown = set(body) - (_DALL_E_FIELDS if is_dall_e else _GPT_FIELDS)
+        known = _DALL_E_FIELDS if is_dall_e else _GPT_FIELDS
+        unknown = set(body) - (known | _EDIT_FIELDS if "files" in body else known)
         if body.get("stream") and not is_dall_e:
             self._openai_events(call, rule)
             return
@@ -235,17 +262,17 @@ class _Handler(BaseHTTPRequestHandler):
                     return
             is_last = index == asked
             event: dict[str, object] = {"b64_json": base64.b64encode(data).decode()}
-            digest = hashlib.sha256(data).hexdigest()
+            digest = _sha256(data)
             if is_last:
                 call.sha256 = [digest]
                 event["usage"] = _usage(1056 + 100 * asked)
             else:
                 call.partials.append((digest, time.time()))
                 event["partial_image_index"] = index
-            self._event("completed" if is_last else "partial_image", event)
+            what = "image_edit" if "files" in call.body else "image_generation"
+            self._event(f"{what}.{'completed' if is_last else 'partial_image'}", event)
 
-    def _event(self, kind: str, fields: dict[str, object]) -> None:
-        name = kind if kind == "error" else f"image_generation.{kind}"
+    def _event(self, name: str, fields: dict[str, object]) -> None:
         data = json.dumps({"type": name, "created_at": int(time.time()), **fields})
         self.wfile.write(f"event: {name}\ndata: {data}\n\n".encode())
         self.wfile.flush()

@@ -36,7 +36,6 @@ def edit(
     path: str = EDITS,
     mask: bytes | None = None,
     headers: dict[str, str] | None = None,
-    stream: bool = False,
     **fields: Any,
 ) -> requests.Response:
     """Send a form; a field that is None is left out."""
@@ -46,4 +45,4 @@ def edit(
         files.append(("mask", ("mask.png", mask)))
     sent: dict[str, Any] = {"model": "gpt-image-1", "prompt": new_prompt(), **fields}
     data = {name: str(value) for name, value in sent.items() if value is not None}
-    return tenant.request("POST", path, data=data, files=files, headers=headers, stream=stream)
+    return tenant.request("POST", path, data=data, files=files, headers=headers)
