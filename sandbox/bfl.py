@@ -5,7 +5,6 @@ HTTP 200, and a file's URL is signed and expires. Whether an unknown task is 404
 documented; it is 404 here, with the same body.
 """
 
-import hashlib
 import math
 import secrets
 import time
@@ -121,7 +120,7 @@ class Bfl:
             inputs = read_inputs(MODELS[model], body)
         except InvalidInputError as error:
             return json_response({"detail": error.problems}, status=422)
-        request.entry.files = [hashlib.sha256(image).hexdigest() for image in inputs.images]
+        request.note_files(inputs.images)
         plan = self._faults.plan(self.name, prompt)
         if plan.hangs_at("submit"):
             hang()

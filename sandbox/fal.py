@@ -6,7 +6,6 @@ as the answer of its result.
 """
 
 import base64
-import hashlib
 import math
 import random
 import re
@@ -126,7 +125,7 @@ class Fal:
         path = request.path.strip("/")
         request.note("generate", path, prompt, request_id)
         sent = decode_image(str(fields.get("image_url") or ""))
-        request.entry.files = [hashlib.sha256(sent).hexdigest()] if sent else []
+        request.note_files([sent] if sent else [])
         plan = self._faults.plan(self.name, prompt)
         if plan.hangs_at("submit"):
             hang()

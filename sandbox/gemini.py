@@ -5,7 +5,6 @@ and, for its express mode, `/gemini/v1beta1/publishers/google/models`.
 """
 
 import base64
-import hashlib
 import re
 import secrets
 import time
@@ -133,7 +132,7 @@ class Gemini:
         request.note("generate", target.model, prompt_of(body), request_id)
         read = read_predict if model.is_imagen else read_content
         params = read(body, model, on_vertex=bool(target.place))
-        request.entry.files = [hashlib.sha256(data).hexdigest() for data in params.inputs]
+        request.note_files(params.inputs)
         plan = self._faults.plan(self.name, params.prompt)
         if plan.find("hang") is not None:
             hang()

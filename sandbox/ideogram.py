@@ -157,7 +157,11 @@ def _read(request: Request, request_id: str) -> Inputs:
         texts.setdefault(name, []).append(text)
     prompt = texts.get("prompt", [""])[-1]
     request.note("generate", "ideogram-v3", prompt, request_id)
-    return read_remix(texts, form.files) if request.path == _REMIX else read_v3(texts)
+    if request.path != _REMIX:
+        return read_v3(texts)
+    inputs = read_remix(texts, form.files)
+    request.note_files(inputs.sent)
+    return inputs
 
 
 def _parsed(read: Callable[[], Any], kind: str) -> Any:  # noqa: ANN401 - JSON, or a form

@@ -1,5 +1,6 @@
 """HTTP side shared by the emulators: requests, responses, routing, the call log, drawn files."""
 
+import hashlib
 import math
 import os
 import re
@@ -9,7 +10,6 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from email import message_from_bytes
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs
 
@@ -81,23 +81,11 @@ class Request:
         """
         return orjson.loads(self.body)
 
-    def form(self) -> dict[str, list[str]]:
-        """Parse a multipart/form-data body: the values of each field, in their order.
-
-        Raises:
-            ValueError: it is not one, or a value is not UTF-8.
-        """
-        head = f"Content-Type: {self.headers.get('content-type', '')}\r\n\r\n".encode()
-        message = message_from_bytes(head + self.body)
-        if message.get_content_type() != "multipart/form-data" or message.defects:
-            raise ValueError("not multipart/form-data")
-        fields: dict[str, list[str]] = {}
-        for part in message.walk():
-            name = part.get_param("name", header="content-disposition")
-            value = part.get_payload(decode=True)
-            if isinstance(name, str) and isinstance(value, bytes):
-                fields.setdefault(name, []).append(value.decode())
-        return fields
+    def note_files(self, files: Iterable[bytes]) -> None:
+        """Note the images sent along; a call that has any is an edit."""
+        self.entry.files = [hashlib.sha256(data).hexdigest() for data in files]
+        if self.entry.files:
+            self.entry.operation = "edit"
 
     def note(self, operation: str, model: str, prompt: str, request_id: str) -> None:
         """Complete the log entry of a call."""

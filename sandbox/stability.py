@@ -103,6 +103,7 @@ class Stability:
         except ValueError:
             return _error(400, "body: is not valid JSON", v1=v1) if v1 else _error(415, v1=v1)
         request.note("generate", inputs.model, inputs.prompt, request_id)
+        request.note_files(inputs.sent)
         plan = self._faults.plan(self.name, inputs.prompt)
         if plan.find("hang") is not None:
             hang()

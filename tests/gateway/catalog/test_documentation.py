@@ -48,3 +48,12 @@ def test_page_has_every_list_price(row):
         price = f"the 1024x1024 price + {price} per further megapixel"
     size = row.size or ("any" if row.unit == "image" else "free")
     assert f"| `{row.key}` | {size} | {row.quality or 'any'} | {price} |" in PAGE
+
+
+@pytest.mark.parametrize("key", sorted({one.key for one in catalog().models() if one.max_inputs}))
+def test_page_says_what_can_be_sent_along(key):
+    model = next(one for one in catalog().models() if one.key == key)
+    (usd,) = {row.input_amount for row in list_prices() if row.key == key}
+    mask = "yes" if model.edits_with("mask") else DASH
+
+    assert f"| `{key}` | {model.max_inputs} | {mask} | {usd.normalize():f} |" in PAGE
