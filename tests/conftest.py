@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connections
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from tests.stack import Stack
 from tests.templates import make_migrated
@@ -64,6 +64,13 @@ def stack(_running_stack: Stack, request: pytest.FixtureRequest) -> Stack:
     _running_stack.close_breakers()
     request.node.stash[_USED] = (_running_stack, _running_stack.log_sizes())
     return _running_stack
+
+
+@pytest.fixture
+def pages(settings: Settings) -> None:
+    """Let pages be drawn without their files having been prepared; see `tests.visits`."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 
 
 @pytest.fixture

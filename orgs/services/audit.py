@@ -51,6 +51,7 @@ class Action(StrEnum):
     WEBHOOK_CHANGED = "webhook.changed"
     WEBHOOK_DELETED = "webhook.deleted"
     WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - of none
+    BUDGET_CHANGED = "budget.changed"
     USER_CREATED = "user.created"
     IMPERSONATION_STARTED = "impersonation.started"
     IMPERSONATION_STOPPED = "impersonation.stopped"

@@ -1,0 +1,137 @@
+"""Read monthly budgets, with what the month has seen of each."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from billing.models import Budget, BudgetPeriod
+from billing.selectors.balances import get_balance
+from billing.types import BalanceView
+
+FULL: Final = 100
+NEAR: Final = 80
+LOW_DAYS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """One budget in one month. Amounts are micros of the organization's currency.
+
+    Attributes:
+        api_key_id: None is the organization's own.
+        limit_micros: None is no limit.
+        captured_micros: Charged in generations that the month authorized.
+        held_micros: Set aside for those that run.
+    """
+
+    api_key_id: UUID | None
+    limit_micros: int | None
+    captured_micros: int = 0
+    held_micros: int = 0
+
+    @property
+    def used_micros(self) -> int:
+        """Return what counts against the limit."""
+        return self.captured_micros + self.held_micros
+
+    @property
+    def left_micros(self) -> int | None:
+        """Return what may still be authorized; None without a limit."""
+        return None if self.limit_micros is None else max(self.limit_micros - self.used_micros, 0)
+
+    @property
+    def percent(self) -> int | None:
+        """Return the used share in whole percent, rounded down; more than 100 after a cut."""
+        if self.limit_micros is None:
+            return None
+        return self.used_micros * FULL // self.limit_micros if self.limit_micros else FULL
+
+    @property
+    def bar(self) -> int:
+        """Return how much of a bar is filled, in percent."""
+        return min(self.percent or 0, FULL)
+
+    @property
+    def is_spent(self) -> bool:
+        """Say whether nothing is left."""
+        return self.left_micros == 0
+
+    @property
+    def is_near(self) -> bool:
+        """Say whether most of it is used."""
+        return (self.percent or 0) >= NEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """All budgets of an organization in one month: its own, and those of its keys that have one."""
+
+    month: date
+    own: BudgetView
+    keys: dict[UUID, BudgetView]
+
+    def of_key(self, api_key_id: UUID) -> BudgetView:
+        """Return a key's; one that has never spent is without limit."""
+        return self.keys.get(api_key_id, BudgetView(api_key_id, None))
+
+
+@dataclass(frozen=True, slots=True)
+class WalletStatus:
+    """The balance beside the organization's budget of the month; `is_low` says to top up."""
+
+    balance: BalanceView
+    budget: BudgetView
+    month: date
+    is_low: bool
+
+
+def month_of(instant: datetime, *, time_zone: str) -> date:
+    """Return the first day of an instant's month in a time zone."""
+    return instant.astimezone(ZoneInfo(time_zone)).date().replace(day=1)
+
+
+def get_budgets(*, organization_id: UUID, month: date) -> Budgets:
+    """Return an organization's budgets with what a month has seen of them. Two queries."""
+    seen = {
+        row.budget_id: row
+        for row in BudgetPeriod.objects.filter(
+            budget__organization_id=organization_id, period=month
+        )
+    }
+    own = BudgetView(None, None)
+    keys: dict[UUID, BudgetView] = {}
+    for budget in Budget.objects.filter(organization_id=organization_id):
+        view = _view(budget, seen.get(budget.pk))
+        if budget.api_key_id is None:
+            own = view
+        else:
+            keys[budget.api_key_id] = view
+    return Budgets(month, own, keys)
+
+
+def get_wallet_status(*, organization_id: UUID, time_zone: str, now: datetime) -> WalletStatus:
+    """Return the balance, the month's own budget, and whether the money will soon end.
+
+    It will where it would not last `LOW_DAYS` at the month's pace. Three queries.
+    """
+    month = month_of(now, time_zone=time_zone)
+    balance = get_balance(organization_id=organization_id)
+    budget = Budget.objects.filter(organization_id=organization_id, api_key=None).first()
+    period = None
+    if budget is not None:
+        period = BudgetPeriod.objects.filter(budget=budget, period=month).first()
+    own = BudgetView(None, None) if budget is None else _view(budget, period)
+    days = now.astimezone(ZoneInfo(time_zone)).day
+    is_low = balance.available_micros * days <= own.captured_micros * LOW_DAYS
+    return WalletStatus(balance, own, month, is_low)
+
+
+def _view(budget: Budget, period: BudgetPeriod | None) -> BudgetView:
+    return BudgetView(
+        api_key_id=budget.api_key_id,
+        limit_micros=budget.limit_micros,
+        captured_micros=period.captured_micros if period else 0,
+        held_micros=period.held_micros if period else 0,
+    )
