@@ -3,6 +3,7 @@
 import base64
 import io
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import requests
 from PIL import Image
@@ -23,7 +24,11 @@ def test_every_maker_edits_the_image_that_was_sent(open_tenant):
 
     def ask(model: str) -> requests.Response:
         sent = picture((1024, 1024), "red")
-        fields = {"size": "1024x1024", "response_format": "b64_json", "output_format": "png"}
+        fields: dict[str, Any] = {
+            "size": "1024x1024",
+            "response_format": "b64_json",
+            "output_format": "png",
+        }
         return edit(tenant, sent, model=model, **fields)
 
     with ThreadPoolExecutor(len(MODELS)) as pool:
