@@ -7,22 +7,19 @@ and which images (by SHA-256) went out.
 
 import base64
 import hashlib
-import io
 import json
-import os
 import re
 import socket
 import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
-from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
-from PIL import Image
+from tests.pictures import noise, read_form
 
 OPENAI_KEY = "sk-upstream"
 FAL_KEY = "upstream-id:upstream-secret"
@@ -35,8 +32,6 @@ _GPT_FIELDS = {
 }
 _EDIT_FIELDS = {"files", "input_fidelity"}
 _FORM_PATHS = ("/openai/v1/images/edits", "/openai/v1/images/variations")
-# What stands in a form as it would in JSON.
-_PLAIN = re.compile(r"[0-9]+|true|false")
 _FAL_JOB = re.compile(r"/fal/([\w-]+/[\w.-]+)/requests/([0-9a-f-]{36})(/status|/cancel)?")
 
 
@@ -131,14 +126,6 @@ class Book:
         return [asdict(call) for call in list(self.calls) if contains in call.prompt]
 
 
-def noise(width: int, height: int, kind: str) -> bytes:
-    """Draw an image that nobody has drawn before."""
-    tile = Image.frombytes("RGB", (32, 32), os.urandom(32 * 32 * 3))
-    output = io.BytesIO()
-    tile.resize((width, height), Image.Resampling.NEAREST).save(output, kind.upper())
-    return output.getvalue()
-
-
 def _draw(rule: Rule, size: tuple[int, int], kind: str, count: int) -> list[bytes]:
     if rule.send == "nothing":
         return []
@@ -147,10 +134,6 @@ def _draw(rule: Rule, size: tuple[int, int], kind: str, count: int) -> list[byte
     width, height = map(int, rule.send.split("x")) if rule.send[:1].isdigit() else size
     images = [noise(width, height, kind) for _ in range(rule.count or count)]
     return [data[: len(data) // 2] for data in images] if rule.send == "truncated" else images
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _usage(output_tokens: int) -> dict[str, object]:
@@ -174,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/openai/v1/images/generations" and self.command == "POST":
             self._openai(json.loads(sent))
         elif path in _FORM_PATHS and self.command == "POST":
-            self._openai(self._form(sent))
+            self._openai(read_form(self.headers["Content-Type"], sent))
         elif path == "/ideogram/generate" and self.command == "POST":
             self._ideogram(json.loads(sent)["image_request"])
         elif path.startswith("/files/"):
@@ -189,21 +172,6 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(404, {"detail": f"Path {path} not found"})
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - the names http.server calls
-
-    def _form(self, sent: bytes) -> dict[str, Any]:
-        """Return a form's fields, numbers and truth as JSON has them, and what its files are."""
-        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
-        body: dict[str, Any] = {"files": []}
-        for part in list(message_from_bytes(head + sent).walk())[1:]:
-            name = str(part.get_param("name", header="content-disposition"))
-            data = part.get_payload(decode=True)
-            assert isinstance(data, bytes)
-            if part.get_filename():
-                body["files"].append([name, part.get_content_type(), _sha256(data)])
-            else:
-                text = data.decode()
-                body[name] = json.loads(text) if _PLAIN.fullmatch(text) else text
-        return body
 
     def _control(self, path: str, sent: bytes) -> None:
         query = parse_qs(urlsplit(self.path).query)
@@ -262,7 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
                     return
             is_last = index == asked
             event: dict[str, object] = {"b64_json": base64.b64encode(data).decode()}
-            digest = _sha256(data)
+            digest = hashlib.sha256(data).hexdigest()
             if is_last:
                 call.sha256 = [digest]
                 event["usage"] = _usage(1056 + 100 * asked)
