@@ -23,6 +23,8 @@ from orgs.templatetags.console import role_name
 
 LAST_ORGANIZATION = "last_organization"
 LIVEMODE = "livemode"
+# The token of an invitation whose link somebody followed before they had an account.
+INVITATION = "invitation"
 
 
 class SignedInView(AccessMixin, View):

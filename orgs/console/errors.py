@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from core.ids import request_id
 
 # Paths of pages alone. Elsewhere, only who asks for HTML gets it: others called a wrong API path.
-PAGE_PREFIXES = ("/o/", "/accounts/", "/operations/", "/finance/", "/outbox")
+PAGE_PREFIXES = ("/o/", "/accounts/", "/operations/", "/finance/", "/invitations/", "/outbox")
 
 
 def is_for_people(request: HttpRequest) -> bool:

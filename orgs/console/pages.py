@@ -8,7 +8,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
 
-from orgs.console.access import LAST_ORGANIZATION, LIVEMODE, OrganizationView, SignedInView
+from orgs.console.access import (
+    INVITATION,
+    LAST_ORGANIZATION,
+    LIVEMODE,
+    OrganizationView,
+    SignedInView,
+)
 from orgs.console.context import THEME_COOKIE, THEMES
 from orgs.console.errors import is_for_people
 from orgs.selectors import User, list_memberships
@@ -25,6 +31,8 @@ class RootView(View):
             raise Http404
         if not isinstance(request.user, User):
             return redirect("account_login")
+        if token := request.session.pop(INVITATION, None):
+            return redirect("invitation", token=token)
         memberships = list_memberships(user_id=request.user.id)
         last = request.session.get(LAST_ORGANIZATION)
         ids = [one.organization_id for one in memberships]

@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/mode", LivemodeView.as_view(), name="set_livemode"),
     path("accounts/", include("allauth.urls")),
     path("o/<uuid:organization_id>", HomeView.as_view(), name="home"),
+    path("", include("orgs.console.administration.urls")),
 ]
 if settings.EMBEDDED:
     urlpatterns.append(path("outbox", OutboxView.as_view(), name="outbox"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -71,6 +72,12 @@ def list_members(*, organization_id: UUID) -> list[MemberView]:
         )
         for row in rows
     ]
+
+
+def list_verified_addresses(*, user_id: UUID) -> list[str]:
+    """Return the addresses a person has shown to be theirs, in lower case."""
+    rows = EmailAddress.objects.filter(user_id=user_id, verified=True)
+    return [email.lower() for email in rows.values_list("email", flat=True)]
 
 
 def list_open_invitations(*, organization_id: UUID) -> list[Invitation]:

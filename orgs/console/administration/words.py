@@ -1,0 +1,86 @@
+"""What permissions and logged actions are called in pages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from orgs.permissions import Permission, Role, allows
+from orgs.services.audit import Action
+
+PERMISSIONS: Final[Mapping[Permission, Promise]] = {
+    Permission.VIEW_GENERATIONS: _("See images, requests and their costs"),
+    Permission.VIEW_PROMPTS: _("See prompts that others wrote"),
+    Permission.CREATE_GENERATIONS: _("Use the playground, run a request again"),
+    Permission.DELETE_IMAGES: _("Delete images, cancel what is queued"),
+    Permission.VIEW_KEYS: _("See API keys"),
+    Permission.MANAGE_OWN_KEYS: _("Create API keys, and manage one's own"),
+    Permission.MANAGE_KEYS: _("Manage everyone's API keys"),
+    Permission.MANAGE_WEBHOOKS: _("Manage webhooks"),
+    Permission.VIEW_USAGE: _("See usage and spending"),
+    Permission.VIEW_BALANCE: _("See the balance and its transactions"),
+    Permission.TOP_UP: _("Top up"),
+    Permission.MANAGE_BUDGETS: _("Set budgets"),
+    Permission.MANAGE_BILLING_PROFILE: _("Change the billing profile"),
+    Permission.VIEW_MEMBERS: _("See members and their roles"),
+    Permission.MANAGE_MEMBERS: _("Invite and remove members, change roles"),
+    Permission.MANAGE_SETTINGS: _("Change the settings"),
+    Permission.VIEW_AUDIT: _("See and export the audit log"),
+    Permission.TRANSFER_OWNERSHIP: _("Transfer ownership, make owners"),
+    Permission.DELETE_ORGANIZATION: _("Delete the organization"),
+}
+ACTIONS: Final[Mapping[str, Promise]] = {
+    Action.ORGANIZATION_CREATED: _("Organization created"),
+    Action.ORGANIZATION_SETTINGS_CHANGED: _("Settings changed"),
+    Action.ORGANIZATION_CURRENCY_CHANGED: _("Currency changed"),
+    Action.ORGANIZATION_SUSPENDED: _("Organization suspended"),
+    Action.ORGANIZATION_RESUMED: _("Suspension ended"),
+    Action.ORGANIZATION_DELETION_REQUESTED: _("Deletion asked for"),
+    Action.ORGANIZATION_DELETION_CANCELED: _("Deletion canceled"),
+    Action.ORGANIZATION_PURGED: _("Data deleted"),
+    Action.MEMBER_ADDED: _("Member added"),
+    Action.MEMBER_ROLE_CHANGED: _("Role changed"),
+    Action.MEMBER_REMOVED: _("Member removed"),
+    Action.MEMBER_LEFT: _("Member left"),
+    Action.OWNERSHIP_TRANSFERRED: _("Ownership transferred"),
+    Action.INVITATION_CREATED: _("Person invited"),
+    Action.INVITATION_RESENT: _("Invitation sent again"),
+    Action.INVITATION_REVOKED: _("Invitation taken back"),
+    Action.INVITATION_ACCEPTED: _("Invitation accepted"),
+    Action.API_KEY_CREATED: _("API key created"),
+    Action.API_KEY_CHANGED: _("API key changed"),
+    Action.API_KEY_ROTATED: _("API key rotated"),
+    Action.API_KEY_REVOKED: _("API key revoked"),
+    Action.API_KEY_HANDED_OVER: _("API key handed over"),
+    Action.WEBHOOK_CREATED: _("Webhook created"),
+    Action.WEBHOOK_CHANGED: _("Webhook changed"),
+    Action.WEBHOOK_DELETED: _("Webhook deleted"),
+    Action.WEBHOOK_SECRET_ROTATED: _("Webhook secret rotated"),
+    Action.BUDGET_CHANGED: _("Budget changed"),
+    Action.USER_CREATED: _("Account created"),
+    Action.IMPERSONATION_STARTED: _("Operator began to act as a member"),
+    Action.IMPERSONATION_STOPPED: _("Operator stopped acting as a member"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionRow:
+    """One permission and, for each role in the table's order, whether it has it."""
+
+    label: Promise
+    allowed: Sequence[bool]
+
+
+def permission_table() -> list[PermissionRow]:
+    """Return what each role may do, in the order of `Role`."""
+    return [
+        PermissionRow(PERMISSIONS[permission], [allows(role, permission) for role in Role])
+        for permission in Permission
+    ]
+
+
+def action_name(action: str) -> str:
+    """Return what a logged action is called; one of a newer version by its own word."""
+    return str(ACTIONS.get(action, action))
