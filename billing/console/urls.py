@@ -1,8 +1,16 @@
 from django.urls import URLPattern, URLResolver, path
 
+from billing.console.billing import BalanceSlotView, BillingView, TransactionView
 from billing.console.budgets import BudgetsView, EditBudgetView
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("o/<uuid:organization_id>/billing", BillingView.as_view(), name="billing"),
+    path(
+        "o/<uuid:organization_id>/billing/<uuid:entry_id>",
+        TransactionView.as_view(),
+        name="transaction",
+    ),
+    path("o/<uuid:organization_id>/balance", BalanceSlotView.as_view(), name="balance_slot"),
     path("o/<uuid:organization_id>/budgets", BudgetsView.as_view(), name="budgets"),
     path("o/<uuid:organization_id>/budgets/own", EditBudgetView.as_view(), name="edit_own_budget"),
     path(

@@ -94,6 +94,12 @@ class Posting(models.Model):
                 condition=Q(chain_seq__isnull=False),
                 name="billing_posting_chain_idx",
             ),
+            # What was put into wallets, among all that was paid from them.
+            models.Index(
+                fields=("account", "chain_seq"),
+                condition=Q(chain_seq__isnull=False, direction="credit"),
+                name="billing_posting_credits",
+            ),
         )
 
     def __str__(self) -> str:

@@ -38,6 +38,11 @@ class HoldTerms:
     rate_source: str | None
     rate_as_of: datetime | None
 
+    @property
+    def released_micros(self) -> int:
+        """Return what was given back at the end; 0 while it is open."""
+        return 0 if self.closed_at is None else self.amount_micros - self.captured_micros
+
 
 def find_terms(*, reference: str) -> HoldTerms | None:
     """Return the terms of a generation's hold, if it has one. One query."""

@@ -34,6 +34,22 @@ def plain_money(micros: int, currency: str) -> str:
     return _localized(Decimal(text), len(text.partition(".")[2]))
 
 
+@register.simple_tag
+def decimal(value: Decimal) -> str:
+    """Return a price or a rate exactly, without zeros that say nothing."""
+    text = f"{value:f}"
+    digits = text.partition(".")[2].rstrip("0")
+    return _localized(Decimal(text), max(len(digits), 2))
+
+
+@register.simple_tag
+def percent(fraction: Decimal) -> str:
+    """Return a fraction in percent: 0.05 is 5 %."""
+    text = f"{fraction * 100:f}"
+    digits = text.partition(".")[2].rstrip("0")
+    return f"{_localized(Decimal(text), len(digits))}\u00a0%"
+
+
 def _localized(amount: Decimal, decimals: int) -> str:
     text = formats.number_format(amount, decimal_pos=decimals, use_l10n=True, force_grouping=True)
     # A minus sign is as wide as a digit; a hyphen is not.

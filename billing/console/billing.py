@@ -1,0 +1,120 @@
+"""The balance, and the wallet's transactions with what each is made of."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from django.core import signing
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from billing.selectors.budgets import get_wallet_status
+from billing.selectors.holds import open_holds
+from billing.selectors.wallet import WalletPlace, find_trail, list_transactions
+from core.clock import now
+from orgs.console.access import OrganizationView
+from orgs.permissions import Permission
+
+PAGE: Final = 50
+HOLDS_SHOWN: Final = 50
+# Signed, as a page shows the balance that it carries.
+_SIGNER: Final = signing.Signer(salt="billing.wallet")
+KINDS: Final[Mapping[str, tuple[str, Promise]]] = {
+    "top_up": ("coins", _("Top-up")),
+    "capture": ("photo", pgettext_lazy("transaction", "Images")),
+    "adjustment": ("adjustments", _("Adjustment")),
+    "reversal": ("arrow-back-up", _("Correction")),
+}
+
+
+class BillingView(OrganizationView):
+    """What is in the wallet, what is set aside, and every transaction."""
+
+    permission = Permission.VIEW_BALANCE
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show a page of transactions."""
+        status = get_wallet_status(
+            organization_id=self.organization.id,
+            time_zone=self.organization.time_zone,
+            now=now(),
+        )
+        holds = []
+        if status.balance.held_micros:
+            holds = open_holds(organization_id=self.organization.id)
+        context = {
+            **self.listing(request),
+            "status": status,
+            "holds": holds[:HOLDS_SHOWN],
+            "more_holds": holds[HOLDS_SHOWN:],
+            "more_holds_micros": sum(hold.amount_micros for hold in holds[HOLDS_SHOWN:]),
+        }
+        return render(request, "console/billing/list.html", context)
+
+    def listing(self, request: HttpRequest) -> dict[str, Any]:
+        """Return what the table shows."""
+        only_credits = request.GET.get("show") == "credits"
+        page = list_transactions(
+            organization_id=self.organization.id,
+            limit=PAGE,
+            place=_place(request.GET.get("cursor", "")),
+            only_credits=only_credits,
+        )
+        return {
+            "transactions": [
+                {"row": row, "icon": KINDS[row.kind][0], "label": KINDS[row.kind][1]}
+                for row in page.transactions
+            ],
+            "only_credits": only_credits,
+            "next_cursor": _cursor(page.next_place) if page.next_place else None,
+            "is_first_page": "cursor" not in request.GET,
+            "currency": self.organization.currency,
+        }
+
+
+class TransactionView(BillingView):
+    """One transaction beside the list: how the price came about, and what was booked."""
+
+    def get(self, request: HttpRequest, entry_id: UUID) -> HttpResponse:  # type: ignore[override] # one transaction's path
+        """Show the list with the drawer open."""
+        trail = find_trail(organization_id=self.organization.id, entry_id=entry_id)
+        if trail is None:
+            raise Http404
+        context = {
+            **self.listing(request),
+            "trail": trail,
+            "label": KINDS[trail.transaction.kind][1],
+            "open_id": entry_id,
+        }
+        return render(request, "console/billing/transaction.html", context)
+
+
+class BalanceSlotView(OrganizationView):
+    """The balance in the top bar; empty for roles that do not see it."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the fragment."""
+        if not self.may(Permission.VIEW_BALANCE):
+            return HttpResponse()
+        status = get_wallet_status(
+            organization_id=self.organization.id,
+            time_zone=self.organization.time_zone,
+            now=now(),
+        )
+        return render(request, "console/billing/slot.html", {"status": status})
+
+
+def _cursor(place: WalletPlace) -> str:
+    return _SIGNER.sign_object([place.seq, place.balance_micros])
+
+
+def _place(cursor: str) -> WalletPlace | None:
+    """Return the place a cursor names; of none, or of one that is not ours, the first page."""
+    try:
+        seq, balance = _SIGNER.unsign_object(cursor)
+    except (signing.BadSignature, ValueError, TypeError):
+        return None
+    return WalletPlace(seq, balance)

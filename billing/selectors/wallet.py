@@ -1,0 +1,169 @@
+"""Read an organization's wallet as its owner sees it: transactions, each with the balance after it.
+
+Each entry on a wallet has the next number of its chain, without gaps, so that a page is a range of
+numbers. The balance after an entry never changes; a page hands it on to the next one.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import F
+
+from billing.models import AccountCode, Balance, EntryKind
+from billing.selectors.entries import entries_for
+from billing.selectors.terms import HoldTerms, find_terms
+from billing.types import EntryDetail
+
+MAX_LIMIT: Final = 200
+_COLUMNS: Final = """
+SELECT posting.chain_seq, entry.id, entry.kind, entry.reference, entry.description,
+    entry.booked_at, posting.currency,
+    sum(CASE posting.direction WHEN 'credit' THEN amount_micros ELSE -amount_micros END)::bigint,
+    count(*)
+FROM billing_posting AS posting
+JOIN billing_journalentry AS entry ON entry.id = posting.entry_id
+"""
+_GROUP: Final = "GROUP BY posting.chain_seq, posting.currency, entry.id"
+_PAGE: Final = f"""{_COLUMNS}
+WHERE posting.account_id = %(account_id)s AND chain_seq > %(after)s AND chain_seq <= %(seq)s
+{_GROUP} ORDER BY chain_seq DESC
+"""
+_CREDITS: Final = f"""{_COLUMNS}
+WHERE posting.account_id = %(account_id)s AND chain_seq IN (
+    SELECT DISTINCT chain_seq FROM billing_posting
+    WHERE account_id = %(account_id)s AND direction = 'credit' AND chain_seq <= %(seq)s
+    ORDER BY chain_seq DESC LIMIT %(limit)s
+)
+{_GROUP} ORDER BY chain_seq DESC
+"""  # noqa: S608 - made of constants
+_ENTRY: Final = """
+SELECT posting.account_id, posting.chain_seq FROM billing_posting AS posting
+JOIN billing_account AS account ON account.id = posting.account_id
+WHERE posting.entry_id = %(entry_id)s AND account.organization_id = %(organization_id)s
+    AND account.code = 'wallet'
+LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class WalletPlace:
+    """Where a page begins: the number of its first entry, and the balance after that one."""
+
+    seq: int
+    balance_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One entry on a wallet. `amount_micros` is negative where the wallet paid.
+
+    Attributes:
+        lines: Its lines on the wallet; of a capture one for each image.
+        balance_micros: What was in the wallet after it; None where only some entries are listed.
+    """
+
+    seq: int
+    entry_id: UUID
+    kind: str
+    reference: str
+    description: str
+    booked_at: datetime
+    currency: str
+    amount_micros: int
+    lines: int
+    balance_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPage:
+    """Some transactions, newest first; `next_place` is None at the end."""
+
+    transactions: tuple[Transaction, ...]
+    next_place: WalletPlace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What one transaction is made of.
+
+    Attributes:
+        entries: Everything that was booked about the same generation, oldest first.
+        terms: What its hold was authorized at; None where there was no hold.
+    """
+
+    transaction: Transaction
+    newer_id: UUID | None
+    older_id: UUID | None
+    entries: tuple[EntryDetail, ...]
+    terms: HoldTerms | None
+
+
+def list_transactions(
+    *,
+    organization_id: UUID,
+    limit: int,
+    place: WalletPlace | None = None,
+    only_credits: bool = False,
+) -> TransactionPage:
+    """Return a page of a wallet's transactions, newest first. Two queries.
+
+    Args:
+        organization_id: Whose wallet.
+        limit: Most to return, at most `MAX_LIMIT`.
+        place: The `next_place` of the page before.
+        only_credits: Only what was put into the wallet; then without the balance after each.
+    """
+    limit = max(1, min(limit, MAX_LIMIT))
+    balance = Balance.objects.filter(
+        account__organization_id=organization_id,
+        account__code=AccountCode.WALLET,
+        account__currency=F("account__organization__currency"),
+    ).first()
+    if balance is None:
+        return TransactionPage((), None)
+    # What is booked from here on has a higher number.
+    start = place or WalletPlace(balance.seq, balance.posted_micros)
+    if only_credits:
+        rows = _read(_CREDITS, account_id=balance.account_id, seq=start.seq, limit=limit + 1)
+        more = WalletPlace(rows[limit].seq, 0) if len(rows) > limit else None
+        return TransactionPage(tuple(rows[:limit]), more)
+    after = start.seq - limit
+    rows = _read(_PAGE, account_id=balance.account_id, seq=start.seq, after=after)
+    shown = []
+    left = start.balance_micros
+    for row in rows:
+        shown.append(replace(row, balance_micros=left))
+        left -= row.amount_micros
+    return TransactionPage(tuple(shown), WalletPlace(after, left) if after > 0 else None)
+
+
+def find_trail(*, organization_id: UUID, entry_id: UUID) -> Trail | None:
+    """Return what a transaction of an organization's wallet is made of. About seven queries."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRY, {"entry_id": entry_id, "organization_id": organization_id})
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    account_id, seq = found
+    around = {
+        row.seq: row for row in _read(_PAGE, account_id=account_id, seq=seq + 1, after=seq - 2)
+    }
+    own, newer, older = around[seq], around.get(seq + 1), around.get(seq - 1)
+    is_charge = own.kind in {EntryKind.CAPTURE, EntryKind.REVERSAL} and own.reference
+    entries = tuple(entries_for(reference=own.reference)) if is_charge else ()
+    return Trail(
+        transaction=own,
+        newer_id=newer.entry_id if newer else None,
+        older_id=older.entry_id if older else None,
+        entries=entries,
+        terms=find_terms(reference=own.reference) if is_charge else None,
+    )
+
+
+def _read(statement: str, **params: UUID | int) -> list[Transaction]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return [Transaction(*row) for row in cursor]
