@@ -18,9 +18,9 @@ from gateway.services.runs.looking import look
 from gateway.storage import partial_key, private_storage
 from tests.events import COMPLETED, GPT, PARTIAL, post_stream, watch
 from tests.gateway.api.expect import expect_error
+from tests.pictures import noise
 from tests.stack import wait_until
 from tests.tenants import GENERATIONS, new_prompt, uuid_of
-from tests.pictures import noise
 
 PRICE_MICROS = 199_500
 FLUX = "fal/flux-1.1-pro"
