@@ -13,7 +13,7 @@ FOLDER_MODULES = 15
 LARGE_FOLDERS = {
     "embedded": "one program of small modules: an engine each, and what starts and watches them",
     "gateway/api": "a module for each resource, and those that all requests share",
-    "gateway/catalog": "a file for each maker's models, and what sizes, costs and prices are made of",
+    "gateway/catalog": "a file for each maker's models, and what prices are made of",
     "gateway/providers": "an adapter and its errors for each provider, named after it",
     "sandbox": "an emulator, its rules and its errors for each provider, named after it",
 }
