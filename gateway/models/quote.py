@@ -10,9 +10,10 @@ from gateway.models.generation import Generation
 class Quote(models.Model):
     """The price of one request, and everything it is made of.
 
-    `model_key`, `size`, `quality`, `count` and `inputs` are the price inputs: a request has to match
-    them all to be charged this price. The other terms are those of a hold, which takes them over. A
-    quote is used by one generation; where that fails for a reason that may pass, it is given back.
+    `model_key`, `size`, `quality`, `count` and `inputs` are the price inputs: a request has to
+    match them all to be charged this price. The other terms are those of a hold, which takes them
+    over. A quote is used by one generation; where that fails for a reason that may pass, it is
+    given back.
     """
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)

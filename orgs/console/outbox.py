@@ -11,7 +11,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views import View
 
+from orgs.selectors import User
+
 NEWEST = 50
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,24 @@ class Mail:
 
 
 class OutboxView(View):
-    """Shows the newest mails. Only on one machine: whoever reaches it could read the files too."""
+    """Shows the newest mails: to whoever is on the machine, or is an operator of the platform.
+
+    They have links that sign people in, so where other machines reach this one nobody else may.
+    """
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """List them."""
         if not settings.EMBEDDED or not settings.EMAIL_FILE_PATH:
             raise Http404
+        if not is_open_to(request.user):
+            raise Http404
         return render(request, "console/outbox.html", {"mails": _read(settings.EMAIL_FILE_PATH)})
+
+
+def is_open_to(user: object) -> bool:
+    """Return whether somebody, signed in or not, may read the mail."""
+    is_operator = isinstance(user, User) and user.staff_role == User.StaffRole.OPERATOR
+    return is_operator or settings.HOST in LOOPBACK
 
 
 def _read(folder: str) -> list[Mail]:

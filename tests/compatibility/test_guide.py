@@ -14,7 +14,12 @@ from tests.compatibility.programs import run, run_node, run_shell, settings_of
 from tests.tenants import Tenant
 
 GUIDE = DOCS / "clients.md"
-NAMES = {"ferry.png", *(f"ferry-{n}.png" for n in range(3)), *(f"harbor-{n}.png" for n in range(2))}
+NAMES = {
+    "ferry.png",
+    "snow.png",
+    *(f"ferry-{n}.png" for n in range(3)),
+    *(f"harbor-{n}.png" for n in range(2)),
+}
 
 
 @pytest.fixture
@@ -39,7 +44,7 @@ def expect_images(folder: Path) -> None:
             assert image.size == (1024, 1024)
 
 
-ALL = ("fal/flux-1.1-pro", "gpt-image-1", "gpt-image-1", "dall-e-3", "gpt-image-1")
+ALL = ("fal/flux-1.1-pro", *("gpt-image-1",) * 3, "dall-e-3", "gpt-image-1")
 
 
 def test_python_of_the_guide_runs(rich, stack, tmp_path):

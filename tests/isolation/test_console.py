@@ -6,10 +6,13 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
-from django.test import Client
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404
+from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
 from orgs.console.access import OrganizationView, StaffView
+from orgs.console.outbox import OutboxView, is_open_to
 from orgs.models import Membership, User
 from orgs.permissions import Permission, allows
 from tests.isolation.routes import Route, routes
@@ -132,3 +135,28 @@ def test_staff_roles_see_their_own_pages_alone(db, pages):
             answer = client.get(path_of(route, uuid4()))
             expected = LET_IN if role in _guard(route, StaffView).staff_roles else (404,)
             assert answer.status_code in expected, (role, route.pattern)
+
+
+@pytest.mark.parametrize(
+    ("host", "staff_role", "may"),
+    [
+        ("127.0.0.1", "", True),
+        ("0.0.0.0", "", False),
+        ("0.0.0.0", "finance", False),
+        ("0.0.0.0", "operator", True),
+    ],
+)
+def test_mail_of_one_machine_is_for_whoever_is_on_it(db, settings, host, staff_role, may):
+    settings.HOST = host
+
+    assert is_open_to(person(staff_role=staff_role).user) is may
+    assert is_open_to(AnonymousUser()) is (host == "127.0.0.1")
+
+
+def test_mail_that_is_not_shown_is_not_found(settings):
+    settings.EMBEDDED, settings.EMAIL_FILE_PATH, settings.HOST = True, "/nowhere", "192.0.2.1"
+    request = RequestFactory().get("/outbox")
+    request.user = AnonymousUser()
+
+    with pytest.raises(Http404):
+        OutboxView.as_view()(request)
