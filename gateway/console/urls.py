@@ -1,7 +1,69 @@
 from django.urls import URLPattern, URLResolver, path
 
+from gateway.console.gallery_images import ImageView, ThumbnailView
+from gateway.console.keys import (
+    EditKeyView,
+    KeysView,
+    NewKeyView,
+    RevokeKeyView,
+    RotateKeyView,
+)
+from gateway.console.playground import (
+    PartialImageView,
+    PlaygroundPreviewView,
+    PlaygroundResultView,
+    PlaygroundView,
+)
 from gateway.console.start import NewOrganizationView
+from gateway.console.usage import UsageCsvView, UsageView
+from gateway.console.usage_charges import ChargesView
 
+ORGANIZATION = "o/<uuid:organization_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
+    path(f"{ORGANIZATION}/usage", UsageView.as_view(), name="usage"),
+    path(f"{ORGANIZATION}/usage/csv", UsageCsvView.as_view(), name="usage_csv"),
+    path(f"{ORGANIZATION}/usage/charges", ChargesView.as_view(), name="charges"),
+    path(f"{ORGANIZATION}/playground", PlaygroundView.as_view(), name="playground"),
+    path(
+        f"{ORGANIZATION}/playground/preview",
+        PlaygroundPreviewView.as_view(),
+        name="playground_preview",
+    ),
+    path(
+        f"{ORGANIZATION}/playground/<uuid:generation_id>",
+        PlaygroundResultView.as_view(),
+        name="playground_result",
+    ),
+    path(
+        f"{ORGANIZATION}/playground/<uuid:generation_id>/partials/<int:index>",
+        PartialImageView.as_view(),
+        name="partial_image",
+    ),
+    path(
+        f"{ORGANIZATION}/images/<uuid:generation_id>/<int:index>",
+        ImageView.as_view(),
+        name="image",
+    ),
+    path(
+        f"{ORGANIZATION}/thumbnails/<uuid:artifact_id>/<int:edge>",
+        ThumbnailView.as_view(),
+        name="thumbnail",
+    ),
+    path(f"{ORGANIZATION}/keys", KeysView.as_view(), name="api_keys"),
+    path(f"{ORGANIZATION}/keys/new", NewKeyView.as_view(), name="new_api_key"),
+    path(f"{ORGANIZATION}/keys/<uuid:api_key_id>", KeysView.as_view(), name="api_key"),
+    path(
+        f"{ORGANIZATION}/keys/<uuid:api_key_id>/edit", EditKeyView.as_view(), name="edit_api_key"
+    ),
+    path(
+        f"{ORGANIZATION}/keys/<uuid:api_key_id>/rotate",
+        RotateKeyView.as_view(),
+        name="rotate_api_key",
+    ),
+    path(
+        f"{ORGANIZATION}/keys/<uuid:api_key_id>/revoke",
+        RevokeKeyView.as_view(),
+        name="revoke_api_key",
+    ),
 ]
