@@ -143,5 +143,6 @@ def _links(entries: Sequence[Entry], path: str, organization_id: UUID | None) ->
             url = reverse(entry.url_name, kwargs=keywords)
         except NoReverseMatch:
             continue
-        is_current = path == url or (not url.endswith("/") and path.startswith(f"{url}/"))
+        # Every page of an organization is below its home.
+        is_current = path == url or (entry.url_name != "home" and path.startswith(f"{url}/"))
         yield Link(entry.label, entry.icon, url, is_current)

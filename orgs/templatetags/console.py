@@ -106,7 +106,8 @@ def initials(name: str) -> str:
 @register.simple_tag
 def field(bound: Any, **extra: object) -> SafeString:  # noqa: ANN401 - a BoundField
     """Return a field of a form: label above, help below, errors at the field."""
-    kind = str(getattr(bound.field.widget, "input_type", "")) or type(bound.field.widget).__name__
+    control = bound.field.widget
+    kind = str(getattr(control, "input_type", "")) or type(control).__name__
     css = {
         "checkbox": "form-check-input",
         "radio": "form-check-input",
@@ -121,7 +122,7 @@ def field(bound: Any, **extra: object) -> SafeString:  # noqa: ANN401 - a BoundF
         attrs["aria-describedby"] = " ".join(described)
     # As text: a widget of choices is iterable.
     widget = str(bound.as_widget(attrs=attrs))
-    is_check = kind == "checkbox" and not bound.field.widget.__class__.__name__.endswith("Multiple")
+    is_check = kind == "checkbox" and not getattr(control, "allow_multiple_selected", False)
     context = {"field": bound, "widget": widget, "is_check": is_check, **extra}
     return mark_safe(render_to_string("components/field.html", context))  # noqa: S308 - rendered
 
