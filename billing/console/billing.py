@@ -6,13 +6,13 @@ from uuid import UUID
 
 from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from billing.selectors.budgets import get_wallet_status
-from billing.selectors.holds import open_holds
+from billing.selectors.holds import find_capture, open_holds
 from billing.selectors.wallet import WalletPlace, find_trail, list_transactions
 from core.clock import now
 from orgs.console.access import OrganizationView
@@ -90,6 +90,21 @@ class TransactionView(BillingView):
             "open_id": entry_id,
         }
         return render(request, "console/billing/transaction.html", context)
+
+
+class ChargeView(OrganizationView):
+    """Leads from a generation to the transaction that charged it."""
+
+    permission = Permission.VIEW_BALANCE
+
+    def get(self, request: HttpRequest, generation_id: UUID) -> HttpResponse:
+        """Redirect."""
+        capture = find_capture(reference=str(generation_id))
+        if capture is None:
+            raise Http404
+        return redirect(
+            "transaction", organization_id=self.organization.id, entry_id=capture.entry_id
+        )
 
 
 class BalanceSlotView(OrganizationView):

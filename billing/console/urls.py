@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
-from billing.console.billing import BalanceSlotView, BillingView, TransactionView
+from billing.console.billing import BalanceSlotView, BillingView, ChargeView, TransactionView
 from billing.console.budgets import BudgetsView, EditBudgetView
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -9,6 +9,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "o/<uuid:organization_id>/billing/<uuid:entry_id>",
         TransactionView.as_view(),
         name="transaction",
+    ),
+    path(
+        "o/<uuid:organization_id>/billing/requests/<uuid:generation_id>",
+        ChargeView.as_view(),
+        name="transaction_of",
     ),
     path("o/<uuid:organization_id>/balance", BalanceSlotView.as_view(), name="balance_slot"),
     path("o/<uuid:organization_id>/budgets", BudgetsView.as_view(), name="budgets"),

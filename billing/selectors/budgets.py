@@ -49,6 +49,11 @@ class BudgetView:
         return self.used_micros * FULL // self.limit_micros if self.limit_micros else FULL
 
     @property
+    def share(self) -> str:
+        """Return `percent` as it is written."""
+        return f"{self.percent or 0}\u00a0%"
+
+    @property
     def bar(self) -> int:
         """Return how much of a bar is filled, in percent."""
         return min(self.percent or 0, FULL)

@@ -4,7 +4,7 @@ from typing import Final
 
 CAPTURES: Final = """
 SELECT hold.reference, hold.api_key_id, hold.currency, hold.captured_count AS images,
-    hold.captured_micros AS amount_micros, hold.closed_at AS captured_at
+    hold.captured_micros AS amount_micros, hold.closed_at AS captured_at, hold.budget_period
 FROM billing_hold AS hold
 WHERE hold.organization_id = %(organization_id)s AND hold.status = 'captured'
     AND hold.closed_at >= %(since)s AND hold.closed_at < %(until)s

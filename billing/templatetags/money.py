@@ -35,6 +35,12 @@ def plain_money(micros: int, currency: str) -> str:
 
 
 @register.simple_tag
+def whole(number: int) -> str:
+    """Return a count, grouped as the reader's language groups digits."""
+    return _localized(Decimal(number), 0)
+
+
+@register.simple_tag
 def decimal(value: Decimal) -> str:
     """Return a price or a rate exactly, without zeros that say nothing."""
     text = f"{value:f}"

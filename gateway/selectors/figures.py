@@ -13,14 +13,15 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from gateway.selectors.rollups import COUNTED, FIT, NO_KEY, params
+from gateway.selectors.rollups import COUNTED, FIT, params
 
 SERIES: Final = 7
 STEPS_PER_OCTAVE: Final = 4
 _GROUPS: Final = {
     None: "NULL::text",
     "model": "model",
-    "api_key_id": f"nullif(api_key_id, '{NO_KEY}')::text",
+    "api_key_id": "api_key_id::text",
+    "user": '"user"',
 }
 _FILTERED: Final = f"""
 WITH {FIT}, counted AS (
@@ -28,19 +29,27 @@ WITH {FIT}, counted AS (
     FROM ({COUNTED}) AS counted
     WHERE (%(model)s::text IS NULL OR model = %(model)s)
         AND (%(api_key_id)s::uuid IS NULL OR api_key_id = %(api_key_id)s)
+        AND (%(user)s::text IS NULL OR "user" = %(user)s)
 )
 """  # noqa: S608 - made of constants
 _TOTALS: Final = f"""{_FILTERED}
 SELECT day, kind, sum(count)::bigint, sum(images)::bigint, sum(micros)::bigint
 FROM counted GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - made of constants
-# The largest models have a series of their own; the rest are one.
-_BY_MODEL: Final = f"""{_FILTERED}, largest AS (
-    SELECT model FROM counted GROUP BY model ORDER BY sum(micros) DESC, model LIMIT %(series)s
+# The largest groups have a series of their own; the rest are one.
+_SPEND: Final = f"""{_FILTERED}, grouped AS (
+    SELECT {{group}} AS name, counted.* FROM counted
+), largest AS (
+    SELECT name FROM grouped GROUP BY name ORDER BY sum(micros) DESC, name LIMIT %(series)s
 )
-SELECT largest.model, day, sum(count)::bigint, sum(images)::bigint, sum(micros)::bigint
-FROM counted LEFT JOIN largest USING (model)
+SELECT largest.name, day, sum(count)::bigint, sum(images)::bigint, sum(micros)::bigint
+FROM grouped LEFT JOIN largest USING (name)
 GROUP BY 1, 2 ORDER BY 1, 2
+"""  # noqa: S608 - made of constants
+_GROUPED: Final = f"""{_FILTERED}
+SELECT {{group}}, kind, CASE WHEN kind = 'succeeded' THEN label END, sum(count)::bigint,
+    sum(images)::bigint, sum(micros)::bigint
+FROM counted GROUP BY 1, 2, 3
 """  # noqa: S608 - made of constants
 _LATENCIES: Final = f"""{_FILTERED}
 SELECT {{group}}, day, label::integer, sum(count)::bigint
@@ -59,6 +68,8 @@ class Scope:
         zone: The organization's time zone.
         first: The first day,
         last: and the last.
+        api_key_id: `NO_KEY` is what was asked for without one.
+        user: Only of what was charged; endings are not counted by user.
     """
 
     organization_id: UUID
@@ -68,6 +79,7 @@ class Scope:
     livemode: bool = True
     model: str | None = None
     api_key_id: UUID | None = None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +96,39 @@ class DayTotals:
 
 @dataclass(frozen=True, slots=True)
 class Spend:
-    """What was charged in one day for one model; `model` is None for all others together."""
+    """What was charged in one day for one group; `group` is None for all others together."""
 
-    model: str | None
+    group: str | None
     day: date
     requests: int
     images: int
     micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTotals:
+    """One group over all days of a scope.
+
+    Attributes:
+        group: A model, an API key's id or a user; empty where there was none.
+        requests: Those that delivered images.
+        micros: What they were charged; 0 for test keys.
+        failed: With `p50_s` and `p95_s` unknown by user.
+    """
+
+    group: str
+    requests: int
+    images: int
+    micros: int
+    failed: int = 0
+    p50_s: float | None = None
+    p95_s: float | None = None
+
+    @property
+    def success_percent(self) -> int | None:
+        """Return the share of ended requests that delivered, rounded down; None of nothing."""
+        ended = self.requests + self.failed
+        return self.requests * 100 // ended if ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +162,30 @@ def day_totals(scope: Scope) -> list[DayTotals]:
     return [DayTotals(day, **figures) for day, figures in found.items()]
 
 
-def spend_by_model(scope: Scope, *, series: int = SERIES) -> list[Spend]:
-    """Return what was charged by model and day; the smaller models are one. One query."""
-    rows = _read(_BY_MODEL, scope, ("charged",), series=series, day_at=1)
+def spend_by(scope: Scope, *, by: str = "model", series: int = SERIES) -> list[Spend]:
+    """Return what was charged by day and `model`, `api_key_id` or `user`. One query.
+
+    The smaller groups are one.
+    """
+    statement = _SPEND.format(group=_GROUPS[by])
+    rows = _read(statement, scope, (_charged(scope, by),), series=series, day_at=1)
     return [Spend(*row) for row in rows]
+
+
+def totals_by(scope: Scope, *, by: str | None = "model") -> list[GroupTotals]:
+    """Return the sums of each `model`, `api_key_id` or `user`, the dearest first. One query.
+
+    Without a group all is one, or nothing.
+    """
+    ending = () if by == "user" or scope.user is not None else ("succeeded", "failed")
+    found: dict[str, dict[str, list[tuple[str | None, int, int, int]]]] = {}
+    statement = _GROUPED.format(group=_GROUPS[by])
+    for group, kind, *figures in _read(
+        statement, scope, (_charged(scope, by), *ending), day_at=None
+    ):
+        found.setdefault(group or "", {}).setdefault(kind, []).append(tuple(figures))
+    totals = [_total(group, kinds, livemode=scope.livemode) for group, kinds in found.items()]
+    return sorted(totals, key=lambda one: (-one.micros, -one.images, one.group))
 
 
 def latencies(scope: Scope, *, by: str | None = None) -> list[Latency]:
@@ -170,6 +228,29 @@ def days_left(*, available_micros: int, totals: Sequence[DayTotals]) -> int | No
     return None if spent <= 0 else max(available_micros, 0) * len(totals) // spent
 
 
+def _charged(scope: Scope, by: str | None) -> str:
+    return "charged_user" if by == "user" or scope.user is not None else "charged"
+
+
+def _total(
+    group: str, kinds: Mapping[str, Sequence[tuple[str | None, int, int, int]]], *, livemode: bool
+) -> GroupTotals:
+    succeeded = kinds.get("succeeded", ())
+    steps = {int(label or 0): count for label, count, _, _ in succeeded}
+    # A fact of either kind is one of `charged`. Test keys are charged nothing.
+    charged = (*kinds.get("charged", ()), *kinds.get("charged_user", ()))
+    delivered = charged if livemode else succeeded
+    return GroupTotals(
+        group=group,
+        requests=sum(row[1] for row in delivered),
+        images=sum(row[2] for row in delivered),
+        micros=sum(row[3] for row in charged),
+        failed=sum(row[1] for row in kinds.get("failed", ())),
+        p50_s=quantile(steps, 0.5) if steps else None,
+        p95_s=quantile(steps, 0.95) if steps else None,
+    )
+
+
 def _read(
     statement: str,
     scope: Scope,
@@ -194,6 +275,7 @@ def _read(
         "days": bounds[:-1],
         "model": scope.model,
         "api_key_id": scope.api_key_id,
+        "user": scope.user,
         "series": series,
     }
     with connection.cursor() as cursor:
@@ -203,6 +285,11 @@ def _read(
                 yield row
             else:
                 yield (*row[:day_at], days[row[day_at]], *row[day_at + 1 :])
+
+
+def day_bounds(scope: Scope) -> tuple[datetime, datetime]:
+    """Return when a scope's first day begins and when its last one ends."""
+    return _start(scope.first, scope.zone), _start(scope.last + timedelta(days=1), scope.zone)
 
 
 def _days(scope: Scope) -> list[date]:

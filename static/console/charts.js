@@ -58,7 +58,7 @@
         labels: data.labels,
         datasets: data.series.slice(0, most + 1).map((one, at) => {
           const color = at < most ? colorOf(one.name, taken) : others;
-          return { label: one.name, data: one.values.map(Number), backgroundColor: color,
+          return { label: one.name, data: one.values.map((value) => (value === null ? null : Number(value))), spanGaps: true, backgroundColor: color,
             borderColor: color, borderWidth: kind === "line" ? 2 : 0, pointRadius: 0,
             pointHitRadius: 12, borderRadius: 2, maxBarThickness: 36 };
         }),

@@ -1,6 +1,8 @@
 """Figures are the sums of their rows, in days of the organization's zone, counted or not yet."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +14,8 @@ from gateway.selectors.figures import (
     failures_by_code,
     latencies,
     quantile,
-    spend_by_model,
+    spend_by,
+    totals_by,
 )
 from gateway.services.rollups import roll_up
 from tests.gateway.services.rows import add_generation, open_key
@@ -40,18 +43,19 @@ def test_figures_sum_their_rows(is_counted, django_assert_num_queries):
         pass
     scope = Scope(key.organization_id, "UTC", DAY - timedelta(days=1), DAY + timedelta(days=1))
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         totals = day_totals(scope)
-        spend = spend_by_model(scope, series=1)
+        spend = spend_by(scope, series=1)
         times = latencies(scope, by="model")
         failures = failures_by_code(scope)
+        groups = totals_by(scope)
 
     assert totals == [
         DayTotals(DAY - timedelta(days=1)),
         DayTotals(DAY, 126_000, 3, succeeded=3, failed=3),
         DayTotals(DAY + timedelta(days=1), 42_000, 1, succeeded=1),
     ]
-    assert [(one.model, one.day.day, one.micros) for one in spend] == [
+    assert [(one.group, one.day.day, one.micros) for one in spend] == [
         ("m0", 15, 84_000),
         (None, 15, 42_000),
         (None, 16, 42_000),
@@ -63,6 +67,17 @@ def test_figures_sum_their_rows(is_counted, django_assert_num_queries):
     ]
     assert all(one.p50_s == pytest.approx(5, rel=0.1) for one in times)
     assert [(one.code, one.count) for one in failures] == [("a", 2), ("b", 1)]
+    assert [(one.group, one.images, one.micros, one.failed) for one in groups] == [
+        ("m0", 2, 84_000, 0),
+        ("m1", 1, 42_000, 0),
+        ("m2", 1, 42_000, 0),
+        ("fal/flux-1.1-pro", 0, 0, 3),
+    ]
+    assert groups[0].p95_s == pytest.approx(5, rel=0.2)
+    by_user = [(one.group, one.micros) for one in totals_by(scope, by="user")]
+    assert by_user == [("", 168_000)]
+    assert sum(one.micros for one in spend_by(replace(scope, user=""), by="user")) == 168_000
+    assert totals_by(replace(scope, api_key_id=UUID(int=0)), by="api_key_id") == []
     filtered = Scope(key.organization_id, "UTC", DAY, DAY, model="m1", api_key_id=key.id)
     assert day_totals(filtered) == [DayTotals(DAY, 42_000, 1, succeeded=1)]
     assert days_left(available_micros=560_000, totals=totals) == 10
