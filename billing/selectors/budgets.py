@@ -6,6 +6,8 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import FilteredRelation, Q
+
 from billing.models import Budget, BudgetPeriod
 from billing.selectors.balances import get_balance
 from billing.types import BalanceView
@@ -119,18 +121,25 @@ def get_budgets(*, organization_id: UUID, month: date) -> Budgets:
 def get_wallet_status(*, organization_id: UUID, time_zone: str, now: datetime) -> WalletStatus:
     """Return the balance, the month's own budget, and whether the money will soon end.
 
-    It will where it would not last `LOW_DAYS` at the month's pace. Three queries.
+    It will where it would not last `LOW_DAYS` at the month's pace. Two queries.
     """
     month = month_of(now, time_zone=time_zone)
     balance = get_balance(organization_id=organization_id)
-    budget = Budget.objects.filter(organization_id=organization_id, api_key=None).first()
-    period = None
-    if budget is not None:
-        period = BudgetPeriod.objects.filter(budget=budget, period=month).first()
-    own = BudgetView(None, None) if budget is None else _view(budget, period)
+    own = _own_budget(organization_id, month)
     days = now.astimezone(ZoneInfo(time_zone)).day
     is_low = balance.available_micros * days <= own.captured_micros * LOW_DAYS
     return WalletStatus(balance, own, month, is_low)
+
+
+def _own_budget(organization_id: UUID, month: date) -> BudgetView:
+    row = (
+        Budget.objects.filter(organization_id=organization_id, api_key=None)
+        .annotate(seen=FilteredRelation("periods", condition=Q(periods__period=month)))
+        .values_list("limit_micros", "seen__captured_micros", "seen__held_micros")
+        .first()
+    )
+    limit, captured, held = row or (None, 0, 0)
+    return BudgetView(None, limit, captured or 0, held or 0)
 
 
 def _view(budget: Budget, period: BudgetPeriod | None) -> BudgetView:

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from gateway.console.gallery_images import ImageView, ThumbnailView
+from gateway.console.home import FirstStepsView, HomeView
 from gateway.console.keys import (
     EditKeyView,
     KeysView,
@@ -21,6 +22,8 @@ from gateway.console.usage_charges import ChargesView
 ORGANIZATION = "o/<uuid:organization_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
+    path(ORGANIZATION, HomeView.as_view(), name="home"),
+    path(f"{ORGANIZATION}/start", FirstStepsView.as_view(), name="first_steps"),
     path(f"{ORGANIZATION}/usage", UsageView.as_view(), name="usage"),
     path(f"{ORGANIZATION}/usage/csv", UsageCsvView.as_view(), name="usage_csv"),
     path(f"{ORGANIZATION}/usage/charges", ChargesView.as_view(), name="charges"),

@@ -47,16 +47,13 @@ FROM grouped LEFT JOIN largest USING (name)
 GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - made of constants
 _GROUPED: Final = f"""{_FILTERED}
-SELECT {{group}}, kind, CASE WHEN kind = 'succeeded' THEN label END, sum(count)::bigint,
+SELECT {{group}}, kind, label, sum(count)::bigint,
     sum(images)::bigint, sum(micros)::bigint
 FROM counted GROUP BY 1, 2, 3
 """  # noqa: S608 - made of constants
 _LATENCIES: Final = f"""{_FILTERED}
 SELECT {{group}}, day, label::integer, sum(count)::bigint
 FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""  # noqa: S608 - made of constants
-_FAILURES: Final = f"""{_FILTERED}
-SELECT label, sum(count)::bigint FROM counted GROUP BY 1 ORDER BY 2 DESC, 1
 """  # noqa: S608 - made of constants
 
 
@@ -106,6 +103,14 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """How many generations failed with a code."""
+
+    code: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupTotals:
     """One group over all days of a scope.
 
@@ -113,16 +118,22 @@ class GroupTotals:
         group: A model, an API key's id or a user; empty where there was none.
         requests: Those that delivered images.
         micros: What they were charged; 0 for test keys.
-        failed: With `p50_s` and `p95_s` unknown by user.
+        failures: Why the others failed, the most frequent first. Like `p50_s` and `p95_s`, which
+            are of those that delivered, unknown by user.
     """
 
     group: str
     requests: int
     images: int
     micros: int
-    failed: int = 0
+    failures: tuple[Failures, ...] = ()
     p50_s: float | None = None
     p95_s: float | None = None
+
+    @property
+    def failed(self) -> int:
+        """Return how many requests failed."""
+        return sum(one.count for one in self.failures)
 
     @property
     def success_percent(self) -> int | None:
@@ -140,14 +151,6 @@ class Latency:
     count: int
     p50_s: float
     p95_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """How many generations failed with a code."""
-
-    code: str
-    count: int
 
 
 def day_totals(scope: Scope) -> list[DayTotals]:
@@ -178,7 +181,7 @@ def totals_by(scope: Scope, *, by: str | None = "model") -> list[GroupTotals]:
     Without a group all is one, or nothing.
     """
     ending = () if by == "user" or scope.user is not None else ("succeeded", "failed")
-    found: dict[str, dict[str, list[tuple[str | None, int, int, int]]]] = {}
+    found: dict[str, dict[str, list[tuple[str, int, int, int]]]] = {}
     statement = _GROUPED.format(group=_GROUPS[by])
     for group, kind, *figures in _read(
         statement, scope, (_charged(scope, by), *ending), day_at=None
@@ -200,11 +203,6 @@ def latencies(scope: Scope, *, by: str | None = None) -> list[Latency]:
     ]
 
 
-def failures_by_code(scope: Scope) -> list[Failures]:
-    """Return why generations failed, most frequent first. One query."""
-    return [Failures(*row) for row in _read(_FAILURES, scope, ("failed",), day_at=None)]
-
-
 def quantile(counts: Mapping[int, int], share: float) -> float:
     """Return the time, in seconds, that a share of counted times is below.
 
@@ -222,10 +220,19 @@ def quantile(counts: Mapping[int, int], share: float) -> float:
     raise ValueError("There are no times.")
 
 
-def days_left(*, available_micros: int, totals: Sequence[DayTotals]) -> int | None:
-    """Return for how many days a balance lasts at the pace of some days; None without spend."""
-    spent = sum(day.charged_micros for day in totals)
-    return None if spent <= 0 else max(available_micros, 0) * len(totals) // spent
+def days_left(*, available_micros: int, spend: Sequence[Spend], last: date) -> int | None:
+    """Return for how many days a balance lasts at a pace; None without spend.
+
+    Args:
+        available_micros: What may still be spent.
+        spend: What was; the pace counts from its first day.
+        last: The last day that it tells of.
+    """
+    spent = sum(one.micros for one in spend)
+    if spent <= 0:
+        return None
+    days = (last - min(one.day for one in spend)).days + 1
+    return max(available_micros, 0) * days // spent
 
 
 def _charged(scope: Scope, by: str | None) -> str:
@@ -233,10 +240,11 @@ def _charged(scope: Scope, by: str | None) -> str:
 
 
 def _total(
-    group: str, kinds: Mapping[str, Sequence[tuple[str | None, int, int, int]]], *, livemode: bool
+    group: str, kinds: Mapping[str, Sequence[tuple[str, int, int, int]]], *, livemode: bool
 ) -> GroupTotals:
     succeeded = kinds.get("succeeded", ())
-    steps = {int(label or 0): count for label, count, _, _ in succeeded}
+    steps = {int(label): count for label, count, _, _ in succeeded}
+    failures = [Failures(code, count) for code, count, _, _ in kinds.get("failed", ())]
     # A fact of either kind is one of `charged`. Test keys are charged nothing.
     charged = (*kinds.get("charged", ()), *kinds.get("charged_user", ()))
     delivered = charged if livemode else succeeded
@@ -245,7 +253,7 @@ def _total(
         requests=sum(row[1] for row in delivered),
         images=sum(row[2] for row in delivered),
         micros=sum(row[3] for row in charged),
-        failed=sum(row[1] for row in kinds.get("failed", ())),
+        failures=tuple(sorted(failures, key=lambda one: (-one.count, one.code))),
         p50_s=quantile(steps, 0.5) if steps else None,
         p95_s=quantile(steps, 0.95) if steps else None,
     )

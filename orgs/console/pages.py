@@ -12,7 +12,6 @@ from orgs.console.access import (
     INVITATION,
     LAST_ORGANIZATION,
     LIVEMODE,
-    OrganizationView,
     SignedInView,
 )
 from orgs.console.context import THEME_COOKIE, THEMES
@@ -40,14 +39,6 @@ class RootView(View):
             return redirect("account_profile" if request.user.staff_role else "new_organization")
         chosen = next((one for one in ids if str(one) == last), ids[0])
         return redirect("home", organization_id=chosen)
-
-
-class HomeView(OrganizationView):
-    """Where an organization begins."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Show the first steps."""
-        return render(request, "console/home.html")
 
 
 class ProfileView(SignedInView):

@@ -3,7 +3,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.i18n import set_language
 
 from orgs.console.outbox import OutboxView
-from orgs.console.pages import HomeView, LivemodeView, ProfileView, RootView, ThemeView
+from orgs.console.pages import LivemodeView, ProfileView, RootView, ThemeView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
@@ -12,7 +12,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/language", set_language, name="set_language"),
     path("accounts/mode", LivemodeView.as_view(), name="set_livemode"),
     path("accounts/", include("allauth.urls")),
-    path("o/<uuid:organization_id>", HomeView.as_view(), name="home"),
     path("", include("orgs.console.administration.urls")),
 ]
 if settings.EMBEDDED:

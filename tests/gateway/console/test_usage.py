@@ -5,13 +5,15 @@ import io
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from billing.selectors.budgets import get_budgets
-from gateway.selectors.charges import ChargeFilters, list_charges
+from gateway.selectors.charges import Charge, ChargeFilters, list_charges
 from gateway.selectors.figures import Scope, spend_by, totals_by
+from gateway.selectors.pages import Place
 from gateway.selectors.rollups import NO_KEY
 from gateway.services.rollups import roll_up
 from orgs.models import Organization
@@ -47,7 +49,8 @@ def owner_of(key):
 
 
 def all_charges(scope: Scope, month: date | None = None):
-    place, found = None, []
+    place: Place | None = None
+    found: list[Charge] = []
     while True:
         page = list_charges(filters=ChargeFilters(scope, month), limit=2, after=place)
         found += page.charges
@@ -63,7 +66,8 @@ def test_every_figure_is_the_sum_of_the_charges_it_leads_to(by, key):
 
     assert sum(one.micros for one in groups) == 6 * 42_000
     for one in groups:
-        own = replace(scope, **{by: key.id if by == "api_key_id" else one.group})
+        filters: dict[str, Any] = {by: key.id if by == "api_key_id" else one.group}
+        own = replace(scope, **filters)
         rows = all_charges(own)
         assert len({row.generation_id for row in rows}) == len(rows) == one.requests
         assert sum(row.amount_micros for row in rows) == one.micros
