@@ -25,6 +25,7 @@ EDITING_2 = Editing(
     takes=frozenset({"mask"}),
     formats=("png",),
     max_bytes=4_000_000,
+    square=True,
     variation=True,
 )
 

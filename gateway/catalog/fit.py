@@ -181,6 +181,8 @@ def _faults_of_file(file: InputFile, editing: Editing) -> Iterator[tuple[str, st
         yield f"takes {file.content_type}: send {' or '.join(editing.formats)}", "image"
     if file.size_bytes > editing.max_bytes:
         yield f"takes an image of more than {editing.max_bytes} bytes", "image"
+    if editing.square and file.width != file.height:
+        yield "takes an image that is not square", "image"
     if editing.max_pixels is not None and file.width * file.height > editing.max_pixels:
         yield f"takes an image of more than {editing.max_pixels} pixels", "image"
 

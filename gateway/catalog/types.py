@@ -68,6 +68,7 @@ class Editing:
         formats: Formats of the images.
         max_bytes: Of one image.
         max_pixels: Of one image, where its pixels are paid for; None if any number is taken.
+        square: Whether it takes square images alone.
         keeps_shape: Whether the result has the shape of the image, at one megapixel or less,
             whatever size is asked for.
         variation: Whether it makes variations of an image alone; else they are asked for as an edit
@@ -80,6 +81,7 @@ class Editing:
     formats: tuple[str, ...] = INPUT_FORMATS
     max_bytes: int = INPUT_MAX_BYTES
     max_pixels: int | None = None
+    square: bool = False
     keeps_shape: bool = False
     variation: bool = False
 

@@ -96,3 +96,12 @@ def test_an_edit_that_keeps_the_shape_must_cover_the_size(sent, size, expected):
         with pytest.raises(UnsupportedValueError, match="edits keep its shape") as raised:
             fit(request, route, 1)
         assert raised.value.param == "size"
+
+
+def test_an_upstream_of_square_images_leaves_others_to_the_next():
+    own, *substitutes = catalog().find("dall-e-2").routes  # type: ignore[union-attr]  # it is there
+    wide, square = (edit_of("dall-e-2", file(width=width, height=64)) for width in (96, 64))
+
+    assert can_serve(square, own)
+    assert not can_serve(wide, own)
+    assert any(can_serve(wide, route) for route in substitutes)
