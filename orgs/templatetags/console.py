@@ -87,12 +87,12 @@ def ident(value: object, label: str = "") -> SafeString:
     text = str(value)
     shown = text if len(text) <= ID_SHOWN + 4 else f"{text[:ID_SHOWN]}…"
     return format_html(
-        '<button type="button" class="ident" data-copy="{}" title="{}" aria-label="{}">'
-        "<code>{}</code>{}</button>",
+        '<button type="button" class="ident" data-copy="{}" title="{}"><code>{}</code>'
+        '<span class="visually-hidden">{}</span>{}</button>',
         text,
         text,
-        label or _("Copy %(id)s") % {"id": text},
         shown,
+        label or _("Copy %(id)s") % {"id": text},
         icon("copy"),
     )
 

@@ -1,8 +1,9 @@
 from django.urls import URLPattern, URLResolver, path
 
-from orgs.console.administration import invitations, members
+from orgs.console.administration import audit, invitations, members, webhooks
 
 ORGANIZATION = "o/<uuid:organization_id>"
+WEBHOOK = f"{ORGANIZATION}/webhooks/<uuid:endpoint_id>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ORGANIZATION}/members", members.MembersView.as_view(), name="members"),
@@ -33,5 +34,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "invitations/<str:token>/accept",
         invitations.AcceptInvitationView.as_view(),
         name="accept_invitation",
+    ),
+    path(f"{ORGANIZATION}/webhooks", webhooks.WebhooksView.as_view(), name="webhooks"),
+    path(f"{ORGANIZATION}/webhooks/new", webhooks.NewWebhookView.as_view(), name="new_webhook"),
+    path(WEBHOOK, webhooks.WebhookView.as_view(), name="webhook"),
+    path(f"{WEBHOOK}/edit", webhooks.EditWebhookView.as_view(), name="edit_webhook"),
+    path(f"{WEBHOOK}/test", webhooks.TestWebhookView.as_view(), name="test_webhook"),
+    path(f"{WEBHOOK}/switch", webhooks.SwitchWebhookView.as_view(), name="switch_webhook"),
+    path(f"{WEBHOOK}/rotate", webhooks.RotateWebhookView.as_view(), name="rotate_webhook"),
+    path(f"{WEBHOOK}/delete", webhooks.DeleteWebhookView.as_view(), name="delete_webhook"),
+    path(
+        f"{WEBHOOK}/deliveries/<uuid:delivery_id>",
+        webhooks.WebhookView.as_view(),
+        name="webhook_delivery",
+    ),
+    path(
+        f"{WEBHOOK}/deliveries/<uuid:delivery_id>/redeliver",
+        webhooks.RedeliverView.as_view(),
+        name="redeliver_webhook",
+    ),
+    path(f"{ORGANIZATION}/audit-log", audit.AuditLogView.as_view(), name="audit_log"),
+    path(f"{ORGANIZATION}/audit-log/export", audit.AuditExportView.as_view(), name="audit_export"),
+    path(
+        f"{ORGANIZATION}/audit-log/<uuid:event_id>",
+        audit.AuditLogView.as_view(),
+        name="audit_event",
     ),
 ]

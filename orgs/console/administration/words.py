@@ -59,6 +59,8 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.WEBHOOK_DELETED: _("Webhook deleted"),
     Action.WEBHOOK_SECRET_ROTATED: _("Webhook secret rotated"),
     Action.BUDGET_CHANGED: _("Budget changed"),
+    Action.EXPORT_ORDERED: _("Export asked for"),
+    Action.IMAGES_DELETED: _("Images deleted"),
     Action.USER_CREATED: _("Account created"),
     Action.IMPERSONATION_STARTED: _("Operator began to act as a member"),
     Action.IMPERSONATION_STOPPED: _("Operator stopped acting as a member"),
