@@ -193,7 +193,7 @@ def initial_terms(key: KeyView) -> dict[str, Any]:
     return {
         "name": key.name,
         "scopes": list(key.scopes) or [scope for scope, *_rest in SCOPES],
-        "models_allowed": sorted({_listed_id(one) for one in key.models_allowed}),
+        "models_allowed": sorted({listed_id(one) for one in key.models_allowed}),
         "cidrs": "\n".join(key.cidrs),
         "requests_per_minute": key.requests_per_minute,
         "images_per_minute": key.images_per_minute,
@@ -228,7 +228,7 @@ def terms_in_words(key: KeyView, *, budget: str = "") -> str:
     return " · ".join(parts) or _("No restrictions")
 
 
-def _listed_id(model_id: str) -> str:
+def listed_id(model_id: str) -> str:
     """Return the id under which the form lists a model."""
     model = catalog().find(model_id)
     listed = {one for one, _label in model_choices()}

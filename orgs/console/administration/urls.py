@@ -1,6 +1,13 @@
 from django.urls import URLPattern, URLResolver, path
 
-from orgs.console.administration import audit, invitations, members, webhooks
+from orgs.console.administration import (
+    audit,
+    invitations,
+    members,
+    ownership,
+    settings,
+    webhooks,
+)
 
 ORGANIZATION = "o/<uuid:organization_id>"
 WEBHOOK = f"{ORGANIZATION}/webhooks/<uuid:endpoint_id>"
@@ -59,5 +66,41 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{ORGANIZATION}/audit-log/<uuid:event_id>",
         audit.AuditLogView.as_view(),
         name="audit_event",
+    ),
+    path(
+        f"{ORGANIZATION}/settings",
+        settings.GeneralSettingsView.as_view(),
+        name="organization_settings",
+    ),
+    path(
+        f"{ORGANIZATION}/settings/images",
+        settings.ImageSettingsView.as_view(),
+        name="image_settings",
+    ),
+    path(f"{ORGANIZATION}/settings/limits", settings.LimitsView.as_view(), name="limits"),
+    path(
+        f"{ORGANIZATION}/settings/billing-profile",
+        settings.BillingProfileView.as_view(),
+        name="billing_profile",
+    ),
+    path(
+        f"{ORGANIZATION}/settings/ownership",
+        ownership.OwnershipView.as_view(),
+        name="organization_ownership",
+    ),
+    path(
+        f"{ORGANIZATION}/settings/ownership/transfer",
+        ownership.TransferOwnershipView.as_view(),
+        name="transfer_ownership",
+    ),
+    path(
+        f"{ORGANIZATION}/settings/deletion",
+        ownership.DeleteOrganizationView.as_view(),
+        name="delete_organization",
+    ),
+    path(
+        f"{ORGANIZATION}/settings/deletion/cancel",
+        ownership.CancelDeletionView.as_view(),
+        name="cancel_deletion",
     ),
 ]
