@@ -37,17 +37,12 @@ class BillingView(OrganizationView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show a page of transactions."""
-        status = get_wallet_status(
-            organization_id=self.organization.id,
-            time_zone=self.organization.time_zone,
-            now=now(),
-        )
+        listing = self.listing(request)
         holds = []
-        if status.balance.held_micros:
+        if listing["status"].balance.held_micros:
             holds = open_holds(organization_id=self.organization.id)
         context = {
-            **self.listing(request),
-            "status": status,
+            **listing,
             "holds": holds[:HOLDS_SHOWN],
             "more_holds": holds[HOLDS_SHOWN:],
             "more_holds_micros": sum(hold.amount_micros for hold in holds[HOLDS_SHOWN:]),
@@ -55,7 +50,7 @@ class BillingView(OrganizationView):
         return render(request, "console/billing/list.html", context)
 
     def listing(self, request: HttpRequest) -> dict[str, Any]:
-        """Return what the table shows."""
+        """Return the balance, and what the table shows."""
         only_credits = request.GET.get("show") == "credits"
         page = list_transactions(
             organization_id=self.organization.id,
@@ -71,6 +66,11 @@ class BillingView(OrganizationView):
             "only_credits": only_credits,
             "next_cursor": _cursor(page.next_place) if page.next_place else None,
             "is_first_page": "cursor" not in request.GET,
+            "status": get_wallet_status(
+                organization_id=self.organization.id,
+                time_zone=self.organization.time_zone,
+                now=now(),
+            ),
             "currency": self.organization.currency,
         }
 

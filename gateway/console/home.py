@@ -90,6 +90,7 @@ class HomeView(FiguresView):
                 (reason_of(one.code), one) for one in (total.failures[:FAILURES] if total else ())
             ],
             "images": self._strip(images),
+            "is_waiting": any(not {*one.thumbnails, *one.unmade} for one in images),
             "is_elsewhere": is_elsewhere,
             "currency": self.organization.currency,
         }

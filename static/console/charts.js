@@ -29,7 +29,6 @@
 
   function tabulate(figure, data) {
     const table = document.createElement("table");
-    table.className = "visually-hidden";
     const head = table.createTHead().insertRow();
     cell(head, "th", data.unit || "", "col");
     data.series.forEach((one) => cell(head, "th", one.name, "col"));
@@ -39,7 +38,11 @@
       cell(row, "th", label, "row");
       data.series.forEach((one) => cell(row, "td", String(one.values[at] ?? "")));
     });
-    figure.append(table);
+    // A table is as wide as its cells, whatever it is told: what hides it is around it.
+    const hidden = document.createElement("div");
+    hidden.className = "visually-hidden";
+    hidden.append(table);
+    figure.append(hidden);
   }
 
   function draw(figure) {
