@@ -1,6 +1,13 @@
 from django.urls import URLPattern, URLResolver, path
 
-from gateway.console.gallery_images import ImageView, ThumbnailView
+from gateway.console.gallery.grid import GalleryImageView, GalleryThumbnailsView, GalleryView
+from gateway.console.gallery.images import ImageView, ThumbnailView
+from gateway.console.gallery.selection import (
+    DeleteImagesView,
+    ExportFileView,
+    ExportsView,
+    ExportView,
+)
 from gateway.console.home import FirstStepsView, HomeView
 from gateway.console.keys import (
     EditKeyView,
@@ -16,6 +23,7 @@ from gateway.console.playground import (
     PlaygroundResultView,
     PlaygroundView,
 )
+from gateway.console.requests.detail import RequestDetailView
 from gateway.console.start import NewOrganizationView
 from gateway.console.usage import UsageCsvView, UsageView
 from gateway.console.usage_charges import ChargesView
@@ -44,6 +52,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
         PartialImageView.as_view(),
         name="partial_image",
     ),
+    path(f"{ORGANIZATION}/gallery", GalleryView.as_view(), name="gallery"),
+    path(
+        f"{ORGANIZATION}/gallery/thumbnails",
+        GalleryThumbnailsView.as_view(),
+        name="gallery_thumbnails",
+    ),
+    path(f"{ORGANIZATION}/gallery/delete", DeleteImagesView.as_view(), name="delete_images"),
+    path(f"{ORGANIZATION}/gallery/exports", ExportsView.as_view(), name="exports"),
+    path(f"{ORGANIZATION}/gallery/exports/<uuid:export_id>", ExportView.as_view(), name="export"),
+    path(
+        f"{ORGANIZATION}/gallery/exports/<uuid:export_id>/file",
+        ExportFileView.as_view(),
+        name="export_file",
+    ),
+    path(
+        f"{ORGANIZATION}/gallery/<uuid:generation_id>/<int:index>",
+        GalleryImageView.as_view(),
+        name="gallery_image",
+    ),
+    path(
+        f"{ORGANIZATION}/requests/<uuid:generation_id>/detail",
+        RequestDetailView.as_view(),
+        name="request_detail",
+    ),
     path(
         f"{ORGANIZATION}/images/<uuid:generation_id>/<int:index>",
         ImageView.as_view(),
@@ -58,9 +90,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ORGANIZATION}/keys", KeysView.as_view(), name="api_keys"),
     path(f"{ORGANIZATION}/keys/new", NewKeyView.as_view(), name="new_api_key"),
     path(f"{ORGANIZATION}/keys/<uuid:api_key_id>", KeysView.as_view(), name="api_key"),
-    path(
-        f"{ORGANIZATION}/keys/<uuid:api_key_id>/edit", EditKeyView.as_view(), name="edit_api_key"
-    ),
+    path(f"{ORGANIZATION}/keys/<uuid:api_key_id>/edit", EditKeyView.as_view(), name="edit_api_key"),
     path(
         f"{ORGANIZATION}/keys/<uuid:api_key_id>/rotate",
         RotateKeyView.as_view(),

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
 from billing.selectors.entries import entries_for
 from billing.selectors.terms import HoldTerms, find_terms
 from billing.types import EntryDetail
@@ -59,7 +61,7 @@ class Detail:
 
 
 def get_detail(*, organization_id: UUID, generation_id: UUID, for_staff: bool = False) -> Detail:
-    """Return everything about a generation. About ten queries.
+    """Return everything about a generation. Seven queries.
 
     Args:
         organization_id: Whose it must be.
@@ -72,17 +74,17 @@ def get_detail(*, organization_id: UUID, generation_id: UUID, for_staff: bool = 
     view = get_generation(
         organization_id=organization_id, generation_id=generation_id, with_attempts=False
     )
-    api_key_id, created_by_id = Generation.objects.values_list("api_key_id", "created_by_id").get(
-        id=generation_id
-    )
+    quotes = Quote.objects.filter(generation_id=OuterRef("id")).values("id")[:1]
+    api_key_id, created_by_id, quote_id = Generation.objects.values_list(
+        "api_key_id", "created_by_id", Subquery(quotes)
+    ).get(id=generation_id)
     attempts = logged_attempts([generation_id]).get(generation_id, ())
-    quotes = Quote.objects.filter(generation_id=generation_id).values_list("id", flat=True)
     own = entries_for(reference=str(generation_id))
     return Detail(
         view=view,
         images=tuple(_image(row) for row in _artifacts(generation_id)),
         attempts=attempts if for_staff else tuple(one.without_cost() for one in attempts),
-        quote_id=quotes.first(),
+        quote_id=quote_id,
         terms=find_terms(reference=str(generation_id)),
         entries=tuple(own),
         cost_entries=_cost_entries(generation_id) if for_staff else (),

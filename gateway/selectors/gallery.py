@@ -143,6 +143,16 @@ WHERE generation.organization_id = %(organization_id)s
 ORDER BY wanted.number
 """
 )
+_BY_PLACE: Final = (
+    _COLUMNS
+    + """
+FROM gateway_generation AS generation
+JOIN gateway_artifact AS artifact
+    ON artifact.generation_id = generation.id AND artifact.deleted_at IS NULL
+WHERE generation.id = %(generation_id)s AND artifact.index = %(index)s
+    AND generation.organization_id = %(organization_id)s
+"""
+)
 _COST: Final = "(CASE WHEN generation.livemode THEN generation.unit_micros ELSE 0 END)"
 
 
@@ -216,6 +226,19 @@ def find_images(*, organization_id: UUID, artifact_ids: list[UUID]) -> list[Gall
     with connection.cursor() as cursor:
         cursor.execute(_BY_ID, {"organization_id": organization_id, "ids": artifact_ids})
         return [_image(row) for row in cursor]
+
+
+def find_image(*, organization_id: UUID, generation_id: UUID, index: int) -> GalleryImage | None:
+    """Return one image if it is there. One query."""
+    params: dict[str, Any] = {
+        "organization_id": organization_id,
+        "generation_id": generation_id,
+        "index": index,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_PLACE, params)
+        row = cursor.fetchone()
+    return None if row is None else _image(row)
 
 
 def thumbnail_states(*, organization_id: UUID, artifact_ids: list[UUID]) -> dict[UUID, set[int]]:

@@ -52,6 +52,8 @@ class Action(StrEnum):
     WEBHOOK_DELETED = "webhook.deleted"
     WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - of none
     BUDGET_CHANGED = "budget.changed"
+    IMAGES_DELETED = "image.deleted"
+    EXPORT_ORDERED = "export.ordered"
     USER_CREATED = "user.created"
     IMPERSONATION_STARTED = "impersonation.started"
     IMPERSONATION_STOPPED = "impersonation.stopped"

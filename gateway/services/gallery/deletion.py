@@ -15,6 +15,7 @@ from gateway.errors import InvalidRequestError
 from gateway.models import Artifact, Generation, Thumbnail
 from gateway.services.gallery.thumbnails import thumbnail_keys
 from gateway.storage import StorageError, private_storage, public_storage
+from orgs.services.audit import SYSTEM, Action, Actor, Target, record
 
 MAX_IMAGES: Final = 500
 
@@ -32,13 +33,19 @@ class Deleted:
     kept: int
 
 
-def delete_images(*, organization_id: UUID, artifact_ids: Sequence[UUID], now: datetime) -> Deleted:
+def delete_images(
+    *,
+    organization_id: UUID,
+    artifact_ids: Sequence[UUID],
+    now: datetime,
+    actor: Actor = SYSTEM,
+) -> Deleted:
     """Delete some of an organization's images; what was paid for them stays paid.
 
     One transaction takes them out of every answer and notes their objects for the sweeper, in case
     this process fails; then the objects go, thumbnails included. A generation all of whose images
     are deleted counts as deleted. Unknown ids, and those of others, are passed over. That the
-    person may delete is checked by whoever asks.
+    person may delete is checked by whoever asks; who it was is logged.
 
     Raises:
         InvalidRequestError: More than `MAX_IMAGES`.
@@ -54,12 +61,15 @@ def delete_images(*, organization_id: UUID, artifact_ids: Sequence[UUID], now: d
     )
     if not artifacts:
         return Deleted(0, 0)
-    retrying(partial(_withdraw, [artifact.id for artifact in artifacts], now))
+    ids = [artifact.id for artifact in artifacts]
+    retrying(partial(_withdraw, organization_id, ids, actor, now))
     connection.close()
     return Deleted(len(artifacts), _delete_objects(artifacts))
 
 
-def _withdraw(artifact_ids: Sequence[UUID], now: datetime) -> None:
+def _withdraw(
+    organization_id: UUID, artifact_ids: Sequence[UUID], actor: Actor, now: datetime
+) -> None:
     """Locks the generations in the order of their ids, as a deletion of all their images would."""
     with transaction.atomic(durable=True):
         chosen = Artifact.objects.filter(id__in=artifact_ids)
@@ -75,6 +85,13 @@ def _withdraw(artifact_ids: Sequence[UUID], now: datetime) -> None:
         generations.update(has_stray_objects=True)
         left = Artifact.objects.filter(generation_id=OuterRef("id"), deleted_at__isnull=True)
         generations.filter(~Exists(left), deleted_at__isnull=True).update(deleted_at=now)
+        record(
+            action=Action.IMAGES_DELETED,
+            actor=actor,
+            organization_id=organization_id,
+            target=Target("image", artifact_ids[0]),
+            after={"images": [str(one) for one in artifact_ids]},
+        )
 
 
 def _delete_objects(artifacts: Sequence[Artifact]) -> int:

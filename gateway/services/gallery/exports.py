@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Q
 from gevent.lock import BoundedSemaphore
 
@@ -38,6 +38,7 @@ from gateway.storage import (
     release_connections,
 )
 from gateway.storage.multipart import MultipartUpload, abort_upload
+from orgs.services.audit import SYSTEM, Action, Actor, Target, record
 
 TASK: Final = "gateway.make_exports"
 MAX_IMAGES: Final = 2000
@@ -63,9 +64,14 @@ class _LostError(Exception):
 
 
 def order_export(
-    *, organization_id: UUID, user_id: UUID, artifact_ids: Sequence[UUID], now: datetime
+    *,
+    organization_id: UUID,
+    user_id: UUID,
+    artifact_ids: Sequence[UUID],
+    now: datetime,
+    actor: Actor = SYSTEM,
 ) -> Export:
-    """Order a ZIP file of some of an organization's images; a worker makes it.
+    """Order a ZIP file of some of an organization's images, and log it; a worker makes it.
 
     Unknown ids, and those of others, are left out.
 
@@ -83,15 +89,23 @@ def order_export(
     if waiting >= MAX_OPEN:
         raise InvalidRequestError("Three exports are on their way. Wait for one of them.")
     export_id = new_uuid()
-    export = Export.objects.create(
-        id=export_id,
-        organization_id=organization_id,
-        created_by_id=user_id,
-        artifact_ids=[image.artifact_id for image in images],
-        total=len(images),
-        key=f"{organization_id}/exports/{export_id}.zip",
-        created_at=now,
-    )
+    with transaction.atomic():
+        export = Export.objects.create(
+            id=export_id,
+            organization_id=organization_id,
+            created_by_id=user_id,
+            artifact_ids=[image.artifact_id for image in images],
+            total=len(images),
+            key=f"{organization_id}/exports/{export_id}.zip",
+            created_at=now,
+        )
+        record(
+            action=Action.EXPORT_ORDERED,
+            actor=actor,
+            organization_id=organization_id,
+            target=Target("export", export_id),
+            after={"images": export.total},
+        )
     release_connections()
     send_task(TASK, QUEUE)
     return export
