@@ -8,6 +8,7 @@ from billing.models.accounts import (
     AccountKind,
     Balance,
 )
+from billing.models.alerts import BalanceAlert
 from billing.models.budgets import Budget, BudgetPeriod
 from billing.models.holds import Hold, HoldStatus
 from billing.models.journal import Direction, EntryKind, JournalEntry, Posting
@@ -20,6 +21,7 @@ __all__ = [
     "AccountCode",
     "AccountKind",
     "Balance",
+    "BalanceAlert",
     "Budget",
     "BudgetPeriod",
     "Direction",

@@ -11,6 +11,7 @@ import psycopg
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
+from billing.services.alerts import announce_low_balances
 from core.clock import now
 from gateway.services.rollups import BATCH, roll_up
 from gateway.services.runs.recovery import sweep
@@ -88,6 +89,7 @@ class Command(BaseCommand):
                 sweep(now=now(), watched_for_s=moment - self.watching_since)
                 self.last_success = time.monotonic()
                 self.count(until=self.last_success + COUNT_FOR_S)
+                announce_low_balances(now=now())
         except (DatabaseError, StorageError) as error:
             logger.warning("sweeper.round_failed error=%s", error)
         finally:

@@ -64,10 +64,15 @@ DATA_SCHEMAS: Final[dict[str, Schema]] = {
             "revoked": instant("When."),
         },
     ),
-    EventType.BALANCE_LOW.value: {
-        "type": "object",
-        "description": "Not sent by this version, which knows no threshold.",
-    },
+    EventType.BALANCE_LOW.value: record(
+        "What is available has fallen below the organization's line.",
+        {
+            "object": constant("balance"),
+            "available": amount("What is left."),
+            "below": amount("The line."),
+            "currency": currency(),
+        },
+    ),
     TEST_EVENT: record(
         "You asked for it.", {"object": constant("webhook"), "id": text(pattern=WEBHOOK_ID)}
     ),

@@ -1,0 +1,76 @@
+"""Telling organizations that their balance is low."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.errors import InvalidAmountError
+from billing.models import BalanceAlert
+from billing.money import format_amount
+from orgs.services.outbox import EventType, write_event
+
+# Each crossing of the line is claimed by the update, and told of in the same transaction.
+_FIRE: Final = """
+UPDATE billing_balancealert AS alert
+SET fired_at = %(now)s
+FROM billing_account AS account JOIN billing_balance AS balance ON balance.account_id = account.id
+WHERE account.organization_id = alert.organization_id AND account.code = 'wallet'
+    AND alert.fired_at IS NULL
+    AND balance.posted_micros - balance.held_micros < alert.below_micros
+RETURNING alert.organization_id, alert.below_micros,
+    balance.posted_micros - balance.held_micros, account.currency
+"""
+_REARM: Final = """
+UPDATE billing_balancealert AS alert
+SET fired_at = NULL
+FROM billing_account AS account JOIN billing_balance AS balance ON balance.account_id = account.id
+WHERE account.organization_id = alert.organization_id AND account.code = 'wallet'
+    AND alert.fired_at IS NOT NULL
+    AND balance.posted_micros - balance.held_micros >= alert.below_micros
+"""
+
+
+def set_balance_alert(*, organization_id: UUID, below_micros: int | None) -> None:
+    """Set the line below which `balance.low` is sent, in the wallet's currency; None removes it.
+
+    A balance that is below it already is told of once.
+
+    Raises:
+        InvalidAmountError: The line is not above zero.
+    """
+    if below_micros is None:
+        BalanceAlert.objects.filter(organization_id=organization_id).delete()
+        return
+    if below_micros <= 0:
+        raise InvalidAmountError("The line must be above zero.")
+    BalanceAlert.objects.update_or_create(
+        organization_id=organization_id,
+        defaults={"below_micros": below_micros, "fired_at": None},
+    )
+
+
+def announce_low_balances(*, now: datetime) -> int:
+    """Write `balance.low` for each balance that has fallen below its line; return how many.
+
+    One transaction, of rows that have a line alone. What rose above its line again can be told of
+    anew. Nothing of it is on the way of a request.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_REARM)
+        cursor.execute(_FIRE, {"now": now})
+        fallen = cursor.fetchall()
+        for organization_id, below_micros, available_micros, currency in fallen:
+            write_event(
+                organization_id=organization_id,
+                kind=EventType.BALANCE_LOW,
+                data={
+                    "object": "balance",
+                    "available": format_amount(available_micros, currency),
+                    "below": format_amount(below_micros, currency),
+                    "currency": currency,
+                },
+                now=now,
+            )
+    return len(fallen)
