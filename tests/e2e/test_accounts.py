@@ -26,15 +26,13 @@ def totp(secret: str) -> str:
     return f"{number % 10**6:06d}"
 
 
-def mailed_link(stack: Stack, email: str) -> str:
+def mailed_link(stack: Stack, email: str, part: str = "confirm-email") -> str:
     """Return the link in the newest mail to an address, from the outbox's page."""
 
     def look() -> str | None:
         page = requests.get(f"{stack.url}/outbox", timeout=10).text
         for mail in page.split("<article")[1:]:
-            if email in mail and (
-                found := re.search(r'href="(http[^"]+confirm-email[^"]+)"', mail)
-            ):
+            if email in mail and (found := re.search(rf'href="(http[^"]+{part}[^"]+)"', mail)):
                 return found[1]
         return None
 
