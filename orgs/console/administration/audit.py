@@ -124,7 +124,7 @@ class AuditLogView(AdministrationView):
             "next_cursor": str(rows[-1].id) if has_more else "",
             "chips": [self._chip(family, form.cleaned_data["action"]) for family in FAMILIES],
             "families": [(word, label) for word, label in FAMILIES.items() if word],
-            "actions": list(ACTIONS.items()),
+            "action_names": list(ACTIONS.items()),
             "action": form.cleaned_data["action"],
             "asked": form.cleaned_data,
             "actors": list_actors(organization_id=self.organization.id),

@@ -38,6 +38,8 @@ def test_line_shows_who_changed_what_and_leads_to_everything_about_it():
         "<td>viewer</td><td>billing</td>",
     ):
         assert text in drawer
+    # A name of the page's that is one of the drawer's, too, would be drawn there.
+    assert "Webhook secret rotated" not in drawer.partition('<aside id="drawer"')[2]
     about = visit(client, log_of(team, f"?object={user_id}"))
     rows = about.partition("<tbody>")[2]
     assert "Role changed" in rows
