@@ -1,0 +1,1 @@
+"""How long reading takes when a million generations are there; see docs/performance.md."""
