@@ -24,6 +24,13 @@ from gateway.console.playground import (
     PlaygroundView,
 )
 from gateway.console.requests.detail import RequestDetailView
+from gateway.console.requests.log import (
+    RequestsCsvView,
+    RequestsView,
+    RequestView,
+    RunAgainView,
+    SearchView,
+)
 from gateway.console.start import NewOrganizationView
 from gateway.console.usage import UsageCsvView, UsageView
 from gateway.console.usage_charges import ChargesView
@@ -70,6 +77,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{ORGANIZATION}/gallery/<uuid:generation_id>/<int:index>",
         GalleryImageView.as_view(),
         name="gallery_image",
+    ),
+    path(f"{ORGANIZATION}/search", SearchView.as_view(), name="search"),
+    path(f"{ORGANIZATION}/requests", RequestsView.as_view(), name="requests"),
+    path(f"{ORGANIZATION}/requests/csv", RequestsCsvView.as_view(), name="requests_csv"),
+    path(f"{ORGANIZATION}/requests/<uuid:generation_id>", RequestView.as_view(), name="request"),
+    path(
+        f"{ORGANIZATION}/requests/<uuid:generation_id>/again",
+        RunAgainView.as_view(),
+        name="run_again",
     ),
     path(
         f"{ORGANIZATION}/requests/<uuid:generation_id>/detail",
