@@ -83,6 +83,7 @@ class HomeView(FiguresView):
         context = {
             **self._pace(month, status),
             "status": status,
+            "may_see_requests": may_look,
             "may_see_balance": self.may(Permission.VIEW_BALANCE),
             "month": month,
             "total": total,

@@ -96,6 +96,7 @@ class UsageView(FiguresView):
             "latency_chart": latency_chart(query.scope, latencies(query.scope)),
             "currency": self.organization.currency,
             "by_user": query.by == "user",
+            "may_see_requests": self.may(Permission.VIEW_GENERATIONS),
         }
         return render(request, "console/usage/page.html", context)
 

@@ -40,7 +40,6 @@ class ChargesView(FiguresView):
             "total_micros": self._total(query),
             "next_cursor": page.next_place.as_text() if page.next_place else None,
             "currency": self.organization.currency,
-            "may_see_requests": self.may(Permission.VIEW_GENERATIONS),
             "may_see_money": self.may(Permission.VIEW_BALANCE),
         }
         return render(request, "console/usage/charges.html", context)

@@ -86,6 +86,12 @@ class UsageQuery:
         found = {"model": scope.model, "key": scope.api_key_id, "user": scope.user}
         return {name: str(value) for name, value in found.items() if value is not None}
 
+    @property
+    def requests(self) -> str:
+        """Return the same period and filters as the request log's address has them."""
+        period = {"from": self.scope.first.isoformat(), "to": self.scope.last.isoformat()}
+        return "?" + urlencode({**period, **self.filters})
+
     def address(self, **more: object) -> str:
         """Return the query string of the same period and filters with others, None for without."""
         period = {"since": self.scope.first.isoformat(), "until": self.scope.last.isoformat()}
