@@ -98,11 +98,11 @@ class Choice:
     values: Mapping[str, str]
 
     def body(self) -> dict[str, object]:
-        """Return the request without its model; one image of models that can is streamed."""
+        """Return the request without its model; one image is streamed where a model has partials."""
         body: dict[str, object] = {"prompt": self.prompt, "n": self.n, **self.values}
         if (seed := self.values.get("seed")) is not None:
             body["seed"] = int(seed) if seed.isdecimal() else seed
-        if self.n == 1 and self.models and all(one.has_partial_images for one in self.models):
+        if self.n == 1 and any(one.has_partial_images for one in self.models):
             body |= {"stream": True, "partial_images": PARTIALS}
         return body
 
