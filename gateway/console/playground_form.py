@@ -98,7 +98,7 @@ class Choice:
     values: Mapping[str, str]
 
     def body(self) -> dict[str, object]:
-        """Return the request without its model; one image is streamed where a model has partials."""
+        """Return the request without its model; one image is streamed where one has partials."""
         body: dict[str, object] = {"prompt": self.prompt, "n": self.n, **self.values}
         if (seed := self.values.get("seed")) is not None:
             body["seed"] = int(seed) if seed.isdecimal() else seed
