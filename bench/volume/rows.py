@@ -94,7 +94,8 @@ SELECT id, organization_id, api_key_id, true, false, status, model, model,
     CASE status WHEN 'succeeded' THEN model ELSE '' END, '',
     CASE status WHEN 'failed' THEN jsonb_build_object('code',
         (ARRAY['provider_unavailable', 'content_policy_violation', 'provider_timeout'])
-            [1 + mod(n, 3)], 'message', 'The provider did not draw it.', 'param', null) END,
+            [1 + mod(n, 3)], 'message', 'The provider did not draw it.',
+            'category', 'unavailable', 'retryable', false) END,
     created_at, created_at + interval '1 day',
     CASE WHEN status IN ('succeeded', 'failed') THEN created_at + interval '0.02 seconds' END,
     CASE WHEN status <> 'queued' THEN finished_at END, false
