@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from billing.selectors.budgets import get_wallet_status
-from billing.selectors.holds import find_capture, open_holds
+from billing.selectors.holds import find_capture, first_open_holds
 from billing.selectors.wallet import WalletPlace, find_trail, list_transactions
 from core.clock import now
 from orgs.console.access import OrganizationView
@@ -38,16 +38,10 @@ class BillingView(OrganizationView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show a page of transactions."""
         listing = self.listing(request)
-        holds = []
+        held = None
         if listing["status"].balance.held_micros:
-            holds = open_holds(organization_id=self.organization.id)
-        context = {
-            **listing,
-            "holds": holds[:HOLDS_SHOWN],
-            "more_holds": holds[HOLDS_SHOWN:],
-            "more_holds_micros": sum(hold.amount_micros for hold in holds[HOLDS_SHOWN:]),
-        }
-        return render(request, "console/billing/list.html", context)
+            held = first_open_holds(organization_id=self.organization.id, most=HOLDS_SHOWN)
+        return render(request, "console/billing/list.html", {**listing, "held": held})
 
     def listing(self, request: HttpRequest) -> dict[str, Any]:
         """Return the balance, and what the table shows."""

@@ -1,7 +1,10 @@
 """Read holds."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from django.db.models import Count, Sum
 
 from billing.models import EntryKind, Hold, HoldStatus, JournalEntry
 from billing.types import Captured, HoldView
@@ -23,6 +26,31 @@ def open_holds(
     if overdue_at is not None:
         holds = holds.filter(deadline_at__lt=overdue_at)
     return [_view(hold) for hold in holds.order_by("deadline_at", "id")]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHolds:
+    """What an organization has set aside; `more` counts what is not among `holds`."""
+
+    holds: list[HoldView]
+    more: int
+    more_micros: int
+
+
+def first_open_holds(*, organization_id: UUID, most: int) -> OpenHolds:
+    """Return the authorized holds due first, at most so many, and a sum of the others.
+
+    Two statements: a hold that ends between them is left out of the sum.
+    """
+    rows = Hold.objects.filter(status=HoldStatus.AUTHORIZED, organization_id=organization_id)
+    holds = [_view(hold) for hold in rows.order_by("deadline_at", "id")[: most + 1]]
+    if len(holds) <= most:
+        return OpenHolds(holds, 0, 0)
+    shown = holds[:most]
+    total = rows.aggregate(count=Count("id"), micros=Sum("amount_micros"))
+    shown_micros = sum(hold.amount_micros for hold in shown)
+    more_micros = max(0, (total["micros"] or 0) - shown_micros)
+    return OpenHolds(shown, max(0, total["count"] - most), more_micros)
 
 
 def find_capture(*, reference: str) -> Captured | None:
