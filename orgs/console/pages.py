@@ -1,12 +1,16 @@
 """The way in, the home page, and what the frame switches."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
+from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 
 from orgs.console.access import (
     INVITATION,
@@ -21,13 +25,18 @@ from orgs.selectors import User, list_memberships
 YEAR_S = 365 * 86_400
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class RootView(View):
     """Leads to sign-in, to the organization last looked at, or to making the first one."""
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """Redirect people; for clients of the API nothing is here."""
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
+        """Say to clients of the API, whatever they send, that nothing is here."""
         if not is_for_people(request):
             raise Http404
+        return super().dispatch(request, *args, **kwargs)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Redirect people."""
         if not isinstance(request.user, User):
             return redirect("account_login")
         if token := request.session.pop(INVITATION, None):

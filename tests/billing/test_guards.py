@@ -74,7 +74,7 @@ def test_an_entry_that_balances_only_across_currencies_is_refused(scene):
     pesos = account(AccountCode.FX_CLEARING, "MXN")
     add_posting(entry, 2, "credit", 5, account_id=pesos.id, currency="MXN")
 
-    with pytest.raises(DatabaseError, match="does not balance in MXN, USD"):
+    with pytest.raises(DatabaseError, match=r"does not balance in (MXN, USD|USD, MXN)"):
         check_deferred()
 
 

@@ -42,16 +42,16 @@ def budget_of(tenant: Tenant) -> tuple[int, int]:
 
 
 def test_rates_hold_exactly_over_both_web_processes(open_tenant):
-    tenant = open_tenant(rates=Rates(images_per_minute=30))
+    tenant = open_tenant(rates=Rates(images_per_minute=20))
 
-    with all_at_once(120, lambda _: tenant.generate(new_prompt("rates"))) as sent:
+    with all_at_once(60, lambda _: tenant.generate(new_prompt("rates"))) as sent:
         answers = [future.result() for future in sent]
 
     refused = [answer for answer in answers if answer.status_code != 200]
-    assert len(refused) == 90
+    assert len(refused) == 40
     for answer in refused:
         expect_error(answer, 429, "rate_limit_exceeded", retry=True)
-    assert len(tenant.generations()) == len(tenant.artifacts()) == 30
+    assert len(tenant.generations()) == len(tenant.artifacts()) == 20
 
 
 @pytest.mark.parametrize("n", [1, 3])

@@ -142,7 +142,15 @@ def test_child_that_does_not_stop_is_killed_after_its_grace(folders, tmp_path):
     assert child.exit_code() == -signal.SIGKILL
 
 
-def test_second_stop_signal_ends_the_patience(folders, tmp_path):
+@pytest.fixture
+def heeded():
+    """Signals as they are for a program that was not started by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+def test_second_stop_signal_ends_the_patience(folders, tmp_path, heeded):
     child = Child(spec("stubborn", STUBBORN, tmp_path), folders)
     wait_for(lambda: folders.log("stubborn").read_text() == "1\n")
     with StopSignals() as signals:
