@@ -27,6 +27,10 @@ KINDS: Final[Mapping[str, tuple[str, Promise]]] = {
     "capture": ("photo", pgettext_lazy("transaction", "Images")),
     "adjustment": ("adjustments", _("Adjustment")),
     "reversal": ("arrow-back-up", _("Correction")),
+    "promotion": ("coins", _("Promotional credit")),
+    "expiry": ("coins", _("Expired credit")),
+    "payment_refund": ("arrow-back-up", _("Top-up paid back")),
+    "dispute": ("adjustments", _("Disputed payment")),
 }
 
 

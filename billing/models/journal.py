@@ -7,13 +7,26 @@ from billing.models.accounts import Account
 
 
 class EntryKind(models.TextChoices):
-    """Why an entry was booked."""
+    """Why an entry was booked.
+
+    `promotion` and `expiry` are promotional credit given and lapsed; `payment_refund` is a top-up
+    paid back; `payout` is a payment provider's transfer to the bank; `provider_payment` and
+    `true_up` settle and correct what image providers are owed.
+    """
 
     TOP_UP = "top_up"
     CAPTURE = "capture"
     ATTEMPT_COST = "attempt_cost"
     ADJUSTMENT = "adjustment"
     REVERSAL = "reversal"
+    PROMOTION = "promotion"
+    EXPIRY = "expiry"
+    PAYMENT_REFUND = "payment_refund"
+    DISPUTE = "dispute"
+    PAYOUT = "payout"
+    PROVIDER_PAYMENT = "provider_payment"
+    TRUE_UP = "true_up"
+    REVALUATION = "revaluation"
 
 
 class Direction(models.TextChoices):
