@@ -3,9 +3,12 @@
 from gateway.models.artifact import Artifact
 from gateway.models.attempt import Attempt
 from gateway.models.breaker import Breaker
+from gateway.models.check import Check
 from gateway.models.export import Export
+from gateway.models.finding import Finding
 from gateway.models.generation import Generation
 from gateway.models.idempotency import IdempotencyKey
+from gateway.models.pause import Pause
 from gateway.models.process import Process
 from gateway.models.quote import Quote
 from gateway.models.rollup import Fact, Rollup, RollupZone
@@ -15,10 +18,13 @@ __all__ = [
     "Artifact",
     "Attempt",
     "Breaker",
+    "Check",
     "Export",
     "Fact",
+    "Finding",
     "Generation",
     "IdempotencyKey",
+    "Pause",
     "Process",
     "Quote",
     "Rollup",

@@ -9,7 +9,8 @@ class Process(models.Model):
     """A serving process. It is alive while its heartbeat is younger than the lease.
 
     `host`, `pid` and `started_ticks` let a process on the same host see at once that this one is
-    gone, without waiting for the lease.
+    gone, without waiting for the lease. `slots` are how many generations of each queue a worker may
+    run at once; `draining_at` is when it was told to stop: it ends what it runs and claims no more.
     """
 
     class Kind(models.TextChoices):
@@ -24,6 +25,8 @@ class Process(models.Model):
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    slots = models.JSONField(default=dict, db_default={})
+    draining_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [
