@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from core.ids import new_uuid
+from orgs.models.organization import Organization
 
 
 class UserManager(BaseUserManager["User"]):
@@ -23,7 +24,10 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. `staff_role` is a role on the platform itself, not on an organization."""
+    """A person. `staff_role` is a role on the platform itself, not on an organization.
+
+    `language` is the one they chose; empty, that of an organization or of their browser is used.
+    """
 
     class StaffRole(models.TextChoices):
         NONE = "", "None"
@@ -35,6 +39,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=200, blank=True)
     staff_role = models.CharField(
         max_length=20, choices=StaffRole, blank=True, default=StaffRole.NONE
+    )
+    language = models.CharField(
+        max_length=5, choices=Organization.Language, blank=True, default="", db_default=""
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -50,6 +57,10 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=models.Q(staff_role__in=["", "operator", "finance"]),
                 name="orgs_user_staff_role_valid",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(language__in=["", "en", "es"]),
+                name="orgs_user_language_valid",
             ),
         ]
 
