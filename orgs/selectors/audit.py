@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 import orjson
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from orgs.errors import InvalidInputError
@@ -27,6 +28,23 @@ EXPORT_COLUMNS: Final = (
     "request_id",
 )
 _EXPORT_BATCH: Final = 1_000
+# The next actor's latest event, until there is no next one. Ids of nil come before all others.
+_ACTORS: Final = """
+WITH RECURSIVE actor AS (
+    SELECT '00000000-0000-0000-0000-000000000000'::uuid AS id, ''::varchar AS label
+    UNION ALL
+    SELECT following.actor_id, following.actor_label
+    FROM actor
+    CROSS JOIN LATERAL (
+        SELECT event.actor_id, event.actor_label
+        FROM orgs_auditevent AS event
+        WHERE event.organization_id = %(organization_id)s AND event.actor_id > actor.id
+        ORDER BY event.actor_id, event.created_at DESC, event.id DESC
+        LIMIT 1
+    ) AS following
+)
+SELECT id, label FROM actor WHERE id <> '00000000-0000-0000-0000-000000000000'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +118,13 @@ def export_events(
 
 
 def list_actors(*, organization_id: UUID) -> list[tuple[UUID, str]]:
-    """Return who is in the log, by id and latest name, for choosing one."""
-    rows = (
-        AuditEvent.objects.filter(organization_id=organization_id, actor_id__isnull=False)
-        .order_by("actor_id", "-created_at", "-id")
-        .distinct("actor_id")
-        .values_list("actor_id", "actor_label")
-    )
-    return sorted(
-        ((actor_id, label) for actor_id, label in rows if actor_id is not None),
-        key=lambda pair: pair[1],
-    )
+    """Return who is in the log, by id and latest name, for choosing one.
+
+    One query, which goes from actor to actor in the index and reads one event of each.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_ACTORS, {"organization_id": organization_id})
+        return sorted(((row[0], row[1]) for row in cursor), key=lambda pair: pair[1])
 
 
 def _of(organization_id: UUID | None) -> QuerySet[AuditEvent]:

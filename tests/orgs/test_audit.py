@@ -1,6 +1,7 @@
 """The audit log: whole, free of secrets, and beyond change."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from core.clock import now
 from gateway.services.onboarding import KeyTerms, open_api_key
 from orgs.errors import ImpersonationReadOnlyError, InvalidInputError
 from orgs.models import ApiKey, AuditEvent
-from orgs.selectors.audit import AuditFilter, export_events, list_events
+from orgs.selectors.audit import AuditFilter, export_events, list_actors, list_events
 from orgs.services.audit import (
     SYSTEM,
     Action,
@@ -86,6 +87,27 @@ def test_event_says_who_did_what_from_where_and_what_differs():
         "name": {"before": "Key", "after": "Shop"},
         "models_allowed": {"before": [], "after": ["dall-e-3"]},
     }
+
+
+def test_actors_are_listed_once_by_their_latest_name():
+    team, stranger = Team.open(), Team.open()
+    ann, bob, outsider = team.person("owner"), team.person("admin"), stranger.person("owner")
+    for someone in (ann, bob, ann):
+        team.key_of(someone)
+    stranger.key_of(outsider)
+    renamed = replace(ann.actor, label="zoe@example.com")
+    organization = team.organization
+    record(
+        action=Action.EXPORT_ORDERED,
+        actor=renamed,
+        organization_id=organization.id,
+        target=Target("export", organization.id),
+    )
+
+    assert list_actors(organization_id=organization.id) == [
+        (bob.user.id, bob.user.email),
+        (ann.user.id, "zoe@example.com"),
+    ]
 
 
 def test_change_of_nothing_is_not_logged():
