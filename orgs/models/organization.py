@@ -94,6 +94,7 @@ class Organization(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["-created_at", "-id"], name="orgs_organization_newest"),
             models.Index(
                 fields=["deletion_due_at"],
                 condition=models.Q(deletion_due_at__isnull=False, purged_at__isnull=True),
