@@ -15,16 +15,18 @@ from gateway.api.authentication import caller_of
 from gateway.api.errors import answer_to, as_response
 from gateway.api.models import model_resources
 from gateway.catalog.registry import catalog
-from gateway.errors import MethodNotAllowedError, ModelNotFoundError
+from gateway.errors import MethodNotAllowedError, ModelNotAllowedError, ModelNotFoundError
+from gateway.services.requests.quotes import may_use_model
 
 
 class ModelsView(APIView):
     """`GET /v1/models`."""
 
     def get(self, request: Request) -> Response:
-        """List every model with its capabilities and prices."""
+        """List the models the caller may use, with their capabilities and prices."""
         caller = caller_of(request, scope="images:read")
-        resources = model_resources(catalog().models(), caller, now())
+        models = [one for one in catalog().models() if may_use_model(caller=caller, model=one)]
+        resources = model_resources(models, caller, now())
         return Response({"object": "list", "data": resources})
 
 
@@ -37,6 +39,8 @@ class ModelView(APIView):
         model = catalog().find(model_id)
         if model is None:
             raise ModelNotFoundError(f"The model '{model_id}' does not exist.", param="model")
+        if not may_use_model(caller=caller, model=model):
+            raise ModelNotAllowedError(f"You may not use the model {model_id}.", param="model")
         [resource] = model_resources([model], caller, now())
         return Response(resource, headers=lifecycle_headers(model.id))
 

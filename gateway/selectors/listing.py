@@ -51,6 +51,25 @@ SELECT created_at FROM gateway_generation WHERE id = %s AND organization_id = %s
 """
 # The empty string is what a generation without such a mark has; the partial indexes leave it out.
 _STATUS_CONDITIONS: Final = {status: f"status = '{status}'" for status in STATUSES}
+# The newest of each queue, which its index has in their order. Asked for plainly, Postgres sorts
+# all that the organization has queued, once it plans for any organization.
+_QUEUED_IDS: Final = """
+WITH RECURSIVE waiting AS (
+    (SELECT queue FROM gateway_generation WHERE status = 'queued' ORDER BY queue LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT following.queue FROM gateway_generation AS following
+        WHERE following.status = 'queued' AND following.queue > waiting.queue
+        ORDER BY following.queue LIMIT 1
+    )
+    FROM waiting WHERE waiting.queue IS NOT NULL
+)
+SELECT newest.id FROM waiting CROSS JOIN LATERAL (
+    SELECT id FROM gateway_generation
+    WHERE queue = waiting.queue AND {conditions}
+    ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+) AS newest
+"""
 _CONDITIONS: Final = {
     "idempotency_key": (
         "id = (SELECT generation_id FROM gateway_idempotencykey"
@@ -99,9 +118,11 @@ def list_generations(
     if after is not None:
         conditions.append("(created_at, id) < (%(after_created_at)s, %(after_id)s)")
         params["after_created_at"], params["after_id"] = after
+    condition = " AND ".join(conditions)
+    if filters.status == Generation.Status.QUEUED:
+        condition = f"id = ANY(ARRAY({_QUEUED_IDS.format(conditions=condition)}))"
     statement = (
-        f"{SELECT_GENERATIONS}WHERE {' AND '.join(conditions)}"
-        " ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
+        f"{SELECT_GENERATIONS}WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT %(limit)s"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement, params)

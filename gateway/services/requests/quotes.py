@@ -1,5 +1,6 @@
 """Prices that are promised for ten minutes, and used once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,6 +10,7 @@ from billing.services.quotes import Cell, quote_unit
 from billing.types import UnitQuote
 from core.ids import parse_quote_id
 from gateway.catalog.registry import catalog
+from gateway.catalog.types import Model
 from gateway.errors import ModelNotAllowedError, QuoteExpiredError, QuoteMismatchError
 from gateway.models import Quote
 from gateway.parameters.types import GenerationRequest
@@ -100,11 +102,21 @@ def require_model_allowed(*, caller: Caller, request: GenerationRequest) -> None
         ("This organization", caller.organization_models_allowed),
     )
     for who, allowed in restrictions:
-        found = [catalog().find(model_id) for model_id in allowed]
-        if found and request.model.key not in {model.key for model in found if model}:
+        if not _is_among(request.model, allowed):
             raise ModelNotAllowedError(
                 f"{who} may not use the model {request.requested_model}.", param="model"
             )
+
+
+def may_use_model(*, caller: Caller, model: Model) -> bool:
+    """Return whether `require_model_allowed` lets requests for a model pass."""
+    restrictions = (caller.models_allowed, caller.organization_models_allowed)
+    return all(_is_among(model, allowed) for allowed in restrictions)
+
+
+def _is_among(model: Model, allowed: Collection[str]) -> bool:
+    found = [catalog().find(model_id) for model_id in allowed]
+    return not found or model.key in {one.key for one in found if one}
 
 
 def current_terms(

@@ -91,6 +91,21 @@ def test_only_allowed_models_are_drawn_by_whichever_of_their_ids(allowed, open_t
     assert len(tenant.generations()) == 2
 
 
+def test_only_models_that_key_and_organization_may_use_are_listed(open_tenant):
+    tenant = open_tenant(models_allowed=["openai/dall-e-3", "dall-e-2"])
+    every = {one["id"] for one in tenant.another_key().get("/v1/models").json()["data"]}
+    tenant.set_organization(allowed_models=["dall-e-3", "fal/flux-1.1-pro"])
+
+    listed = {one["id"] for one in tenant.get("/v1/models").json()["data"]}
+
+    assert {"dall-e-2", "fal/flux-1.1-pro"} < every
+    assert listed == {"dall-e-3", "openai/dall-e-3"}
+    assert tenant.get("/v1/models/openai/dall-e-3").status_code == 200
+    for refused in ("dall-e-2", "fal/flux-1.1-pro"):
+        expect_error(tenant.get(f"/v1/models/{refused}"), 403, "model_not_allowed", "model")
+    expect_error(tenant.get("/v1/models/nothing"), 404, "model_not_found", "model")
+
+
 # --- addresses ---
 
 

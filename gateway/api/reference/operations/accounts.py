@@ -5,7 +5,12 @@ from typing import Final
 from gateway.api.reference.headers import LIFECYCLE
 from gateway.api.reference.operation import Operation, answer, query
 from gateway.api.reference.shapes import Schema, array, integer, ref, text, words
-from gateway.errors import InvalidRequestError, ModelNotFoundError, NotFoundError
+from gateway.errors import (
+    InvalidRequestError,
+    ModelNotAllowedError,
+    ModelNotFoundError,
+    NotFoundError,
+)
 from gateway.parameters.queries import LAST_INSTANT_S
 from gateway.parameters.usage import DAY, GROUPS, HOUR, LIMITS
 
@@ -30,7 +35,7 @@ ACCOUNT_OPERATIONS: Final = {
             summary="List models",
             description="With limits, routes and your prices.",
             scope="images:read",
-            answers={200: answer("Every model.", ref("ModelList"))},
+            answers={200: answer("The models you may use.", ref("ModelList"))},
         )
     },
     "ModelView": {
@@ -41,7 +46,7 @@ ACCOUNT_OPERATIONS: Final = {
             scope="images:read",
             answers={200: answer("The model.", ref("Model"), headers=LIFECYCLE)},
             # The second one where the id cannot be one, such as one with a line break.
-            errors=(ModelNotFoundError, NotFoundError),
+            errors=(ModelNotFoundError, NotFoundError, ModelNotAllowedError),
         )
     },
     "BalanceView": {
