@@ -12,6 +12,16 @@ from billing.models.alerts import BalanceAlert
 from billing.models.budgets import Budget, BudgetPeriod
 from billing.models.holds import Hold, HoldStatus
 from billing.models.journal import Direction, EntryKind, JournalEntry, Posting
+from billing.models.payments import (
+    AutoTopUp,
+    Dispute,
+    Payment,
+    PaymentCustomer,
+    PaymentEvent,
+    PaymentRefund,
+    SavedCard,
+    UnmatchedPayment,
+)
 from billing.models.prices import FxRate, Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 
 __all__ = [
@@ -20,11 +30,13 @@ __all__ = [
     "Account",
     "AccountCode",
     "AccountKind",
+    "AutoTopUp",
     "Balance",
     "BalanceAlert",
     "Budget",
     "BudgetPeriod",
     "Direction",
+    "Dispute",
     "EntryKind",
     "FxRate",
     "Hold",
@@ -32,8 +44,14 @@ __all__ = [
     "JournalEntry",
     "Markup",
     "MarkupScope",
+    "Payment",
+    "PaymentCustomer",
+    "PaymentEvent",
+    "PaymentRefund",
     "Posting",
     "PriceKind",
     "PriceUnit",
     "PriceVersion",
+    "SavedCard",
+    "UnmatchedPayment",
 ]
