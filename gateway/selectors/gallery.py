@@ -1,8 +1,8 @@
 """The gallery: an organization's delivered images, newest first.
 
 A page is found in the index `gateway_generation_pages` alone, whatever the filters; only what is
-shown is then read. A text is looked for in the index of prompts where it is rare, and along the
-list where it is frequent: there, few rows have to be looked at.
+shown is then read. A text is looked for along the newest of the list first: where it is frequent,
+they fill the page. Where they do not, it is rare, and the index of prompts has few rows of it.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,10 @@ from gateway.models.generation import PROMPT_WORDS
 from gateway.selectors.pages import MAX_LIMIT, CommonFilters, Place, common_conditions
 
 ALT_LENGTH: Final = 150
-# From so many generations on, a text is frequent.
-FREQUENT: Final = 5000
+# So many of the newest generations are looked through for a text: 7 ms where prompts are short,
+# 50 ms where they have 1,000 characters. What they do not fill a page with is in less than a
+# twentieth of the prompts.
+WALKED: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,25 @@ _QUERY: Final = (
     "SELECT (websearch_to_tsquery('simple', %(text)s) && %(organization)s::tsquery)::text,"
     " numnode(websearch_to_tsquery('simple', %(text)s))"
 )
-_COUNT: Final = f"""
-SELECT count(*) FROM (
-    SELECT FROM gateway_generation AS generation WHERE {_SHOWN} AND {_MATCHES} LIMIT %(frequent)s
-) AS found
-"""  # noqa: S608 - made of constants
-_FOUND: Final = f"""
-WITH found AS MATERIALIZED (
-    SELECT id FROM gateway_generation AS generation WHERE {_SHOWN} AND {_MATCHES}
+_ORDER: Final = "ORDER BY created_at DESC, id DESC"
+# How many were looked through, and those among them that match.
+_WALK: Final = f"""
+WITH newest AS MATERIALIZED (
+    SELECT generation.id, generation.created_at FROM gateway_generation AS generation
+    WHERE {{conditions}} {_ORDER} LIMIT %(walked)s
 )
+SELECT (SELECT count(*) FROM newest), ARRAY(
+    SELECT newest.id FROM newest JOIN gateway_generation AS generation USING (id)
+    WHERE {_MATCHES} ORDER BY newest.created_at DESC, newest.id DESC LIMIT %(limit)s
+)
+"""  # noqa: S608 - made of constants
+# Materialized, else the list is walked for the sake of its order.
+_LOOK_UP: Final = f"""
+WITH found AS MATERIALIZED (
+    SELECT generation.id, generation.created_at FROM gateway_generation AS generation
+    WHERE {{conditions}} AND {_MATCHES}
+)
+SELECT ARRAY(SELECT id FROM found {_ORDER} LIMIT %(limit)s)
 """  # noqa: S608 - made of constants
 _COLUMNS: Final = """
 SELECT artifact.id, generation.id, artifact.index, generation.model,
@@ -115,8 +127,7 @@ SELECT artifact.id, generation.id, artifact.index, generation.model,
         WHERE artifact_id = artifact.id AND status = 'failed' ORDER BY edge)
 """
 _PAGE: Final = (
-    "{found}"  # noqa: S608 - made of constants
-    + _COLUMNS
+    _COLUMNS  # noqa: S608 - made of constants
     + """
 FROM (
     SELECT generation.id, generation.created_at
@@ -165,7 +176,7 @@ def list_images(
 ) -> GalleryPage:
     """Return a page of delivered images, newest first, those of one generation in their order.
 
-    One query; with a text two more, with a member one more.
+    One query; with a text two or three more, with a member one more.
 
     Args:
         organization_id: Whose.
@@ -191,11 +202,10 @@ def list_images(
         params["after_created_at"], params["after_id"] = after.created_at, after.generation_id
         params["after_index"] = after.index
     with connection.cursor() as cursor:
-        found = ""
         if filters.text.strip():
-            condition, found = _search(cursor, filters.text, params)
-            conditions.append(condition)
-        statement = _PAGE.format(found=found, conditions=" AND ".join(conditions), after=shown)
+            params["found"] = _search(cursor, filters.text, " AND ".join(conditions), params)
+            conditions = ["generation.id = ANY(%(found)s::uuid[])"]
+        statement = _PAGE.format(conditions=" AND ".join(conditions), after=shown)
         cursor.execute(statement, params)
         rows = cursor.fetchall()
     images = tuple(_image(row) for row in rows[:limit])
@@ -255,19 +265,26 @@ def thumbnail_states(*, organization_id: UUID, artifact_ids: list[UUID]) -> dict
     return states
 
 
-def _search(cursor: Any, text: str, params: dict[str, Any]) -> tuple[str, str]:  # noqa: ANN401 - Django's cursor has no public type
-    """Return the condition of a text, and what comes before the statement if it is rare."""
+def _search(
+    cursor: Any,  # noqa: ANN401 - Django's cursor has no public type
+    text: str,
+    conditions: str,
+    params: dict[str, Any],
+) -> list[UUID]:
+    """Return the newest generations that have a text and fulfill the conditions, a page of them."""
     organization = f"'{params['organization_id']}'"
     cursor.execute(_QUERY, {"text": text, "organization": organization})
     query, words = cursor.fetchone()
     if not words:
         # Nothing but punctuation: no prompt has it.
-        return "false", ""
-    params["query"] = query
-    cursor.execute(_COUNT, {"query": query, "frequent": FREQUENT})
-    if cursor.fetchone()[0] >= FREQUENT:
-        return _MATCHES, ""
-    return "generation.id IN (SELECT id FROM found)", _FOUND
+        return []
+    params |= {"query": query, "walked": WALKED}
+    cursor.execute(_WALK.format(conditions=conditions), params)
+    walked, found = cursor.fetchone()
+    if walked < WALKED or len(found) == params["limit"]:
+        return list(found)
+    cursor.execute(_LOOK_UP.format(conditions=conditions), params)
+    return list(cursor.fetchone()[0])
 
 
 def _image(row: tuple[Any, ...]) -> GalleryImage:

@@ -1,8 +1,11 @@
 """The gallery's pages, filters and search."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.clock import now
 from gateway.selectors.gallery import (
@@ -102,9 +105,9 @@ def test_filters_choose_by_what_they_name(key):
     assert "gone" not in prompts(key)
 
 
-@pytest.mark.parametrize("frequent", [1, 5000])
-def test_text_is_looked_for_in_prompts_of_the_organization_alone(key, monkeypatch, frequent):
-    monkeypatch.setattr("gateway.selectors.gallery.FREQUENT", frequent)
+@pytest.mark.parametrize("walked", [1, 1000])
+def test_text_is_looked_for_in_prompts_of_the_organization_alone(key, monkeypatch, walked):
+    monkeypatch.setattr("gateway.selectors.gallery.WALKED", walked)
     deliver(key, prompt="A red Cat, on a lighthouse")
     deliver(key, prompt="a lighthouse for a red boat")
     deliver(open_key(), prompt="a red cat of others")
@@ -115,6 +118,32 @@ def test_text_is_looked_for_in_prompts_of_the_organization_alone(key, monkeypatc
     assert prompts(key, text="red -cat") == ["a lighthouse for a red boat"]
     assert prompts(key, text="others") == []
     assert prompts(key, text="'\"!& :*") == []
+
+
+def test_the_index_of_words_is_asked_for_rare_ones_alone(key, monkeypatch):
+    monkeypatch.setattr("gateway.selectors.gallery.WALKED", 3)
+    moment = now()
+    for age in range(5):
+        at = moment - timedelta(seconds=age)
+        deliver(key, prompt="a red lighthouse" if age == 4 else f"a lighthouse {age}", at=at)
+
+    def looked_up(text: str, **paging) -> tuple[list[str], list[str]]:
+        with CaptureQueriesContext(connection) as queries:
+            found = page(key, text=text, **paging)
+        lookups = [one["sql"] for one in queries if "WITH found" in one["sql"]]
+        return [image.prompt for image in found.images], lookups
+
+    newest = page(key, text="lighthouse", limit=2)
+    assert looked_up("lighthouse", limit=2) == (["a lighthouse 0", "a lighthouse 1"], [])
+    assert looked_up("red")[0] == ["a red lighthouse"]
+    rest = looked_up("lighthouse", after=newest.next_place)
+    assert rest[0] == ["a lighthouse 2", "a lighthouse 3", "a red lighthouse"]
+    [lookup] = looked_up("red")[1]
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        # In a small table the list's own index would do.
+        cursor.execute(f"EXPLAIN {re.sub('generation.organization_id = [^ ]+ AND', '', lookup)}")
+        assert "gateway_generation_prompt" in "".join(row[0] for row in cursor)
 
 
 def test_a_broken_cursor_is_none():
