@@ -43,6 +43,12 @@ app.conf.beat_schedule = {
         # Without a worker for a while one message is enough.
         "options": {"expires": 20},
     },
+    # Run once: a message that comes after the first finds nothing due.
+    "check the ledger": {
+        "task": "gateway.check_ledger",
+        "schedule": crontab(minute="7,37", hour="4-7"),
+        "options": {"expires": 600},
+    },
     # What a lost message or a dead worker left.
     "make thumbnails": {
         "task": "gateway.make_thumbnails",

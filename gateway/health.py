@@ -17,7 +17,7 @@ from django.db import connection
 
 from gateway.catalog.registry import catalog
 from gateway.catalog.types import Model
-from gateway.models import Breaker
+from gateway.models import Breaker, Pause
 
 PERIOD: Final = timedelta(hours=24)
 # A busy provider's newest calls say enough, and reading them stays cheap.
@@ -118,11 +118,21 @@ class BreakerView:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseView:
+    """An operator's pause."""
+
+    reason: str
+    paused_by: str
+    paused_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderHealth:
     """One provider now.
 
     Attributes:
         breaker: None while closed.
+        pause: Set while an operator keeps calls away.
         running: Generations that have its calls in flight now.
         calls_in_flight: What these count against the limit.
         limit: Most calls at the same time; None for no limit.
@@ -131,6 +141,7 @@ class ProviderHealth:
     provider: str
     statistics: Statistics
     breaker: BreakerView | None
+    pause: PauseView | None
     running: int
     calls_in_flight: int
     queued: int
@@ -158,12 +169,13 @@ class Measured:
         return measured.p50_s, measured.p95_s
 
 
-def measure(*, now: datetime, sample: int | None = SAMPLE) -> Measured:
-    """Read the statistics of the last day in one query.
+def measure(*, now: datetime, sample: int | None = SAMPLE, period: timedelta = PERIOD) -> Measured:
+    """Read the statistics of a period, the last day unless told otherwise, in one query.
 
     Args:
         now: The end of the period.
         sample: How many of a provider's newest calls are read at most; None reads them all.
+        period: How long it is.
     """
     models = catalog().models()
     with connection.cursor() as cursor:
@@ -171,7 +183,7 @@ def measure(*, now: datetime, sample: int | None = SAMPLE) -> Measured:
             _STATISTICS,
             {
                 "providers": list(settings.PROVIDER_ENDPOINTS),
-                "since": now - PERIOD,
+                "since": now - period,
                 "sample": sample,
                 "ids": [model.id for model in models],
                 "keys": [model.key for model in models],
@@ -191,13 +203,17 @@ def measure(*, now: datetime, sample: int | None = SAMPLE) -> Measured:
 
 
 def provider_health(*, configured: Collection[str], now: datetime) -> list[ProviderHealth]:
-    """Return the state of providers, with all calls of the last day. Three queries.
+    """Return the state of providers, with all calls of the last day. Four queries.
 
     Of those that are configured here, and those that were called: the processes that call may have
     keys which this one lacks.
     """
     measured = measure(now=now, sample=None)
-    providers = {*configured, *measured.providers}
+    pauses = {
+        row.provider: PauseView(row.reason, row.paused_by, row.paused_at)
+        for row in Pause.objects.all()
+    }
+    providers = {*configured, *measured.providers, *pauses}
     breakers = {row.provider: row for row in Breaker.objects.filter(is_open=True)}
     work = _work(providers)
     return [
@@ -205,6 +221,7 @@ def provider_health(*, configured: Collection[str], now: datetime) -> list[Provi
             provider=provider,
             statistics=measured.providers.get(provider, NO_CALLS),
             breaker=_breaker_view(breakers.get(provider)),
+            pause=pauses.get(provider),
             running=work.get((provider, "running"), (0, 0))[0],
             calls_in_flight=work.get((provider, "running"), (0, 0))[1],
             queued=work.get((provider, "queued"), (0, 0))[0],

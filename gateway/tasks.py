@@ -12,6 +12,7 @@ from gateway.services.gallery.exports import expire_exports, make_exports
 from gateway.services.gallery.thumbnails import TASK as THUMBNAILS_TASK
 from gateway.services.gallery.thumbnails import make_thumbnails
 from gateway.services.inputs import delete_orphaned_inputs
+from gateway.services.operations.checks import LEDGER_TASK, check_ledger
 from gateway.services.purging import purge_due_organizations
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import (
@@ -74,6 +75,12 @@ def purge_organizations_task(**_: object) -> None:
 def send_alerts(**_: object) -> None:
     """Tell the operators of breakers that opened."""
     send_due_alerts(now=now())
+
+
+@shared_task(name=LEDGER_TASK, ignore_result=True)
+def check_ledger_task(**_: object) -> None:
+    """Check the ledger, if that is due or was asked for."""
+    check_ledger(now=now())
 
 
 @shared_task(name=THUMBNAILS_TASK, ignore_result=True)

@@ -5,7 +5,7 @@ together are fewer than the pool, so that one hanging provider cannot starve the
 """
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from uuid import UUID
 
@@ -67,6 +67,11 @@ class Slots:
         return 0 if self._closed else self._capacity[queue] - self._used[queue]
 
     @property
+    def capacity(self) -> Mapping[str, int]:
+        """Return how many jobs of each queue may run."""
+        return self._capacity
+
+    @property
     def is_open(self) -> bool:
         """Return whether slots are still given out."""
         return not self._closed
@@ -92,6 +97,7 @@ class Worker:
 
     def start(self) -> None:
         """Register the process and begin to look for work."""
+        self._process.slots = self._slots.capacity
         self._process.start()
         self._looker = gevent.spawn(self._look_for_ever)
 
@@ -122,6 +128,7 @@ class Worker:
 
     def stop(self) -> None:
         """Claim nothing more; jobs that run go on."""
+        self._process.is_draining = True
         self._slots.close()
 
     def wait_until_idle(self, timeout_s: float) -> bool:

@@ -94,8 +94,10 @@ def set_price(  # noqa: PLR0913 - one argument per column of a price
     price_book: str | None = None,
     input_amount: Decimal = Decimal(0),
     created_by: str = "",
+    source: str = OPERATOR_SOURCE,
+    active_from: datetime | None = None,
 ) -> int:
-    """Set a price by hand, in force from now on.
+    """Set a price by hand, in force from now on or from a later instant.
 
     Without `price_book`, a list price in the platform's currency goes to the platform's book and
     one in another currency to the book named after it (`eur`), whose prices wallets in that
@@ -116,7 +118,7 @@ def set_price(  # noqa: PLR0913 - one argument per column of a price
         model_key=model_key,
         amount=amount,
         currency=currency,
-        source=OPERATOR_SOURCE,
+        source=source,
         source_date=now.astimezone(UTC).date(),
         unit=unit,
         route=route,
@@ -125,7 +127,9 @@ def set_price(  # noqa: PLR0913 - one argument per column of a price
         price_book=price_book,
         input_amount=input_amount,
     )
-    return add_price_version(row=row, active_from=now, now=now, created_by=created_by)
+    return add_price_version(
+        row=row, active_from=active_from or now, now=now, created_by=created_by
+    )
 
 
 def _version(

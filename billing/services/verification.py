@@ -1,6 +1,6 @@
 """Recompute the ledger from its rows and name every row that disagrees."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -39,10 +39,22 @@ def verify_ledger(*, now: datetime, organization_id: UUID | None = None) -> list
     """
     with snapshot():
         return [
-            *check_entries(organization_id=organization_id),
-            *check_chains(organization_id=organization_id),
-            *check_balances(organization_id=organization_id),
-            *check_holds(organization_id=organization_id, now=now),
-            *check_captures(organization_id=organization_id),
-            *check_budgets(organization_id=organization_id),
+            finding
+            for check in ledger_checks(now=now, organization_id=organization_id)
+            for finding in check()
         ]
+
+
+def ledger_checks(
+    *, now: datetime, organization_id: UUID | None = None
+) -> list[Callable[[], Iterable[Finding]]]:
+    """Return the steps of `verify_ledger`, for callers who show how far they have come."""
+    owner = organization_id
+    return [
+        lambda: check_entries(organization_id=owner),
+        lambda: check_chains(organization_id=owner),
+        lambda: check_balances(organization_id=owner),
+        lambda: check_holds(organization_id=owner, now=now),
+        lambda: check_captures(organization_id=owner),
+        lambda: check_budgets(organization_id=owner),
+    ]

@@ -15,13 +15,14 @@ through after another one has opened it, and keep calls away after another one h
 
 The functions query with the caller's connection, which the caller gives back before it waits, and
 raise `OperationalError` or `InterfaceError` while Postgres is away; each may be repeated then. They
-are not for the sandbox, which has no breaker.
+are not for the sandbox, which has no breaker. A provider that an operator has paused is one whose
+breaker is open and never tried (`gateway.services.operations.pauses`).
 """
 
 import logging
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Final
@@ -31,7 +32,7 @@ from django.conf import settings
 from django.db import connection
 
 from core.queue import send_task
-from gateway.models import Attempt, Breaker
+from gateway.models import Attempt, Breaker, Pause
 from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
@@ -40,6 +41,7 @@ from gateway.providers.errors import (
     ProviderTimedOut,
     ProviderUnavailable,
 )
+from gateway.services.operations.findings import PROVIDER_KINDS, Found, Kind, report, resolve
 from gateway.storage import release_connections
 
 # A refusal, a rejection, a rate limit, a retired model: the provider is alive and answers.
@@ -58,6 +60,10 @@ LAST_COOLDOWN_S: Final = 80
 # A probe without an outcome for so long is given up: its worker has died, or its provider hangs.
 PROBE_S: Final = 45
 REFRESH_S: Final = 1.0
+# An operator's pause ends when they resume the provider.
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+PAUSED: Final = "Paused"
+_ALL_KINDS: Final = (Kind.PROVIDER_DOWN, *PROVIDER_KINDS.values())
 logger = logging.getLogger(__name__)
 
 # Calls begun before the last closing are left out: those that still hang when a provider recovers
@@ -144,7 +150,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An open breaker, as a process last saw it."""
+    """An open breaker, as a process last saw it; of a paused provider one that is never tried."""
 
     opened_at: datetime
     retry_at: datetime
@@ -177,6 +183,9 @@ class Board:
         self._openings = {
             provider: Opening(opened_at, retry_at, reason)
             for provider, opened_at, retry_at, reason in rows
+        } | {
+            provider: Opening(paused_at, NEVER, PAUSED)
+            for provider, paused_at in Pause.objects.values_list("provider", "paused_at")
         }
         self._read_at = began_at
 
@@ -225,6 +234,7 @@ def record_success(*, provider: str, probe: Probe | None, now: datetime) -> None
     ).update(is_open=False, closed_at=now)
     board().refresh()
     if closed:
+        resolve(_ALL_KINDS, provider, now=now)
         open_s = (now - probe.opened_at).total_seconds()
         logger.info(
             "breaker.closed provider=%s open_s=%.0f probes=%d", provider, open_s, probe.number
@@ -312,6 +322,8 @@ def _open(provider: str, kind: type[ProviderError], now: datetime) -> None:
         calls,
         (now + timedelta(seconds=FIRST_COOLDOWN_S)).isoformat(timespec="seconds"),
     )
+    words = f"{kind.__name__}: {failures} of the {calls} calls that ended within a minute failed"
+    _report(provider, kind.__name__, words, now)
     board().refresh()
     if at_once:
         _hurry_alert()
@@ -347,7 +359,13 @@ def _probe_failed(provider: str, kind: type[ProviderError], probe: Probe, now: d
     board().refresh()
     if is_news:
         logger.error("breaker.reason_changed provider=%s reason=%s", provider, reason)
+        _report(provider, reason, f"{reason}: a probe found out", now)
         _hurry_alert()
+
+
+def _report(provider: str, reason: str, words: str, now: datetime) -> None:
+    kind = PROVIDER_KINDS.get(reason, Kind.PROVIDER_DOWN)
+    report(Found(kind, "provider", provider, words), now=now)
 
 
 def _hurry_alert() -> None:

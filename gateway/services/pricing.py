@@ -3,49 +3,67 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from django.db import transaction
 
 from billing.selectors.markups import default_markup
 from billing.selectors.prices import active_prices
 from billing.services.accounts import PLATFORM_CURRENCY
-from billing.services.prices import set_price
+from billing.services.prices import OPERATOR_SOURCE, set_price
 from billing.types import PriceView
 from gateway.catalog.check import check_catalog
 from gateway.catalog.registry import catalog
 from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model
 from gateway.errors import InvalidRequestError, ModelNotFoundError
+from orgs.services.audit import Action, Actor, Target, record, require_platform
+
+SOURCE_LENGTH: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
 class NewPrice:
-    """A list price per image. Empty size and quality mean every one that has a price."""
+    """A list price per image. Empty size and quality mean every one that has a price.
+
+    Attributes:
+        source: Where it was read, or who decided it.
+        active_from: From when on it holds; None is now.
+    """
 
     model: str
     amount: Decimal
     currency: str = PLATFORM_CURRENCY
     size: str = ""
     quality: str = ""
+    source: str = OPERATOR_SOURCE
+    active_from: datetime | None = None
 
 
 def change_price(
-    *, price: NewPrice, accept_loss: bool, created_by: str, now: datetime
+    *, price: NewPrice, accept_loss: bool, created_by: str, actor: Actor, now: datetime
 ) -> list[int]:
-    """Set a model's list price from now on, in every matching cell; return the versions' ids.
+    """Set a model's list price from an instant on, in every matching cell; return the ids.
 
-    One transaction. Holds that exist keep their price.
+    One transaction, with its line in the audit log. Holds that exist keep their price.
 
     Raises:
         ModelNotFoundError: The catalog has no such model.
-        InvalidRequestError: The size or quality is not the model's, or a route would be sold at a
-            loss and `accept_loss` is False; nothing is changed then.
+        InvalidRequestError: The size or quality is not the model's, the source is empty or the
+            instant is past, or a route would be sold at a loss (`details["losses"]`) and
+            `accept_loss` is False; nothing is changed then.
+        PermissionDeniedError: The actor does not run the platform.
     """
+    require_platform(actor)
     model = catalog().find(price.model)
     if model is None:
         raise ModelNotFoundError(f"The model '{price.model}' does not exist.", param="model")
+    starts_at = price.active_from or now
     _check_cell(model, price)
+    _check_origin(price, now)
     with transaction.atomic():
+        before = find_losses(model_key=model.key, now=starts_at)
+        cells = _cells(model, price, starts_at)
         versions = [
             set_price(
                 model_key=model.key,
@@ -55,16 +73,36 @@ def change_price(
                 size=size,
                 quality=quality,
                 created_by=created_by,
+                source=price.source,
+                active_from=starts_at,
+                input_amount=input_amount,
             )
-            for size, quality in sorted(_cells(model, price, now))
+            for (size, quality), input_amount in sorted(cells.items())
         ]
-        losses = find_losses(model_key=model.key, now=now)
+        losses = find_losses(model_key=model.key, now=starts_at)
         if losses and not accept_loss:
             raise InvalidRequestError(
                 "This price would sell at a loss (--accept-loss sets it all the same): "
                 + "; ".join(losses[:5]),
                 param="amount",
+                details={"losses": losses},
             )
+        record(
+            action=Action.PRICE_SET,
+            actor=actor,
+            organization_id=None,
+            target=Target("model", model.key, model.id),
+            before={"losses": before},
+            after={
+                "amount": f"{price.amount:f}",
+                "currency": price.currency,
+                "cells": [" ".join(filter(None, cell)) for cell in sorted(cells)],
+                "source": price.source,
+                "active_from": starts_at,
+                "losses": losses,
+                "allow_loss": accept_loss,
+            },
+        )
     return versions
 
 
@@ -91,15 +129,25 @@ def _check_cell(model: Model, price: NewPrice) -> None:
         raise InvalidRequestError(f"{model.id} has no quality {price.quality}.", param="quality")
 
 
-def _cells(model: Model, price: NewPrice, now: datetime) -> set[tuple[str, str]]:
-    """Return the cell asked for, and the more exact ones that would win over it."""
-    cells = {(price.size, price.quality)}
-    if price.currency == PLATFORM_CURRENCY:
-        cells |= {
-            (row.size, row.quality)
-            for row in active_prices(kind="list", now=now)
-            if row.model_key == model.key
-            and price.size in {"", row.size}
-            and price.quality in {"", row.quality}
-        }
-    return cells
+def _check_origin(price: NewPrice, now: datetime) -> None:
+    if not price.source.strip() or len(price.source) > SOURCE_LENGTH:
+        raise InvalidRequestError("A price needs a source.", param="source")
+    if price.active_from is not None and price.active_from < now:
+        raise InvalidRequestError("A price cannot begin in the past.", param="active_from")
+
+
+def _cells(model: Model, price: NewPrice, at: datetime) -> dict[tuple[str, str], Decimal]:
+    """Return the cell asked for, and the more exact ones that would win over it.
+
+    Each with the price of an image sent along, which stays as it is.
+    """
+    cell = (price.size, price.quality)
+    if price.currency != PLATFORM_CURRENCY:
+        return {cell: Decimal(0)}
+    rows = [row for row in active_prices(kind="list", now=at) if row.model_key == model.key]
+    cells = {
+        (row.size, row.quality): row.input_amount
+        for row in rows
+        if price.size in {"", row.size} and price.quality in {"", row.quality}
+    }
+    return {cell: max((row.input_amount for row in rows), default=Decimal(0)), **cells}

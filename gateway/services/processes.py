@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,8 @@ from uuid import UUID
 
 import gevent
 from django.db import DatabaseError, connection
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
 
 from core.ids import new_uuid
 from core.postgres.connections import use_own_connection
@@ -31,11 +33,18 @@ class Kind(StrEnum):
 
 
 class CurrentProcess:
-    """This process's row. A process declared dead while it was frozen takes a new id."""
+    """This process's row. A process declared dead while it was frozen takes a new id.
+
+    Attributes:
+        slots: Of a worker, how many generations of each queue it may run at once.
+        is_draining: Of a worker, whether it was told to stop; the row says so a heartbeat later.
+    """
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.id: UUID | None = None
+        self.slots: Mapping[str, int] = {}
+        self.is_draining = False
         self._renewed_s = float("-inf")
         self._renewer: gevent.Greenlet[[], None] | None = None
 
@@ -77,6 +86,7 @@ class CurrentProcess:
             started_ticks=started_ticks(pid) or 0,
             started_at=Now(),
             heartbeat_at=Now(),
+            slots=dict(self.slots),
         )
         self.id, self._renewed_s = process_id, asked_s
         end_dead_neighbors()
@@ -87,8 +97,9 @@ class CurrentProcess:
             gevent.sleep(HEARTBEAT_S)
             asked_s = time.monotonic()
             try:
+                draining_at = Coalesce(F("draining_at"), Now()) if self.is_draining else None
                 renewed = Process.objects.filter(id=str(self.id), ended_at__isnull=True).update(
-                    heartbeat_at=Now()
+                    heartbeat_at=Now(), draining_at=draining_at
                 )
                 if renewed:
                     self._renewed_s = asked_s

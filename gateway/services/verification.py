@@ -1,15 +1,16 @@
 """Checking generations, artifacts and attempts against the ledger and against S3."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import connection
 
 from billing.selectors.entries import booked_costs, capture_lines
 from billing.selectors.holds import open_holds
-from billing.services.verification import snapshot, verify_ledger
+from billing.services.verification import ledger_checks, snapshot
 from billing.types import CaptureLine, Finding
 from gateway.models import Artifact, Attempt, Generation
 from gateway.services.rollup_checks import check_rollups
@@ -24,13 +25,30 @@ def verify_money(*, now: datetime, organization_id: UUID | None = None) -> list[
     One read-only snapshot; takes no locks; memory grows with one organization's images.
     """
     with snapshot():
-        findings = verify_ledger(now=now, organization_id=organization_id)
-        findings += _check_captures(organization_id)
-        findings += _check_open_holds(organization_id)
-        findings += check_rollups(organization_id=organization_id)
-        if organization_id is None:
-            findings += _check_attempt_costs()
-    return findings
+        return [
+            finding
+            for check in money_checks(now=now, organization_id=organization_id)
+            for finding in check()
+        ]
+
+
+def money_checks(
+    *, now: datetime, organization_id: UUID | None = None
+) -> list[Callable[[], list[Finding]]]:
+    """Return the steps of `verify_money`; each sees one instant if it is run in a `snapshot`."""
+    checks: list[Callable[[], Iterable[Finding]]] = [
+        *ledger_checks(now=now, organization_id=organization_id),
+        lambda: _check_captures(organization_id),
+        lambda: _check_open_holds(organization_id),
+        lambda: check_rollups(organization_id=organization_id),
+    ]
+    if organization_id is None:
+        checks.append(_check_attempt_costs)
+    return [partial(_run, check) for check in checks]
+
+
+def _run(check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    return list(check())
 
 
 def verify_objects(*, organization_id: UUID | None = None) -> Iterator[Finding]:

@@ -55,6 +55,12 @@ class Action(StrEnum):
     IMAGES_DELETED = "image.deleted"
     EXPORT_ORDERED = "export.ordered"
     USER_CREATED = "user.created"
+    PRICE_SET = "price.set"
+    PROVIDER_PAUSED = "provider.paused"
+    PROVIDER_RESUMED = "provider.resumed"
+    PROVIDER_PROBED = "provider.probed"
+    FINDING_ACKNOWLEDGED = "finding.acknowledged"
+    CHECK_STARTED = "check.started"
     IMPERSONATION_STARTED = "impersonation.started"
     IMPERSONATION_STOPPED = "impersonation.stopped"
 
@@ -105,10 +111,10 @@ SYSTEM: Final = Actor(kind=Kind.SYSTEM, id=None, label="system")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an action was done to, as it was called then."""
+    """What an action was done to, as it was called then; what has no UUID has a name for an id."""
 
     kind: str
-    id: UUID
+    id: UUID | str
     label: str = ""
 
 

@@ -35,9 +35,14 @@ class Command(BaseCommand):
 
     def _show(self, one: ProviderHealth) -> None:
         limit = "no limit" if one.limit is None else f"limit {one.limit}"
+        pause = ""
+        if one.pause is not None:
+            since = f"{one.pause.paused_at:%Y-%m-%d %H:%M:%S} UTC"
+            pause = f"PAUSED since {since} by {one.pause.paused_by} ({one.pause.reason}); "
         self.stdout.write(
-            f"{one.provider}: {_breaker(one)}; {one.running} running with {one.calls_in_flight}"
-            f" calls ({limit}), {one.queued} queued; {_statistics(one.statistics)}"
+            f"{one.provider}: {pause}{_breaker(one)}; {one.running} running with"
+            f" {one.calls_in_flight} calls ({limit}), {one.queued} queued;"
+            f" {_statistics(one.statistics)}"
         )
         for route in one.routes:
             self.stdout.write(

@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 from billing.management.base import read_decimal
 from core.commands import ServiceCommand
 from gateway.services.pricing import NewPrice, change_price
+from orgs.services.audit import SYSTEM
 
 
 class Command(ServiceCommand):
@@ -35,7 +36,11 @@ class Command(ServiceCommand):
             quality=options["quality"],
         )
         versions = change_price(
-            price=price, accept_loss=options["accept_loss"], created_by="command", now=at
+            price=price,
+            accept_loss=options["accept_loss"],
+            created_by="command",
+            actor=SYSTEM,
+            now=at,
         )
         cell = " ".join(filter(None, (price.model, price.size, price.quality)))
         sentence = f"The list price of {cell} is {price.currency} {price.amount:f} from now on."

@@ -13,6 +13,12 @@ from django.db import DatabaseError, connection
 
 from billing.services.alerts import announce_low_balances
 from core.clock import now
+from gateway.services.operations.checks import (
+    PLATFORM_EVERY_S,
+    SWEEPER,
+    check_platform,
+    note_pass,
+)
 from gateway.services.rollups import BATCH, roll_up
 from gateway.services.runs.recovery import sweep
 from gateway.storage import StorageError
@@ -73,6 +79,7 @@ class Command(BaseCommand):
         leadership = Leadership()
         self.watching_since = time.monotonic()
         self.last_success = self.watching_since
+        self.checked_at = float("-inf")
         while not stopping:
             self.round(leadership)
             if options["once"]:
@@ -86,14 +93,23 @@ class Command(BaseCommand):
                 moment = time.monotonic()
                 if moment - self.last_success > LARGEST_GAP_S:
                     self.watching_since = moment
-                sweep(now=now(), watched_for_s=moment - self.watching_since)
+                started_at = now()
+                changed = sweep(now=started_at, watched_for_s=moment - self.watching_since)
                 self.last_success = time.monotonic()
                 self.count(until=self.last_success + COUNT_FOR_S)
                 announce_low_balances(now=now())
+                note_pass(name=SWEEPER, started_at=started_at, finished_at=now(), found=changed)
+                self.look(moment)
         except (DatabaseError, StorageError) as error:
             logger.warning("sweeper.round_failed error=%s", error)
         finally:
             connection.close()
+
+    def look(self, moment: float) -> None:
+        """Look for what should not last, once a minute."""
+        if moment - self.checked_at >= PLATFORM_EVERY_S:
+            self.checked_at = moment
+            check_platform(now=now())
 
     def count(self, *, until: float) -> None:
         """Add facts to the rollups; a long queue of them waits for the next rounds."""

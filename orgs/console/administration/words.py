@@ -62,6 +62,12 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     "export.ordered": _("Export asked for"),
     "image.deleted": _("Images deleted"),
     Action.USER_CREATED: _("Account created"),
+    Action.PRICE_SET: _("Price set"),
+    Action.PROVIDER_PAUSED: _("Provider paused"),
+    Action.PROVIDER_RESUMED: _("Provider resumed"),
+    Action.PROVIDER_PROBED: _("Call let through to a provider"),
+    Action.FINDING_ACKNOWLEDGED: _("Finding acknowledged"),
+    Action.CHECK_STARTED: _("Check started"),
     Action.IMPERSONATION_STARTED: _("Operator began to act as a member"),
     Action.IMPERSONATION_STOPPED: _("Operator stopped acting as a member"),
 }

@@ -1,6 +1,7 @@
 """`set_price` changes what the next request costs, and refuses what would lose money."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -13,7 +14,11 @@ from billing.selectors.prices import active_prices
 from billing.services.prices import sync_list_prices
 from core.clock import now
 from gateway.catalog.prices import list_prices
+from gateway.errors import InvalidRequestError
 from gateway.management.commands.bootstrap import price_row
+from gateway.services.pricing import NewPrice, change_price
+from orgs.models import AuditEvent
+from orgs.services.audit import SYSTEM
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +74,31 @@ def test_an_accepted_loss_is_set():
     run("fal/flux-1.1-pro", "0.01", "--accept-loss")
 
     assert prices("flux-1.1-pro") == {("", ""): Decimal("0.01")}
+
+
+def test_a_price_from_later_on_is_logged_and_waits_and_keeps_what_inputs_cost():
+    at = now()
+    change = {"accept_loss": False, "created_by": "x", "actor": SYSTEM, "now": at}
+    price = NewPrice("gpt-image-1", Decimal("0.25"), source="Memo 7")
+    before = prices("gpt-image-1")
+
+    with pytest.raises(InvalidRequestError):
+        change_price(price=replace(price, active_from=at - timedelta(hours=1)), **change)
+    with pytest.raises(InvalidRequestError):
+        change_price(price=replace(price, source=" "), **change)
+    assert not AuditEvent.objects.filter(action="price.set").exists()
+    change_price(price=replace(price, active_from=at + timedelta(hours=1)), **change)
+
+    assert prices("gpt-image-1") == before
+    later = active_prices(kind="list", now=at + timedelta(hours=1))
+    [row] = [row for row in later if row.model_key == "gpt-image-1"]
+    assert (row.amount, row.source, row.input_amount) == (
+        Decimal("0.25"),
+        "Memo 7",
+        Decimal("0.07"),
+    )
+    changes = AuditEvent.objects.get(action="price.set", organization=None).changes
+    assert (changes["amount"]["after"], changes["source"]["after"]) == ("0.25", "Memo 7")
 
 
 @pytest.mark.parametrize(

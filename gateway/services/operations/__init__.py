@@ -1,0 +1,1 @@
+"""What operators of the platform do and look after. `gateway.services.breakers` is built on it."""
