@@ -15,7 +15,7 @@ from gateway.api.answers import dropped_header
 from gateway.api.authentication import caller_of, django_request
 from gateway.parameters.queries import read_query
 from gateway.parameters.usage import GROUPS, PARAMETERS, UsageRequest, parse_usage
-from gateway.selectors.usage import UsageRow, usage
+from gateway.selectors.usage import MOST_ROWS, UsageRow, usage
 from orgs.services.api_keys import Caller
 
 COLUMNS = ("start_time", "end_time", *GROUPS, "images", "requests", "amount", "currency")
@@ -47,6 +47,8 @@ def _usage(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         else []
     )
     headers = dropped_header(ignored)
+    if len(rows) >= MOST_ROWS:
+        asked = asked.first_buckets(rows[-1].bucket + 1)
     if asked.is_csv:
         return _csv(asked, rows, headers)
     page = {

@@ -11,7 +11,8 @@ from gateway.models.idempotency import IdempotencyKey
 from gateway.models.pause import Pause
 from gateway.models.process import Process
 from gateway.models.quote import Quote
-from gateway.models.rollup import Fact, Rollup, RollupZone
+from gateway.models.retention import Retention
+from gateway.models.rollup import Fact, Rollup, RollupZone, UserDay
 from gateway.models.thumbnail import Thumbnail
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "Pause",
     "Process",
     "Quote",
+    "Retention",
     "Rollup",
     "RollupZone",
     "Thumbnail",
+    "UserDay",
 ]

@@ -80,8 +80,30 @@ class Rollup(models.Model):
         return f"{self.organization_id} {self.kind} {self.starts_at}: {self.count}"
 
 
+class UserDay(models.Model):
+    """What one user was charged in a day of the organization's zone, whatever the model and key.
+
+    A day names so many users (`gateway.services.user_days.MOST_USERS`), each with all they were
+    charged in it; the others are one row, which `is_others` and whose `user` is empty.
+    """
+
+    # Each day is a range.
+    pk = models.CompositePrimaryKey("organization_id", "starts_at", "is_others", "user", "currency")
+    organization_id = models.UUIDField()
+    starts_at = models.DateTimeField()
+    is_others = models.BooleanField()
+    user = models.CharField(max_length=512)
+    currency = models.CharField(max_length=3)
+    count = models.BigIntegerField()
+    images = models.BigIntegerField()
+    micros = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} {self.user} {self.starts_at}: {self.count}"
+
+
 class RollupZone(models.Model):
-    """The time zone that an organization's daily rollups are in."""
+    """The time zone that an organization's daily rollups and user days are in."""
 
     organization_id = models.UUIDField(primary_key=True)
     zone = models.CharField(max_length=64)

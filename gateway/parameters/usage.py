@@ -1,6 +1,6 @@
 """From the query string of a usage report to its buckets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Final
@@ -46,6 +46,13 @@ class UsageRequest:
     next_page: str | None
     is_csv: bool
 
+    def first_buckets(self, count: int) -> "UsageRequest":
+        """Return the same with only so many buckets; the next page goes on after them."""
+        if count >= len(self.buckets):
+            return self
+        rest = self.buckets[count].start
+        return replace(self, buckets=self.buckets[:count], next_page=_page_word(rest))
+
 
 def parse_usage(query: Body, *, time_zone: str, now: datetime) -> UsageRequest:
     """Check a query and divide its period into buckets.
@@ -76,9 +83,13 @@ def parse_usage(query: Body, *, time_zone: str, now: datetime) -> UsageRequest:
         since=max(start, first),
         until=rest if query.get("end_time") is None else min(end, rest),
         group_by=_group_by(query),
-        next_page=f"{_PAGE_PREFIX}{int(rest.timestamp())}" if rest < end else None,
+        next_page=_page_word(rest) if rest < end else None,
         is_csv=word_field(query, "format", ("json", "csv")) == "csv",
     )
+
+
+def _page_word(start: datetime) -> str:
+    return f"{_PAGE_PREFIX}{int(start.timestamp())}"
 
 
 def _group_by(query: Body) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Each is one query over whole days of the organization's zone, and the sum of the
 for. Only latency is estimated: within a step of the times, a quarter of an octave.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -13,31 +14,35 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from gateway.selectors.rollups import COUNTED, FIT, params
+from gateway.selectors.rollups import COUNTED, COUNTED_USERS, FIT, params
 
 SERIES: Final = 7
 STEPS_PER_OCTAVE: Final = 4
-_GROUPS: Final = {
+GROUPS: Final = {
     None: "NULL::text",
     "model": "model",
     "api_key_id": "api_key_id::text",
     "user": '"user"',
 }
-_FILTERED: Final = f"""
+_IN_DAYS: Final = f"""
 WITH {FIT}, counted AS (
     SELECT width_bucket(at, %(days)s::timestamptz[]) - 1 AS day, counted.*
-    FROM ({COUNTED}) AS counted
+    FROM ({{counted}}) AS counted
     WHERE (%(model)s::text IS NULL OR model = %(model)s)
         AND (%(api_key_id)s::uuid IS NULL OR api_key_id = %(api_key_id)s)
         AND (%(user)s::text IS NULL OR "user" = %(user)s)
 )
 """  # noqa: S608 - made of constants
-_TOTALS: Final = f"""{_FILTERED}
+FILTERED: Final = _IN_DAYS.format(counted=COUNTED)
+"""What was counted of a scope, as `counted`, with the number of the day; for `read_scope`."""
+FILTERED_USERS: Final = _IN_DAYS.format(counted=COUNTED_USERS)
+"""The same of `COUNTED_USERS`, for a scope of any model and key."""
+_TOTALS: Final = f"""{FILTERED}
 SELECT day, kind, sum(count)::bigint, sum(images)::bigint, sum(micros)::bigint
 FROM counted GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - made of constants
 # The largest groups have a series of their own; the rest are one.
-_SPEND: Final = f"""{_FILTERED}, grouped AS (
+_SPEND: Final = f"""{FILTERED}, grouped AS (
     SELECT {{group}} AS name, counted.* FROM counted
 ), largest AS (
     SELECT name FROM grouped GROUP BY name ORDER BY sum(micros) DESC, name LIMIT %(series)s
@@ -46,12 +51,12 @@ SELECT largest.name, day, sum(count)::bigint, sum(images)::bigint, sum(micros)::
 FROM grouped LEFT JOIN largest USING (name)
 GROUP BY 1, 2 ORDER BY 1, 2
 """  # noqa: S608 - made of constants
-_GROUPED: Final = f"""{_FILTERED}
+_GROUPED: Final = f"""{FILTERED}
 SELECT {{group}}, kind, label, sum(count)::bigint,
     sum(images)::bigint, sum(micros)::bigint
 FROM counted GROUP BY 1, 2, 3
 """  # noqa: S608 - made of constants
-_LATENCIES: Final = f"""{_FILTERED}
+_LATENCIES: Final = f"""{FILTERED}
 SELECT {{group}}, day, label::integer, sum(count)::bigint
 FROM counted GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """  # noqa: S608 - made of constants
@@ -155,9 +160,9 @@ class Latency:
 
 def day_totals(scope: Scope) -> list[DayTotals]:
     """Return every day of a scope. One query."""
-    found: dict[date, dict[str, int]] = {day: {} for day in _days(scope)}
+    found: dict[date, dict[str, int]] = {day: {} for day in days_of(scope)}
     kinds = ("charged", "succeeded", "failed", "canceled")
-    for day, kind, count, images, micros in _read(_TOTALS, scope, kinds):
+    for day, kind, count, images, micros in read_scope(_TOTALS, scope, kinds):
         if kind == "charged":
             found[day] |= {"charged_micros": micros, "charged_images": images}
         else:
@@ -170,8 +175,8 @@ def spend_by(scope: Scope, *, by: str = "model", series: int = SERIES) -> list[S
 
     The smaller groups are one.
     """
-    statement = _SPEND.format(group=_GROUPS[by])
-    rows = _read(statement, scope, (_charged(scope, by),), series=series, day_at=1)
+    statement = _SPEND.format(group=GROUPS[by])
+    rows = read_scope(statement, scope, (_charged(scope, by),), series=series, day_at=1)
     return [Spend(*row) for row in rows]
 
 
@@ -182,20 +187,20 @@ def totals_by(scope: Scope, *, by: str | None = "model") -> list[GroupTotals]:
     """
     ending = () if by == "user" or scope.user is not None else ("succeeded", "failed")
     found: dict[str, dict[str, list[tuple[str, int, int, int]]]] = {}
-    statement = _GROUPED.format(group=_GROUPS[by])
-    for group, kind, *figures in _read(
+    statement = _GROUPED.format(group=GROUPS[by])
+    for group, kind, *figures in read_scope(
         statement, scope, (_charged(scope, by), *ending), day_at=None
     ):
         found.setdefault(group or "", {}).setdefault(kind, []).append(tuple(figures))
-    totals = [_total(group, kinds, livemode=scope.livemode) for group, kinds in found.items()]
+    totals = [group_totals(group, kinds, livemode=scope.livemode) for group, kinds in found.items()]
     return sorted(totals, key=lambda one: (-one.micros, -one.images, one.group))
 
 
 def latencies(scope: Scope, *, by: str | None = None) -> list[Latency]:
     """Return p50 and p95 of each day, altogether or by `model` or `api_key_id`. One query."""
     steps: dict[tuple[str | None, date], dict[int, int]] = {}
-    statement = _LATENCIES.format(group=_GROUPS[by])
-    for group, day, step, count in _read(statement, scope, ("succeeded",), day_at=1):
+    statement = _LATENCIES.format(group=GROUPS[by])
+    for group, day, step, count in read_scope(statement, scope, ("succeeded",), day_at=1):
         steps.setdefault((group, day), {})[step] = count
     return [
         Latency(group, day, sum(counts.values()), quantile(counts, 0.5), quantile(counts, 0.95))
@@ -239,12 +244,17 @@ def _charged(scope: Scope, by: str | None) -> str:
     return "charged_user" if by == "user" or scope.user is not None else "charged"
 
 
-def _total(
+def group_totals(
     group: str, kinds: Mapping[str, Sequence[tuple[str, int, int, int]]], *, livemode: bool
 ) -> GroupTotals:
+    """Sum the rows of each kind up: label, count, images and micros."""
     succeeded = kinds.get("succeeded", ())
-    steps = {int(label): count for label, count, _, _ in succeeded}
-    failures = [Failures(code, count) for code, count, _, _ in kinds.get("failed", ())]
+    steps: Counter[int] = Counter()
+    for label, count, _, _ in succeeded:
+        steps[int(label)] += count
+    failures: Counter[str] = Counter()
+    for code, count, _, _ in kinds.get("failed", ()):
+        failures[code] += count
     # A fact of either kind is one of `charged`. Test keys are charged nothing.
     charged = (*kinds.get("charged", ()), *kinds.get("charged_user", ()))
     delivered = charged if livemode else succeeded
@@ -253,22 +263,35 @@ def _total(
         requests=sum(row[1] for row in delivered),
         images=sum(row[2] for row in delivered),
         micros=sum(row[3] for row in charged),
-        failures=tuple(sorted(failures, key=lambda one: (-one.count, one.code))),
+        failures=tuple(
+            Failures(code, count)
+            for code, count in sorted(failures.items(), key=lambda one: (-one[1], one[0]))
+        ),
         p50_s=quantile(steps, 0.5) if steps else None,
         p95_s=quantile(steps, 0.95) if steps else None,
     )
 
 
-def _read(
+def read_scope(
     statement: str,
     scope: Scope,
     kinds: Sequence[str],
     *,
     series: int = SERIES,
+    names: Sequence[str] = (),
     day_at: int | None = 0,
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a statement, the day's number in them replaced by the day."""
-    days = _days(scope)
+    """Yield the rows of a statement, the number of the day in them replaced by the day.
+
+    Args:
+        statement: It begins with `FILTERED`, and may take `series` and `names`.
+        scope: Whose, and of which days.
+        kinds: Of what was counted.
+        series: A limit.
+        names: Of groups.
+        day_at: Where the number is; None where there is none.
+    """
+    days = days_of(scope)
     bounds = [_start(day, scope.zone) for day in (*days, scope.last + timedelta(days=1))]
     period = (bounds[0], bounds[-1])
     found = params(
@@ -285,6 +308,7 @@ def _read(
         "api_key_id": scope.api_key_id,
         "user": scope.user,
         "series": series,
+        "names": list(names),
     }
     with connection.cursor() as cursor:
         cursor.execute(statement, found)
@@ -300,7 +324,8 @@ def day_bounds(scope: Scope) -> tuple[datetime, datetime]:
     return _start(scope.first, scope.zone), _start(scope.last + timedelta(days=1), scope.zone)
 
 
-def _days(scope: Scope) -> list[date]:
+def days_of(scope: Scope) -> list[date]:
+    """Return the days of a scope."""
     count = (scope.last - scope.first).days + 1
     return [scope.first + timedelta(days=number) for number in range(count)]
 

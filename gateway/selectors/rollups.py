@@ -42,16 +42,28 @@ _FACTS: Final = (
     f"SELECT at, {_COLUMNS} FROM gateway_fact"  # noqa: S608 - made of constants
     f"{_OWN.format(kinds='facts')} AND at >= %(first)s AND at < %(last)s"
 )
+_BESIDE_DAYS: Final = (
+    _rollups("quarter", "first", "first_day", _DAYS_FIT),
+    _rollups("quarter", "last_day", "last", _DAYS_FIT),
+    _rollups("quarter", "first", "last", f"NOT {_DAYS_FIT}"),
+    _FACTS,
+)
 COUNTED: Final = "\nUNION ALL\n".join(
-    (
-        _rollups("day", "first_day", "last_day", _DAYS_FIT),
-        _rollups("quarter", "first", "first_day", _DAYS_FIT),
-        _rollups("quarter", "last_day", "last", _DAYS_FIT),
-        _rollups("quarter", "first", "last", f"NOT {_DAYS_FIT}"),
-        _FACTS,
-    )
+    (_rollups("day", "first_day", "last_day", _DAYS_FIT), *_BESIDE_DAYS)
 )
 """All that was counted of some kinds between two quarters of an hour; takes `params`."""
+OTHERS: Final = "others"
+"""The label of what users were charged whom a day does not name; in `COUNTED_USERS` alone."""
+_USER_DAYS: Final = f"""
+SELECT starts_at, 'charged_user', '', '{NO_KEY}'::uuid, "user",
+    CASE WHEN is_others THEN '{OTHERS}' ELSE '' END, currency, count, images, micros
+FROM gateway_userday
+WHERE organization_id = %(organization_id)s AND %(livemode)s
+    {_PERIOD.format(since="first_day", until="last_day")} AND {_DAYS_FIT}
+"""  # noqa: S608 - made of constants
+COUNTED_USERS: Final = "\nUNION ALL\n".join((*_BESIDE_DAYS, _USER_DAYS))
+"""What was charged by user alone: `COUNTED` of `charged_user`, without the models and keys of whole
+days, and with so many users of each."""
 
 
 def params(

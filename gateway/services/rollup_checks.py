@@ -8,6 +8,7 @@ from django.db import connection
 
 from billing.types import Finding
 from gateway.services.rollups import DAYS, SOURCES, day_arrays
+from gateway.services.user_days import user_day_differences
 
 _COUNTED: Final = """
     SELECT organization_id, kind, starts_at, model, api_key_id, currency, label, "user", count,
@@ -57,6 +58,8 @@ _OWNERS: Final = "SELECT organization_id FROM gateway_rollupzone WHERE {whose}"
 def check_rollups(*, organization_id: UUID | None) -> Iterator[Finding]:
     """Yield quarters unlike the captures, endings and costs in them, and days unlike quarters.
 
+    Of days those by user, too.
+
     Call it in a snapshot.
     """
     whose = "organization_id = %(organization_id)s" if organization_id else "true"
@@ -66,8 +69,10 @@ def check_rollups(*, organization_id: UUID | None) -> Iterator[Finding]:
         yield from map(_finding, cursor.fetchall())
         cursor.execute(_OWNERS.format(whose=whose), params)
         owners = [row[0] for row in cursor]
-        cursor.execute(_DAYS, [owners, *day_arrays(cursor, owners)])
+        arrays = day_arrays(cursor, owners)
+        cursor.execute(_DAYS, [owners, *arrays])
         yield from map(_finding, cursor.fetchall())
+        yield from map(_finding, user_day_differences(cursor, owners, arrays))
 
 
 def _finding(row: tuple[Any, ...]) -> Finding:

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from gateway.selectors.rollups import NO_KEY
+from gateway.services.user_days import count_users, make_user_days
 
 # Any fixed number: "lienzo roll" in ASCII, cut to 63 bits.
 ADVISORY_LOCK: Final = 0x6C69656E7A6F726F
@@ -136,7 +137,11 @@ WHERE cost_micros > 0 AND livemode AND {{whose}}
 It says again what the triggers write. Test keys' generations are deleted, so their rollups cannot
 be made anew.
 """
-_FORGET: Final = ("gateway_rollup", "gateway_fact")
+_FORGET: Final = (
+    "DELETE FROM gateway_rollup WHERE livemode AND {whose}",
+    "DELETE FROM gateway_userday WHERE {whose}",
+    "DELETE FROM gateway_fact WHERE livemode AND {whose}",
+)
 _ADD_QUARTERS: Final = f"""
 INSERT INTO gateway_rollup ({_COLUMNS})
 SELECT organization_id, 'quarter', kind, livemode, {_QUARTER}, model, api_key_id, currency, label,
@@ -176,13 +181,10 @@ def roll_up(*, limit: int = BATCH) -> int:
         zones = {owner: zone for _, owner, zone, _ in facts}
         cursor.execute(_KEEP_ZONES, [list(zones), list(zones.values())])
         days = _days({(zone, quarter) for _, _, zone, quarter in facts})
-        cursor.execute(
-            _COUNT,
-            [
-                [fact_id for fact_id, *_ in facts],
-                [days[zone, quarter] for _, _, zone, quarter in facts],
-            ],
-        )
+        ids = [fact_id for fact_id, *_ in facts]
+        starts = [days[zone, quarter] for _, _, zone, quarter in facts]
+        count_users(cursor, ids, starts)
+        cursor.execute(_COUNT, [ids, starts])
     return len(facts)
 
 
@@ -198,8 +200,8 @@ def rebuild_rollups(*, organization_id: UUID | None = None) -> None:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         # A million generations take more than the minute that statements have.
         cursor.execute("SET LOCAL statement_timeout = 0")
-        for table in _FORGET:
-            cursor.execute(f"DELETE FROM {table} WHERE livemode AND {whose}", params)  # noqa: S608
+        for forget in _FORGET:
+            cursor.execute(forget.format(whose=whose), params)
         cursor.execute(_ADD_QUARTERS.format(whose=whose), params)
         cursor.execute(_WITH_QUARTERS.format(whose=whose), params)
         owners = [row[0] for row in cursor]
@@ -221,8 +223,10 @@ def _alone() -> Iterator[None]:
 
 def _make_days(cursor: CursorWrapper, owners: Collection[UUID]) -> None:
     """Sum the quarters of organizations up to the days of their zones."""
+    arrays = day_arrays(cursor, owners)
     cursor.execute(_FORGET_DAYS, [list(owners)])
-    cursor.execute(_ADD_DAYS, day_arrays(cursor, owners))
+    cursor.execute(_ADD_DAYS, arrays)
+    make_user_days(cursor, list(owners), arrays)
 
 
 def day_arrays(cursor: CursorWrapper, owners: Collection[UUID]) -> list[list[Any]]:

@@ -14,8 +14,9 @@ from billing.services.prices import set_price
 from billing.services.quotes import Cell, quote_unit
 from billing.services.topups import top_up
 from core.clock import now
-from gateway.models import Fact, Generation, Rollup
-from gateway.selectors.usage import usage
+from gateway.models import Fact, Generation, Rollup, UserDay
+from gateway.selectors.usage import MOST_ROWS, usage
+from gateway.services import user_days
 from gateway.services.rollup_checks import check_rollups
 from gateway.services.rollups import rebuild_rollups, roll_up
 from orgs.models import ApiKey, Organization
@@ -54,7 +55,14 @@ def charge(api_key: ApiKey, instant: datetime, **fields: object) -> Generation:
     return generation
 
 
-def charged(organization_id: UUID, *, zone: str = "UTC", days: int = 3, group: str = "") -> object:
+def charged(
+    organization_id: UUID,
+    *,
+    zone: str = "UTC",
+    days: int = 3,
+    group: str = "",
+    most: int = MOST_ROWS,
+) -> list[tuple[object, ...]]:
     """Return requests and micros of the days around noon, by day and perhaps a group."""
     midnight = datetime(2026, 10, 14, tzinfo=ZoneInfo(zone))
     bounds = [(midnight + timedelta(days=day)).astimezone(UTC) for day in range(days + 1)]
@@ -64,6 +72,7 @@ def charged(organization_id: UUID, *, zone: str = "UTC", days: int = 3, group: s
         period=(bounds[0], bounds[-1]),
         bounds=bounds,
         group_by=[group] if group else [],
+        most=most,
     )
     return [
         (row.bucket, *((getattr(row, group),) if group else ()), row.requests, row.amount_micros)
@@ -165,6 +174,51 @@ def test_changed_rollups_are_named():
     assert len(findings(key.organization_id)) == 1
     own.filter(grain="quarter").delete()
     assert len(findings(key.organization_id)) == 2
+
+
+@pytest.mark.django_db
+def test_a_day_names_so_many_users_each_with_all_it_was_charged(monkeypatch):
+    monkeypatch.setattr(user_days, "MOST_USERS", 2)
+    key = open_key()
+    for minute, user in enumerate(("ana", "bo", "ana", "cy")):
+        charge(key, NOON + timedelta(minutes=minute), user=user)
+    roll_all()
+    for minute, user in enumerate(("cy", "bo", "dan"), start=20):
+        charge(key, NOON + timedelta(minutes=minute), user=user)
+    before = charged(key.organization_id, group="user")
+    roll_all()
+
+    # Who came third and later stays with the others.
+    assert named(key) == {"ana": 84_000, "bo": 84_000, None: 126_000}
+    assert findings(key.organization_id) == []
+    # Reports that have all users, and stop where there are enough.
+    charge(key, NOON + timedelta(days=1), user="ana")
+    assert charged(key.organization_id, group="user") == [*before, (2, "ana", 1, 42_000)]
+    assert charged(key.organization_id, group="user", most=1) == before
+    assert {row[1:3] for row in before} == {("ana", 2), ("bo", 2), ("cy", 2), ("dan", 1)}
+    own = UserDay.objects.filter(organization_id=key.organization_id)
+    own.filter(user="ana").update(micros=1)
+    assert len(findings(key.organization_id)) == 1
+    own.filter(user="ana").delete()
+    assert findings(key.organization_id)
+
+    monkeypatch.setattr(user_days, "MOST_USERS", 3)
+    assert findings(key.organization_id)
+    move(key)
+    assert named(key) == {"ana": 84_000, "bo": 84_000, "cy": 84_000, None: 42_000}
+    assert findings(key.organization_id) == []
+
+
+def named(key: ApiKey) -> dict[str | None, int]:
+    """Return what the day of noon says of its users."""
+    rows = UserDay.objects.filter(organization_id=key.organization_id, starts_at__lt=NOON)
+    return {None if row.is_others else row.user: row.micros for row in rows}
+
+
+def move(key: ApiKey) -> None:
+    """Have the days made anew, as when an organization moves."""
+    Organization.objects.filter(id=key.organization_id).update(time_zone="Europe/London")
+    roll_all()
 
 
 def test_late_commits_are_counted_once(committed):
