@@ -11,7 +11,6 @@ from gateway.models.idempotency import IdempotencyKey
 from gateway.models.pause import Pause
 from gateway.models.process import Process
 from gateway.models.quote import Quote
-from gateway.models.retention import Retention
 from gateway.models.rollup import Fact, Rollup, RollupZone, UserDay
 from gateway.models.thumbnail import Thumbnail
 
@@ -28,7 +27,6 @@ __all__ = [
     "Pause",
     "Process",
     "Quote",
-    "Retention",
     "Rollup",
     "RollupZone",
     "Thumbnail",
