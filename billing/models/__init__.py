@@ -22,7 +22,8 @@ from billing.models.payments import (
     SavedCard,
     UnmatchedPayment,
 )
-from billing.models.prices import FxRate, Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
+from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
+from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
 
 __all__ = [
     "DEBIT_KINDS",
@@ -35,10 +36,12 @@ __all__ = [
     "BalanceAlert",
     "Budget",
     "BudgetPeriod",
+    "CandidateStatus",
     "Direction",
     "Dispute",
     "EntryKind",
     "FxRate",
+    "FxSpread",
     "Hold",
     "HoldStatus",
     "JournalEntry",
@@ -52,6 +55,7 @@ __all__ = [
     "PriceKind",
     "PriceUnit",
     "PriceVersion",
+    "RateCandidate",
     "SavedCard",
     "UnmatchedPayment",
 ]

@@ -1,10 +1,13 @@
 """Holds: money set aside for a generation before it runs."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 
 from billing.models.accounts import Account
-from billing.models.prices import FxRate, Markup, PriceVersion
+from billing.models.prices import Markup, PriceVersion
+from billing.models.rates import FxRate, FxSpread
 
 
 class HoldStatus(models.TextChoices):
@@ -51,6 +54,12 @@ class Hold(models.Model):
     rate = models.DecimalField(max_digits=20, decimal_places=10)
     fx_rate = models.ForeignKey(
         FxRate, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    spread = models.DecimalField(
+        max_digits=9, decimal_places=6, default=Decimal(0), db_default=Decimal(0)
+    )
+    spread_version = models.ForeignKey(
+        FxSpread, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
     budget_period = models.DateField()
     deadline_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""Prices, markups and exchange rates: immutable rows, each in force from a date on."""
+"""Prices and markups: immutable rows, each in force from a date on."""
 
 from decimal import Decimal
 
@@ -137,23 +137,3 @@ class Markup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.rate}"
-
-
-class FxRate(models.Model):
-    """Units of `quote` for one unit of `base`, as of an instant, from a named source."""
-
-    base = models.CharField(max_length=3)
-    quote = models.CharField(max_length=3)
-    rate = models.DecimalField(max_digits=20, decimal_places=10)
-    source = models.CharField(max_length=64)
-    as_of = models.DateTimeField()
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(condition=Q(rate__gt=Decimal(0)), name="billing_fx_positive"),
-        )
-        indexes = (models.Index(fields=("base", "quote", "as_of"), name="billing_fx_lookup"),)
-
-    def __str__(self) -> str:
-        return f"{self.base}/{self.quote} {self.rate}"
