@@ -37,6 +37,8 @@ class Artifact(models.Model):
                 name="gateway_artifact_not_empty",
             ),
         ]
+        # Which image an edit was made of.
+        indexes = [models.Index(fields=["sha256"], name="gateway_artifact_sha256")]
 
     def __str__(self) -> str:
         return self.key

@@ -13,6 +13,7 @@ class Export(models.Model):
     `artifact_ids` are the images in their order in the file, `total` of them; `done` are in it, and
     `missing` were deleted meanwhile. A worker that makes it renews `claimed_at` with its progress;
     when that grows old, the next one starts afresh and gives up the `upload_id` of the first.
+    `seen_at` is when who ordered it looked at its end.
     """
 
     class Status(models.TextChoices):
@@ -41,6 +42,7 @@ class Export(models.Model):
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

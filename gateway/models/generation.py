@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models.expressions import RawSQL
 
@@ -14,6 +14,8 @@ PROMPT_WORDS: Final = (
     " || array_to_tsvector(ARRAY[organization_id::text])"
 )
 """What is searched for text: the words of the prompt as they are, and the organization."""
+INPUTS: Final = "(parameters -> 'inputs')"
+"""The images that were sent along, each with its `sha256`; a row without any has no such key."""
 
 
 class Generation(models.Model):
@@ -26,8 +28,9 @@ class Generation(models.Model):
     lists the images a success is without, each `{"index", "outcome", "code"}`; it is set with the
     end. `connection_id` is the HTTP request that waits for the answer; a generation
     without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
-    asks the sweeper to delete stored objects that no artifact names. `deleted_at` is when the
-    caller had its images deleted. `quoted_list_micros` is the quote in the list price's currency:
+    asks the sweeper to delete stored objects that no artifact names. `deleted_at` is when its
+    images were deleted, and `is_expired` says that the organization's retention did it, not
+    somebody. `quoted_list_micros` is the quote in the list price's currency:
     what the attempts may cost us together. `partials` counts the partial images that are stored,
     over all attempts; 0 again once they are deleted. `created_by` is who asked for it in the
     console, without an API key; `batch_id` is what they asked for together, of several models.
@@ -95,6 +98,7 @@ class Generation(models.Model):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
+    is_expired = models.BooleanField(default=False, db_default=False)
     has_stray_objects = models.BooleanField(default=False)
 
     class Meta:
@@ -167,6 +171,8 @@ class Generation(models.Model):
                     "livemode",
                     "unit_micros",
                     "deleted_at",
+                    "finished_at",
+                    "charged_micros",
                 ],
                 name="gateway_generation_pages",
             ),
@@ -182,6 +188,19 @@ class Generation(models.Model):
                 fields=["batch_id"],
                 condition=models.Q(batch_id__isnull=False),
                 name="gateway_generation_batch",
+            ),
+            # What somebody asked for in the console, among all that API keys did.
+            models.Index(
+                fields=["organization", "created_by", "-created_at", "-id"],
+                condition=models.Q(created_by__isnull=False),
+                name="gateway_generation_by_person",
+            ),
+            # What was made of an image: edits name theirs by their digests.
+            GinIndex(
+                OpClass(RawSQL(INPUTS, []), name="jsonb_path_ops"),  # noqa: S611 - a constant
+                condition=models.Q(parameters__has_key="inputs"),
+                fastupdate=False,
+                name="gateway_generation_inputs",
             ),
             # The list's filters: else a rare value is looked for in all rows of the organization.
             models.Index(
