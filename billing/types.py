@@ -154,17 +154,6 @@ class CaptureLine:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialBalanceRow:
-    """Sums of one account code in one currency."""
-
-    code: str
-    kind: str
-    currency: str
-    debit_micros: int
-    credit_micros: int
-
-
-@dataclass(frozen=True, slots=True)
 class PriceRow:
     """A price as a catalog publishes it; empty `route`, `size`, `quality` mean any.
 

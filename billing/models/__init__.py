@@ -24,12 +24,14 @@ from billing.models.payments import (
 )
 from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
+from billing.models.rollups import AccountDay, PostingFact
 
 __all__ = [
     "DEBIT_KINDS",
     "ORGANIZATION_CODES",
     "Account",
     "AccountCode",
+    "AccountDay",
     "AccountKind",
     "AutoTopUp",
     "Balance",
@@ -52,6 +54,7 @@ __all__ = [
     "PaymentEvent",
     "PaymentRefund",
     "Posting",
+    "PostingFact",
     "PriceKind",
     "PriceUnit",
     "PriceVersion",

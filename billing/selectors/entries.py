@@ -1,14 +1,13 @@
 """Read the journal."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, Sum
+from django.db.models import Prefetch
 
 from billing.models import AccountCode, Direction, EntryKind, JournalEntry, Posting
-from billing.types import CaptureLine, EntryDetail, PostingView, TrialBalanceRow
+from billing.types import CaptureLine, EntryDetail, PostingView
 
 ATTEMPT_KEY_PREFIX: Final = "attempt:"
 _PAGE: Final = 2000
@@ -81,34 +80,6 @@ def capture_lines(
                 currency=posting.currency,
             )
         last = page[-1].id
-
-
-def trial_balance(*, at: datetime | None = None) -> list[TrialBalanceRow]:
-    """Return debits and credits of each account code and currency, booked up to an instant.
-
-    In every currency the debits of all rows equal the credits.
-    """
-    postings = Posting.objects.all()
-    if at is not None:
-        postings = postings.filter(entry__booked_at__lte=at)
-    rows = (
-        postings.values("account__code", "account__kind", "currency")
-        .annotate(
-            debit=Sum("amount_micros", filter=Q(direction=Direction.DEBIT), default=0),
-            credit=Sum("amount_micros", filter=Q(direction=Direction.CREDIT), default=0),
-        )
-        .order_by("currency", "account__code")
-    )
-    return [
-        TrialBalanceRow(
-            code=row["account__code"],
-            kind=row["account__kind"],
-            currency=row["currency"],
-            debit_micros=int(row["debit"]),
-            credit_micros=int(row["credit"]),
-        )
-        for row in rows
-    ]
 
 
 def booked_costs(*, references: Sequence[str]) -> dict[str, int]:

@@ -301,5 +301,5 @@ def test_other_organizations_are_not_reported(books):
     tamper("UPDATE billing_balance SET posted_micros = 0 WHERE account_id = %s", account_id)
 
     assert books.findings() == []
-    assert named(other) == {("billing_balance", str(account_id))}
+    assert ("billing_balance", str(account_id)) in named(other)
     assert Posting.objects.filter(account_id=account_id).exists()

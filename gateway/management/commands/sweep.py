@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from billing.services.alerts import announce_low_balances
+from billing.services.reports import account_days
 from core.clock import now
 from gateway.services.operations.checks import (
     PLATFORM_EVERY_S,
@@ -114,4 +115,6 @@ class Command(BaseCommand):
     def count(self, *, until: float) -> None:
         """Add facts to the rollups; a long queue of them waits for the next rounds."""
         while roll_up() == BATCH and time.monotonic() < until:
+            pass
+        while account_days.count_postings() == account_days.BATCH and time.monotonic() < until:
             pass
