@@ -11,6 +11,7 @@ from gateway.models.idempotency import IdempotencyKey
 from gateway.models.pause import Pause
 from gateway.models.process import Process
 from gateway.models.quote import Quote
+from gateway.models.retention import Retention
 from gateway.models.rollup import Fact, Rollup, RollupZone, UserDay
 from gateway.models.thumbnail import Thumbnail
 
@@ -27,6 +28,7 @@ __all__ = [
     "Pause",
     "Process",
     "Quote",
+    "Retention",
     "Rollup",
     "RollupZone",
     "Thumbnail",
