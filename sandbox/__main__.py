@@ -22,6 +22,7 @@ from sandbox.ideogram import Ideogram  # noqa: E402
 from sandbox.openai import OpenAI  # noqa: E402
 from sandbox.server import Application, Studio  # noqa: E402
 from sandbox.stability import Stability  # noqa: E402
+from sandbox.stripe import Stripe  # noqa: E402
 from sandbox.xai import XAI  # noqa: E402
 
 _PROVIDERS: tuple[
@@ -44,7 +45,8 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT."""
     options = _arguments()
     studio = Studio()
-    faults = Faults([provider.name for provider in _PROVIDERS], random.Random())
+    names = [*(provider.name for provider in _PROVIDERS), Stripe.name]
+    faults = Faults(names, random.Random())
     try:
         faults.configure(
             {
@@ -56,7 +58,8 @@ def main() -> int:
     except BadConfigError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 2
-    application = Application([provider(faults, studio) for provider in _PROVIDERS], faults)
+    providers = [provider(faults, studio) for provider in _PROVIDERS]
+    application = Application([*providers, Stripe()], faults)
     listener = _listener(options)
     server = WSGIServer(listener, application, log=None)
     for number in (signal.SIGTERM, signal.SIGINT):
