@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 from billing.selectors.budgets import WalletStatus, get_wallet_status
 from core.clock import now
 from gateway.console.examples import generation_examples
-from gateway.console.usage import FiguresView, ending_chart, group_name, spend_chart
+from gateway.console.usage import FiguresView
+from gateway.console.usage_charts import ending_chart, group_name, spend_chart
 from gateway.selectors.figures import (
     Scope,
     Spend,

@@ -4,38 +4,38 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from billing.money import format_amount
 from core.clock import now
-from gateway.console.usage_query import FILTERS, GROUPS, UsageQuery, parse_query, presets
-from gateway.selectors.figures import (
-    DayTotals,
-    GroupTotals,
-    Latency,
-    Scope,
-    Spend,
-    day_totals,
-    latencies,
-    spend_by,
-    totals_by,
+from gateway.console.usage_changes import changes_of, earlier
+from gateway.console.usage_charts import (
+    ending_chart,
+    group_latency_chart,
+    group_name,
+    latency_chart,
+    spend_chart,
+    success_chart,
 )
+from gateway.console.usage_query import FILTERS, GROUPS, UsageQuery, parse_query, presets
+from gateway.selectors.figures import SERIES, GroupTotals, Spend, spend_by, totals_by
+from gateway.selectors.report import Report, read_report
 from gateway.selectors.requests import plain_cell
 from gateway.selectors.rollups import NO_KEY
+from gateway.selectors.users import UserRanking, rank_users, user_spend
 from orgs.console.access import OrganizationView
 from orgs.permissions import Permission
 from orgs.selectors.api_keys import list_keys
 
 ROWS: Final = 200
 ALL: Final = 1_000_000
-LEAST_POINTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Line:
     name: str
     charges: str
     only: str
+    requests: str
 
 
 class FiguresView(OrganizationView):
@@ -81,24 +82,58 @@ class UsageView(FiguresView):
         """Show them."""
         query = self.query()
         names = self.key_names()
-        groups = totals_by(query.scope, by=query.by)
-        lines = [self._line(query, one, names) for one in groups]
+        own = self._by_user(query) if query.by == "user" else self._by_group(query, names)
+        report: Report = own.pop("report")
+        total = report.total()
         context = {
             "query": query,
             "presets": presets(query, today=self.today),
             "groupings": self._groupings(query),
             "filters": filter_chips(query, names),
-            "lines": lines[:ROWS],
-            "more": max(len(lines) - ROWS, 0),
-            "total": next(iter(totals_by(query.scope, by=None)), None),
+            "lines": [self._line(query, one, names) for one in own.pop("groups")],
+            "total": total,
             "charges": query.address(),
-            "chart": self._chart(query, names),
-            "latency_chart": latency_chart(query.scope, latencies(query.scope)),
+            "latency_chart": latency_chart(query.scope, report.latencies()),
+            "success_chart": success_chart(report.days()),
             "currency": self.organization.currency,
             "by_user": query.by == "user",
             "may_see_requests": self.may(Permission.VIEW_GENERATIONS),
+            **own,
         }
         return render(request, "console/usage/page.html", context)
+
+    def _by_group(self, query: UsageQuery, names: Mapping[str, str]) -> dict[str, Any]:
+        """Return what is shown by model or key. Two queries, of which one is of the time before."""
+        report = read_report(query.scope, by=query.by)
+        groups = report.groups()
+        times = report.latencies(series=SERIES)
+        called = {one.group: group_name(query.by, one.group, names) for one in times}
+        before = totals_by(earlier(query.scope), by=query.by)
+        return {
+            "report": report,
+            "groups": groups[:ROWS],
+            "more": max(len(groups) - ROWS, 0),
+            "chart": self._spend_chart(query, report.spend(), names)
+            if self.livemode
+            else ending_chart(report.days()),
+            "half_chart": group_latency_chart(query.scope, times, "p50_s", called),
+            "most_chart": group_latency_chart(query.scope, times, "p95_s", called),
+            "changes": changes_of(query, groups, before, names),
+        }
+
+    def _by_user(self, query: UsageQuery) -> dict[str, Any]:
+        """Return what is shown by user, the dearest of them. Three queries."""
+        report = read_report(query.scope, by=None)
+        ranking: UserRanking = rank_users(query.scope, most=ROWS)
+        largest = [one.group for one in ranking.users[:SERIES]]
+        rows = user_spend(query.scope, users=largest) if largest else []
+        return {
+            "report": report,
+            "groups": ranking.users,
+            "more": ranking.more,
+            "others": ranking.others,
+            "chart": self._spend_chart(query, rows, {}),
+        }
 
     def _line(self, query: UsageQuery, totals: GroupTotals, names: Mapping[str, str]) -> Line:
         own = {FILTERS[query.by]: totals.group}
@@ -107,6 +142,7 @@ class UsageView(FiguresView):
             group_name(query.by, totals.group, names),
             charges=query.address(**own),
             only=query.address(**own, by="api_key_id" if query.by == "model" else "model"),
+            requests=query.requests_of(**own),
         )
 
     def _groupings(self, query: UsageQuery) -> list[tuple[str, Promise, str, bool]]:
@@ -117,10 +153,9 @@ class UsageView(FiguresView):
             if self.livemode or by != "user"
         ]
 
-    def _chart(self, query: UsageQuery, names: Mapping[str, str]) -> dict[str, Any] | None:
-        if not self.livemode:
-            return ending_chart(day_totals(query.scope))
-        rows = spend_by(query.scope, by=query.by)
+    def _spend_chart(
+        self, query: UsageQuery, rows: Sequence[Spend], names: Mapping[str, str]
+    ) -> dict[str, Any] | None:
         groups = {row.group for row in rows}
         charges = f"{self.request.path}/charges"
         filters = {group: {FILTERS[query.by]: group} for group in groups if group is not None}
@@ -161,97 +196,6 @@ class UsageCsvView(FiguresView):
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="{name}"'},
         )
-
-
-def group_name(by: str, group: str | None, names: Mapping[str, str]) -> str:
-    """Return what a group is called."""
-    if group is None:
-        return _("Others")
-    if by == "api_key_id":
-        return names.get(group, group[:8])
-    return group or (_("Without a user") if by == "user" else _("Other"))
-
-
-def spend_chart(
-    scope: Scope,
-    rows: Sequence[Spend],
-    *,
-    currency: str,
-    names: Mapping[str | None, str],
-    urls: Mapping[str | None, str],
-) -> dict[str, Any] | None:
-    """Return the chart of spend by day, the largest group first; None for too few days."""
-    days = _days(scope)
-    if len(days) < LEAST_POINTS or not rows:
-        return None
-    totals: dict[str | None, int] = {}
-    cells: dict[tuple[str | None, date], int] = {}
-    for row in rows:
-        totals[row.group] = totals.get(row.group, 0) + row.micros
-        cells[row.group, row.day] = row.micros
-    order = sorted(totals, key=lambda group: (group is None, -totals[group], group or ""))
-    return {
-        "kind": "bar",
-        "stacked": True,
-        "unit": currency,
-        "labels": _labels(days),
-        "series": [
-            {
-                "name": names[group],
-                "values": [format_amount(cells.get((group, day), 0), currency) for day in days],
-                "url": urls.get(group, ""),
-            }
-            for group in order
-        ],
-    }
-
-
-def ending_chart(days: Sequence[DayTotals]) -> dict[str, Any] | None:
-    """Return the chart of how requests ended, for what is charged nothing."""
-    if len(days) < LEAST_POINTS or not any(day.succeeded or day.failed for day in days):
-        return None
-    return {
-        "kind": "bar",
-        "stacked": True,
-        "unit": _("requests"),
-        "labels": _labels([day.day for day in days]),
-        "series": [
-            {"name": _("Succeeded"), "values": [day.succeeded for day in days]},
-            {"name": _("Failed"), "values": [day.failed for day in days]},
-        ],
-    }
-
-
-def latency_chart(scope: Scope, times: Sequence[Latency]) -> dict[str, Any] | None:
-    """Return the chart of p50 and p95 by day; None for fewer than three days with images."""
-    if len(times) < LEAST_POINTS:
-        return None
-    found = {one.day: one for one in times}
-    days = _days(scope)
-    return {
-        "kind": "line",
-        "unit": "s",
-        "labels": _labels(days),
-        "series": [
-            {"name": name, "values": [_seconds(found.get(day), field) for day in days]}
-            for name, field in (("p50", "p50_s"), ("p95", "p95_s"))
-        ],
-    }
-
-
-def _seconds(one: Latency | None, field: str) -> float | None:
-    return None if one is None else round(getattr(one, field), 2)
-
-
-def _days(scope: Scope) -> list[date]:
-    return [
-        scope.first + timedelta(days=number)
-        for number in range((scope.last - scope.first).days + 1)
-    ]
-
-
-def _labels(days: Sequence[date]) -> list[str]:
-    return [formats.date_format(day, "j M") for day in days]
 
 
 def filter_chips(query: UsageQuery, names: Mapping[str, str]) -> list[tuple[str, str, str]]:

@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from billing.selectors.budgets import get_budgets
-from gateway.console.usage import FiguresView, filter_chips, group_name
+from gateway.console.usage import FiguresView, filter_chips
+from gateway.console.usage_charts import group_name
 from gateway.console.usage_query import UsageQuery
 from gateway.selectors.charges import ChargeFilters, list_charges
 from gateway.selectors.figures import totals_by

@@ -89,8 +89,12 @@ class UsageQuery:
     @property
     def requests(self) -> str:
         """Return the same period and filters as the request log's address has them."""
+        return self.requests_of()
+
+    def requests_of(self, **more: object) -> str:
+        """Return the request log's address of the same period and filters with others."""
         period = {"from": self.scope.first.isoformat(), "to": self.scope.last.isoformat()}
-        return "?" + urlencode({**period, **self.filters})
+        return "?" + urlencode({**period, **self.filters, **more})
 
     def address(self, **more: object) -> str:
         """Return the query string of the same period and filters with others, None for without."""

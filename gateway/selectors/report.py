@@ -24,7 +24,7 @@ from gateway.selectors.figures import (
 _CELLS: Final = f"""{FILTERED}
 SELECT kind, coalesce({{group}}, ''), day, label, sum(count)::bigint, sum(images)::bigint,
     sum(micros)::bigint
-FROM counted GROUP BY 1, 2, 3, 4 ORDER BY 1, 2
+FROM counted GROUP BY 1, 2, 3, 4
 """  # noqa: S608 - made of constants
 _KINDS: Final = ("charged", "succeeded", "failed", "canceled")
 

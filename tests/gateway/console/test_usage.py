@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -111,6 +112,43 @@ def test_page_leads_from_each_sum_to_its_rows(key):
     assert "85 %" in by_model
     assert "1 failed" in by_model
     assert visit(client, f"{path}?{PERIOD}&model=m1&by=api_key_id").count("0.084 <span") == 3
+
+
+def test_page_compares_with_as_many_days_before(key):
+    client, path = owner_of(key), f"/o/{key.organization_id}/usage"
+
+    page = visit(client, f"{path}?since=2026-10-17&until=2026-10-18")
+
+    table = page[page.index('id="changes"') :].replace("\N{MINUS SIGN}", "-")
+    first = table[table.index("<tbody>") : table.index("</tr>", table.index("<tbody>"))]
+    assert ">m1<" in first
+    assert re.findall(r">(-?[\d.]+) <span", first) == ["0.042", "0.00", "-0.042"]
+    assert "since=2026-10-15&amp;until=2026-10-16&amp;model=m1" in first
+    assert "100 % → —" in first
+    assert "50 % → 100 %" in table
+    sums = re.findall(r">(-?[\d.]+) <span", table[table.index("<tfoot>") :])
+    assert sums == ["0.126", "0.084", "-0.042"]
+    assert 'id="changes"' not in visit(client, f"{path}?{PERIOD}")
+
+
+def test_page_charts_times_of_each_model(key):
+    for number in range(3):
+        charge(key, NOON - timedelta(days=2 - number, minutes=7), model="m1")
+    client, path = owner_of(key), f"/o/{key.organization_id}/usage"
+
+    page = visit(client, f"{path}?since=2026-10-13&until=2026-10-19")
+
+    charts = {
+        name: json.loads(text)
+        for name, text in re.findall(r'<script id="(\w+)"[^>]*>(.*?)</script>', page)
+    }
+    assert charts["success"]["series"][0]["values"][:3] == [100.0, 100.0, 75.0]
+    for name in ("half", "most"):
+        series = {one["name"]: one["values"] for one in charts[name]["series"]}
+        assert next(iter(series)) == "m1"
+        assert set(series) == {"m0", "m1", "m2"}
+        assert series["m1"][0] == pytest.approx(5, rel=0.2)
+        assert series["m0"][0] is None
 
 
 def test_file_has_a_line_a_day_and_no_formula(key):
