@@ -101,5 +101,15 @@ def hold_digest(hold: Hold) -> bytes:
             _instant(hold.closed_at),
             # Holds are older than input images.
             *([hold.inputs] if hold.inputs else []),
+            # And than spreads.
+            *(
+                ["spread", _decimal(hold.spread), hold.spread_version_id]
+                if _has_spread(hold)
+                else []
+            ),
         ]
     )
+
+
+def _has_spread(hold: Hold) -> bool:
+    return bool(hold.spread) or hold.spread_version_id is not None

@@ -40,16 +40,20 @@ def round_half_up_micro(amount: Decimal) -> int:
     return int(micros.quantize(Decimal(1), context=_EXACT))
 
 
-def unit_price_micros(list_amount: Decimal, *, markup: Decimal, rate: Decimal) -> int:
-    """Return `list_amount x (1 + markup) x rate`, rounded once to a micro.
+def unit_price_micros(
+    list_amount: Decimal, *, markup: Decimal, rate: Decimal, spread: Decimal = Decimal(0)
+) -> int:
+    """Return `list_amount x (1 + markup) x rate x (1 + spread)`, rounded once to a micro.
 
     Args:
         list_amount: Price of one image in the list currency.
         markup: A fraction: 0.05 is five percent.
         rate: Units of the wallet's currency for one unit of the list currency.
+        spread: What is added to the rate, as a fraction.
     """
     marked_up = _EXACT.multiply(list_amount, _EXACT.add(Decimal(1), markup))
-    return round_half_up_micro(_EXACT.multiply(marked_up, rate))
+    charged_rate = _EXACT.multiply(rate, _EXACT.add(Decimal(1), spread))
+    return round_half_up_micro(_EXACT.multiply(marked_up, charged_rate))
 
 
 def image_list_amount(

@@ -50,8 +50,9 @@ class UnitQuote:
     """The price of one image for one organization at one instant, and what it was made of.
 
     `list_amount` is per image in `list_currency`; `unit_micros` is in `currency`. A price book in
-    the wallet's own currency has markup 0 and rate 1, and neither a markup nor a rate row. `inputs`
-    counts the images sent along to make one image of, which are in the amounts.
+    the wallet's own currency has markup 0 and rate 1, and neither a markup nor a rate row. `spread`
+    is what was added to the rate, as a fraction; it has no row where it is the platform's setting.
+    `inputs` counts the images sent along to make one image of, which are in the amounts.
     """
 
     unit_micros: int
@@ -68,6 +69,8 @@ class UnitQuote:
     rate: Decimal
     fx_rate_id: int | None
     inputs: int = 0
+    spread: Decimal = Decimal(0)
+    spread_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,10 @@
 """Typed reading of environment variables: every setting is parsed once, and loud on error."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -10,6 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE_WORDS = frozenset({"1", "true", "yes", "on"})
+RATE_SOURCES = frozenset({"ecb", "banxico"})
 FALSE_WORDS = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -85,6 +88,28 @@ class Environment:
             if not host or not port or parts.netloc != word or "@" in word:
                 raise ImproperlyConfigured(f"{name}: {word!r}: use host:port.")
             found.append((host, port))
+        return found
+
+    def fraction(self, name: str, default: str) -> Decimal:
+        """Return a fraction of at least 0 and below 1, with at most six decimals."""
+        value = self.text(name, default)
+        if not re.fullmatch(r"0(\.[0-9]{1,6})?", value, re.ASCII):
+            raise ImproperlyConfigured(f"{name}={value!r}: use a fraction like 0.01, below 1.")
+        return Decimal(value)
+
+    def rate_sources(self, name: str, default: str) -> dict[str, list[str]]:
+        """Return the sources of each pair of currencies, and of `*`, all others, in their order."""
+        value = self.text(name, default)
+        found: dict[str, list[str]] = {}
+        for part in value.split(";"):
+            pair, _, sources = part.partition("=")
+            found[pair.strip()] = [one.strip() for one in sources.split(",")]
+        usable = all(re.fullmatch(r"\*|[A-Z]{3}/[A-Z]{3}", pair) for pair in found)
+        if not usable or "*" not in found or not set().union(*found.values()) <= RATE_SOURCES:
+            raise ImproperlyConfigured(
+                f"{name}={value!r}: write pairs and their sources, like"
+                f" USD/MXN=banxico,ecb;*=ecb. There are {', '.join(sorted(RATE_SOURCES))}."
+            )
         return found
 
     def choice(self, name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -235,7 +235,16 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_MAX_BYTES
 UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 200_000_000, minimum=1)
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50_000_000, minimum=1)
 IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
-FX_MAX_AGE_DAYS = env.integer("FX_MAX_AGE_DAYS", 7, minimum=1)
+
+# Exchange rates: who publishes them, whose rates a pair follows, and what is added to them.
+ECB_BASE_URL = env.text("ECB_BASE_URL", "https://www.ecb.europa.eu/stats/eurofxref").rstrip("/")
+BANXICO_BASE_URL = env.text(
+    "BANXICO_BASE_URL", "https://www.banxico.org.mx/SieAPIRest/service/v1"
+).rstrip("/")
+BANXICO_TOKEN = env.text("BANXICO_TOKEN")
+FX_SOURCES = env.rate_sources("FX_SOURCES", "USD/MXN=banxico,ecb;*=ecb")
+FX_SPREAD = env.fraction("FX_SPREAD", "0")
+FX_MAX_AGE_DAYS = env.integer("FX_MAX_AGE_DAYS", 5, minimum=1)
 
 # Worker: how many Celery tasks may wait at once, and how many of them may move image bytes.
 WORKER_POOL_SIZE = env.integer("WORKER_POOL_SIZE", 6400, minimum=1)

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
 
 from django.db import transaction
 
@@ -10,14 +9,11 @@ from billing.errors import InvalidAmountError
 from billing.models import FxRate
 from billing.services.accounts import open_platform_accounts
 
-UNDATED_SOURCES: Final = ("manual", "sample")
-"""Sources whose rates hold until they are replaced, however old."""
-
 
 def set_rate(
     *, base: str, quote: str, rate: Decimal, source: str, as_of: datetime, now: datetime
 ) -> int:
-    """Add a rate; the one with the latest `as_of` that is not in the future is in force.
+    """Add a rate; `billing.selectors.rates.force` says which one is in force.
 
     Args:
         base: Currency of which one unit is meant.
@@ -36,7 +32,7 @@ def set_rate(
     """
     if base == quote:
         raise InvalidAmountError("A rate needs two different currencies.")
-    _check_rate(rate)
+    check_rate(rate)
     with transaction.atomic():
         open_platform_accounts(currency=base)
         open_platform_accounts(currency=quote)
@@ -45,7 +41,12 @@ def set_rate(
         ).id
 
 
-def _check_rate(rate: Decimal) -> None:
+def check_rate(rate: Decimal) -> None:
+    """Refuse a rate that cannot be kept exactly.
+
+    Raises:
+        InvalidAmountError: It is not positive, or too precise.
+    """
     usable = rate.is_finite() and Decimal(0) < rate < Decimal(10) ** 10
     if not usable or rate != round(rate, 10):
         raise InvalidAmountError("A rate is a positive number with at most ten decimals.")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from billing.digests import hold_digest
 from billing.models import AccountCode, Direction, EntryKind, Hold, HoldStatus, Posting
@@ -58,9 +58,20 @@ ORDER BY 1
 """
 
 
+class _Booked(NamedTuple):
+    amount_micros: int
+    lines: int
+    spread_micros: int
+
+
+_NOTHING: Final = _Booked(0, 0, 0)
+
+
 def check_holds(*, organization_id: UUID | None, now: datetime) -> Iterator[Finding]:
     """Yield holds that were changed, mispriced, unlike their capture, or open too long."""
-    holds = Hold.objects.select_related("price_version", "markup_version", "fx_rate").order_by("id")
+    holds = Hold.objects.select_related(
+        "price_version", "markup_version", "fx_rate", "spread_version"
+    ).order_by("id")
     if organization_id is not None:
         holds = holds.filter(organization_id=organization_id)
     last: UUID | None = None
@@ -74,7 +85,7 @@ def check_holds(*, organization_id: UUID | None, now: datetime) -> Iterator[Find
             for check, message in (
                 *_state_problems(hold, now=now),
                 *_price_problems(hold),
-                *_capture_problems(hold, *captured.get(hold.reference, (0, 0))),
+                *_capture_problems(hold, captured.get(hold.reference, _NOTHING)),
             ):
                 yield Finding(check, _HOLDS, str(hold.id), f"{hold.reference}: {message}")
 
@@ -108,18 +119,22 @@ def check_budgets(*, organization_id: UUID | None) -> Iterator[Finding]:
         )
 
 
-def _captured_by_reference(references: list[str]) -> dict[str, tuple[int, int]]:
-    rows = (
-        Posting.objects.filter(
-            entry__kind=EntryKind.CAPTURE,
-            entry__reference__in=references,
-            account__code=AccountCode.WALLET,
-            direction=Direction.DEBIT,
-        )
-        .values_list("entry__reference")
-        .annotate(Sum("amount_micros"), Count("id"))
+def _captured_by_reference(references: list[str]) -> dict[str, _Booked]:
+    """Return what the captures of these holds booked, in the currency of their wallets."""
+    postings = Posting.objects.filter(
+        entry__kind=EntryKind.CAPTURE, entry__reference__in=references
     )
-    return {reference: (int(amount), lines) for reference, amount, lines in rows}
+    of_wallet = Q(account__code=AccountCode.WALLET, direction=Direction.DEBIT)
+    of_spread = Q(account__code=AccountCode.FX_SPREAD, direction=Direction.CREDIT)
+    rows = postings.values_list("entry__reference").annotate(
+        amount=Sum("amount_micros", filter=of_wallet, default=0),
+        lines=Count("id", filter=of_wallet),
+        spread=Sum("amount_micros", filter=of_spread, default=0),
+    )
+    return {
+        reference: _Booked(int(amount), lines, int(spread))
+        for reference, amount, lines, spread in rows
+    }
 
 
 def _state_problems(hold: Hold, *, now: datetime) -> Iterator[tuple[str, str]]:
@@ -148,29 +163,41 @@ def _price_problems(hold: Hold) -> Iterator[tuple[str, str]]:
     )
     markup = Decimal(0) if hold.markup_version is None else hold.markup_version.rate
     rate = Decimal(1) if hold.fx_rate is None else hold.fx_rate.rate
-    stored = (hold.list_amount, hold.list_currency, hold.markup, hold.rate)
-    if (list_amount, version.currency, markup, rate) != stored:
+    # Without a row it is the setting of that time, which the hold alone remembers.
+    spread = hold.spread if hold.spread_version is None else hold.spread_version.rate
+    stored = (hold.list_amount, hold.list_currency, hold.markup, hold.rate, hold.spread)
+    if (list_amount, version.currency, markup, rate, spread) != stored:
         yield (
             "hold_price_source",
-            f"the rows it names say {list_amount} {version.currency}, {markup}, {rate}",
+            f"the rows it names say {list_amount} {version.currency}, {markup}, {rate}, {spread}",
         )
-    for name, micros, factor in (
-        ("unit_micros", hold.unit_micros, rate),
-        ("list_unit_micros", hold.list_unit_micros, Decimal(1)),
+    for name, micros, factor, added in (
+        ("unit_micros", hold.unit_micros, rate, spread),
+        ("list_unit_micros", hold.list_unit_micros, Decimal(1), Decimal(0)),
     ):
-        expected = unit_price_micros(list_amount, markup=markup, rate=factor)
+        expected = unit_price_micros(list_amount, markup=markup, rate=factor, spread=added)
         if micros != expected:
             yield (
                 "hold_price",
-                f"{name} is {micros}, its price version, markup and rate make {expected}",
+                f"{name} is {micros}, its price version, markup, rate and spread make {expected}",
             )
 
 
-def _capture_problems(hold: Hold, amount: int, lines: int) -> Iterator[tuple[str, str]]:
-    if hold.captured_micros != amount or hold.captured_count != lines:
+def _capture_problems(hold: Hold, booked: _Booked) -> Iterator[tuple[str, str]]:
+    if (hold.captured_micros, hold.captured_count) != (booked.amount_micros, booked.lines):
         yield (
             "hold_captured",
-            f"says {hold.captured_micros} for {hold.captured_count}, booked {amount} for {lines}",
+            (
+                f"says {hold.captured_micros} for {hold.captured_count},"
+                f" booked {booked.amount_micros} for {booked.lines}"
+            ),
         )
-    if (hold.status == HoldStatus.CAPTURED) != (lines > 0):
-        yield "hold_entry", f"is {hold.status}, the journal has {lines} capture lines for it"
+    if (hold.status == HoldStatus.CAPTURED) != (booked.lines > 0):
+        yield "hold_entry", f"is {hold.status}, the journal has {booked.lines} capture lines for it"
+    exchanged = unit_price_micros(hold.list_amount, markup=hold.markup, rate=hold.rate)
+    spread_micros = (hold.unit_micros - exchanged) * hold.captured_count
+    if booked.spread_micros != spread_micros:
+        yield (
+            "hold_spread",
+            f"booked {booked.spread_micros} of spread, its terms make {spread_micros}",
+        )

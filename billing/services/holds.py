@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from billing.digests import hold_digest
 from billing.errors import HoldClosedError, HoldNotFoundError, LedgerCorruptError
 from billing.models import AccountCode, Direction, EntryKind, Hold, HoldStatus
+from billing.money import unit_price_micros
 from billing.selectors.shortfalls import balance_shortfall, budget_shortfall
 from billing.services.accounts import account
 from billing.services.budgets import open_budgets
@@ -272,6 +273,8 @@ def _new_hold(
         markup_version_id=quote.markup_id,
         rate=quote.rate,
         fx_rate_id=quote.fx_rate_id,
+        spread=quote.spread,
+        spread_version_id=quote.spread_id,
         budget_period=now.astimezone(ZoneInfo(time_zone)).date().replace(day=1),
         deadline_at=deadline_at,
         authorized_at=now,
@@ -339,16 +342,24 @@ def _close_params(hold: Hold) -> dict[str, Any]:
 
 
 def _capture_lines(hold: Hold, artifact_references: Sequence[str]) -> list[Line]:
-    """Return the lines of each artifact: wallet to revenue, by way of `fx_clearing` if needed."""
+    """Return the lines of each artifact: wallet to revenue, by way of `fx_clearing` if needed.
+
+    What the spread adds stays in the wallet's currency, as `fx_spread`.
+    """
     wallet = account(AccountCode.WALLET, hold.currency, hold.organization_id)
     revenue = account(AccountCode.REVENUE, hold.list_currency)
     clearing = account(AccountCode.FX_CLEARING, hold.currency)
     list_clearing = account(AccountCode.FX_CLEARING, hold.list_currency)
+    spread = account(AccountCode.FX_SPREAD, hold.currency)
+    exchanged_micros = unit_price_micros(hold.list_amount, markup=hold.markup, rate=hold.rate)
+    spread_micros = hold.unit_micros - exchanged_micros
     lines: list[Line] = []
     for artifact in artifact_references:
         lines.append(Line(wallet, Direction.DEBIT, hold.unit_micros, artifact))
         if hold.currency != hold.list_currency:
-            lines.append(Line(clearing, Direction.CREDIT, hold.unit_micros, artifact))
+            lines.append(Line(clearing, Direction.CREDIT, exchanged_micros, artifact))
+            if spread_micros:
+                lines.append(Line(spread, Direction.CREDIT, spread_micros, artifact))
             lines.append(Line(list_clearing, Direction.DEBIT, hold.list_unit_micros, artifact))
         lines.append(Line(revenue, Direction.CREDIT, hold.list_unit_micros, artifact))
     return lines

@@ -1,7 +1,7 @@
 """Quote the price of one image."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -11,14 +11,15 @@ from django.db import connection
 
 from billing.errors import FxRateStaleError, ModelNotPricedError
 from billing.money import image_list_amount, unit_price_micros
-from billing.services.fx import UNDATED_SOURCES
+from billing.selectors.rates.force import RATE_IN_FORCE, is_stale, rate_params
 from billing.services.prices import PLATFORM_BOOK
 from billing.types import UnitQuote
 
-_TERMS: Final = """
+_TERMS: Final = f"""
 SELECT price.id, price.price_book, price.unit, price.amount, price.base_amount,
     price.base_pixels, price.input_amount, price.currency, markup.id AS markup_id,
-    coalesce(markup.rate, 0) AS markup_rate, fx.id AS fx_id, fx.rate AS fx_rate, fx.source, fx.as_of
+    coalesce(markup.rate, 0) AS markup_rate, fx.id AS fx_id, fx.rate AS fx_rate, fx.source,
+    fx.as_of, spread.id AS spread_id, spread.rate AS spread_rate
 FROM (
     SELECT id, price_book, unit, amount, base_amount, base_pixels, input_amount,
         currency
@@ -39,14 +40,21 @@ LEFT JOIN LATERAL (
     ORDER BY organization_id IS NOT NULL DESC, model_key <> '' DESC, active_from DESC, id DESC
     LIMIT 1
 ) AS markup ON price.price_book = %(platform)s
+LEFT JOIN LATERAL ({
+    RATE_IN_FORCE.format(
+        base="price.currency", quote="%(currency)s::text", now="%(now)s::timestamptz"
+    )
+}) AS fx ON price.currency <> %(currency)s
 LEFT JOIN LATERAL (
-    SELECT id, rate, source, as_of
-    FROM billing_fxrate
-    WHERE base = price.currency AND quote = %(currency)s AND as_of <= %(now)s
-    ORDER BY as_of DESC, id DESC
+    SELECT id, rate
+    FROM billing_fxspread
+    WHERE (organization_id = %(organization_id)s OR organization_id IS NULL)
+        AND base IN (price.currency, '') AND quote IN (%(currency)s, '')
+        AND active_from <= %(now)s
+    ORDER BY organization_id IS NOT NULL DESC, base <> '' DESC, active_from DESC, id DESC
     LIMIT 1
-) AS fx ON price.currency <> %(currency)s
-"""
+) AS spread ON price.currency <> %(currency)s
+"""  # noqa: S608 - made of constants
 _CELLS: Final = """
 unnest(%(model_keys)s::text[], %(sizes)s::text[], %(qualities)s::text[])
 WITH ORDINALITY AS cell (model_key, size, quality, number)
@@ -88,10 +96,12 @@ class _Terms(NamedTuple):
     fx_rate: Decimal | None
     fx_source: str | None
     fx_as_of: datetime | None
+    spread_id: int | None
+    spread: Decimal | None
 
 
 def quote_unit(*, organization_id: UUID, currency: str, cell: Cell, now: datetime) -> UnitQuote:
-    """Price one image: `list x (1 + markup) x rate`, rounded half up to a micro once.
+    """Price one image: `list x (1 + markup) x rate x (1 + spread)`, rounded half up once.
 
     The price of the exact size and quality wins over one for any size or quality. A book other
     than the platform's, in the wallet's own currency, is charged as it stands.
@@ -104,7 +114,7 @@ def quote_unit(*, organization_id: UUID, currency: str, cell: Cell, now: datetim
 
     Raises:
         ModelNotPricedError: No price is active, or it rounds to nothing.
-        FxRateStaleError: The rate is missing or, unless manual or sample, beyond `FX_MAX_AGE_DAYS`.
+        FxRateStaleError: No rate is in force, or one beyond `FX_MAX_AGE_DAYS`.
     """
     [terms] = _read_terms([cell], organization_id=organization_id, currency=currency, now=now)
     return _quote(cell, terms, currency=currency, now=now)
@@ -129,7 +139,7 @@ def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) ->
         raise ModelNotPricedError(
             f"The model '{cell.model_key}' has no price at this size and quality yet."
         )
-    rate = _rate(terms, currency=currency, now=now)
+    rate, spread = _rate(terms, currency=currency, now=now)
     list_amount = image_list_amount(
         terms.amount,
         unit=terms.price_unit,
@@ -139,9 +149,10 @@ def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) ->
         input_amount=terms.input_amount,
         inputs=cell.inputs,
     )
-    unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate)
+    unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate, spread=spread)
+    exchanged_micros = unit_price_micros(list_amount, markup=terms.markup, rate=rate)
     list_unit_micros = unit_price_micros(list_amount, markup=terms.markup, rate=Decimal(1))
-    if unit_micros <= 0 or list_unit_micros <= 0:
+    if exchanged_micros <= 0 or list_unit_micros <= 0:
         raise ModelNotPricedError(f"The price of '{cell.model_key}' is less than can be charged.")
     return UnitQuote(
         unit_micros=unit_micros,
@@ -158,6 +169,8 @@ def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) ->
         rate=rate,
         fx_rate_id=terms.fx_rate_id,
         inputs=cell.inputs,
+        spread=spread,
+        spread_id=terms.spread_id,
     )
 
 
@@ -172,6 +185,7 @@ def _read_terms(
         "qualities": [cell.quality for cell in cells],
         "now": now,
         "platform": PLATFORM_BOOK,
+        **rate_params(now=now),
     }
     with connection.cursor() as cursor:
         cursor.execute(_QUOTE, params)
@@ -179,17 +193,17 @@ def _read_terms(
     return [None if row[0] is None else _Terms(*row) for row in rows]
 
 
-def _rate(terms: _Terms, *, currency: str, now: datetime) -> Decimal:
+def _rate(terms: _Terms, *, currency: str, now: datetime) -> tuple[Decimal, Decimal]:
+    """Return the rate and the spread on it."""
     if terms.list_currency == currency:
-        return Decimal(1)
+        return Decimal(1), Decimal(0)
     pair = f"{terms.list_currency}/{currency}"
-    if terms.fx_rate is None or terms.fx_as_of is None:
+    if terms.fx_rate is None or terms.fx_as_of is None or terms.fx_source is None:
         raise FxRateStaleError(
-            f"There is no exchange rate for {pair} yet, so this request cannot be priced."
+            f"There is no exchange rate for {pair} in force, so this request cannot be priced."
         )
-    oldest = now - timedelta(days=settings.FX_MAX_AGE_DAYS)
-    if terms.fx_source not in UNDATED_SOURCES and terms.fx_as_of < oldest:
+    if is_stale(terms.fx_source, as_of=terms.fx_as_of, now=now):
         raise FxRateStaleError(
             f"The exchange rate for {pair} is from {terms.fx_as_of:%Y-%m-%d}, too old to charge by."
         )
-    return terms.fx_rate
+    return terms.fx_rate, settings.FX_SPREAD if terms.spread is None else terms.spread

@@ -105,7 +105,8 @@ def test_a_missing_rate_is_refused(scene):
 
 @pytest.mark.parametrize(("source", "stale"), [("ecb", True), ("manual", False), ("sample", False)])
 def test_an_old_rate_is_refused_unless_set_by_hand(db, source, stale):
-    scene = Scene.create(currency="BTN")
+    scene = Scene.create(currency="USD")
+    scene.currency = "BTN"
     scene.set_rate("50", source=source, as_of=now() + timedelta(seconds=1))
     later = now() + timedelta(days=8)
     outcome: object = None

@@ -1,0 +1,1 @@
+"""Exchange rates and spreads: set by people, fetched from those who publish them."""

@@ -1,0 +1,1 @@
+"""Who publishes exchange rates: their protocols, their dates, the days on which they rest."""
