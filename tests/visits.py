@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,8 +15,9 @@ MOST_QUERIES = 12
 
 
 def signed_in(user: User, *, language: str = "en") -> Client:
-    """Return a browser in which somebody has signed in."""
-    client = Client(headers={"accept": "text/html", "accept-language": language})
+    """Return a browser in which somebody has chosen a language and signed in."""
+    client = Client(headers={"accept": "text/html"})
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
     client.force_login(user)
     return client
 

@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from billing.currencies import MINOR_DIGITS
@@ -66,7 +67,10 @@ class NewOrganizationView(SignedInView):
             return self._form(request, form)
         try:
             organization, secret = found_organization(
-                founder=self.user, actor=self.actor, **form.cleaned_data
+                founder=self.user,
+                language=get_language() or "en",
+                actor=self.actor,
+                **form.cleaned_data,
             )
         except AppError as error:
             form.add_error(error.param if error.param in form.fields else None, error.message)

@@ -33,6 +33,7 @@ def open_organization(
     name: str,
     currency: str,
     time_zone: str = "UTC",
+    language: str = Organization.Language.ENGLISH,
     is_demo: bool = False,
     max_concurrent: int | None = None,
     rates: api_keys.Rates = api_keys.Rates(),  # noqa: B008 - immutable
@@ -44,6 +45,7 @@ def open_organization(
             name=name,
             currency=check_currency(currency.upper()),
             time_zone=time_zone,
+            language=language,
             is_demo=is_demo,
             max_concurrent=max_concurrent,
             rates=rates,
@@ -59,6 +61,7 @@ def found_organization(
     name: str,
     currency: str,
     time_zone: str,
+    language: str,
     actor: Actor,
 ) -> tuple[Organization, str]:
     """Open an organization for somebody who signed up, with its first key, in one transaction.
@@ -78,6 +81,7 @@ def found_organization(
             name=name,
             currency=currency,
             time_zone=time_zone,
+            language=language,
             is_demo=settings.EMBEDDED and settings.LIENZO_SANDBOX == "auto",
             max_concurrent=FIRST_CONCURRENT,
             rates=FIRST_RATES,

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.views import View
 
 from orgs.console.errors import id_of, role_required
+from orgs.console.languages import fall_back_to_language
 from orgs.permissions import Permission, allows, roles_with
 from orgs.selectors import Membership, Organization, User, find_membership
 from orgs.services.audit import Actor, Origin, user_actor
@@ -56,7 +57,8 @@ class OrganizationView(SignedInView):
     """A page of one organization, whose id is in the path as `organization_id`.
 
     Who is no member is told 404, as if it did not exist. A member whose role lacks `permission` is
-    told 403, and which roles have it. Times are those of the organization's zone.
+    told 403, and which roles have it. Times are those of the organization's zone; its language
+    is that of whoever never chose one.
 
     Attributes:
         permission: What the page needs; None is membership alone.
@@ -82,6 +84,7 @@ class OrganizationView(SignedInView):
         self.membership, self.organization = membership, membership.organization
         self.livemode = bool(request.session.get(LIVEMODE, True))
         vars(request).update(membership=membership, organization=self.organization)
+        fall_back_to_language(request, self.organization.language)
         if request.session.get(LAST_ORGANIZATION) != str(organization_id):
             request.session[LAST_ORGANIZATION] = str(organization_id)
         with timezone.override(ZoneInfo(self.organization.time_zone)):

@@ -5,6 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
@@ -78,6 +80,13 @@ def list_verified_addresses(*, user_id: UUID) -> list[str]:
     """Return the addresses a person has shown to be theirs, in lower case."""
     rows = EmailAddress.objects.filter(user_id=user_id, verified=True)
     return [email.lower() for email in rows.values_list("email", flat=True)]
+
+
+def list_sessions(*, user_id: UUID, now: datetime) -> list[UserSession]:
+    """Return where a person is signed in, newest first."""
+    live = Session.objects.filter(expire_date__gt=now)
+    rows = UserSession.objects.filter(user_id=user_id, session_key__in=live.values("session_key"))
+    return list(rows.order_by("-created_at", "-id"))
 
 
 def list_open_invitations(*, organization_id: UUID) -> list[Invitation]:

@@ -1,8 +1,11 @@
-"""Creating organizations and people."""
+"""Creating organizations and people; what a person keeps: a language, sessions."""
 
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from allauth.account.models import EmailAddress
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from orgs.errors import InvalidInputError
@@ -114,6 +117,35 @@ def create_user(
             after={"name": user.name, "staff_role": user.staff_role},
         )
     return user
+
+
+def choose_language(*, user: User, language: str) -> None:
+    """Keep the language that a person chose, for their pages and mails.
+
+    Raises:
+        InvalidInputError: There is no such language.
+    """
+    if language not in Organization.Language.values:
+        raise InvalidInputError("The language is en or es.", param="language")
+    User.objects.filter(id=user.id).update(language=language)
+
+
+def end_sessions(*, user_id: UUID, session_id: int | None = None, but_key: str | None = "") -> int:
+    """End a person's sessions at once; return how many.
+
+    Args:
+        user_id: Whose.
+        session_id: This one alone, rather than all.
+        but_key: The key of the session in use, which goes on.
+    """
+    rows = UserSession.objects.filter(user_id=user_id).exclude(session_key=but_key or "")
+    if session_id is not None:
+        rows = rows.filter(id=session_id)
+    with transaction.atomic():
+        keys = list(rows.values_list("session_key", flat=True))
+        Session.objects.filter(session_key__in=keys).delete()
+        rows.filter(session_key__in=keys).delete()
+    return len(keys)
 
 
 def add_member(
