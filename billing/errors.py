@@ -97,6 +97,56 @@ class CurrencyMismatchError(AppError):
     category = Category.CONFLICT
 
 
+class PaymentsUnavailableError(AppError):
+    """Payments by card are not set up, or the payment provider does not answer."""
+
+    code = "payments_unavailable"
+    category = Category.UNAVAILABLE
+    retryable = True
+
+
+class CardRefusedError(AppError):
+    """The card was declined, or its holder must confirm the payment themselves."""
+
+    code = "card_refused"
+    category = Category.BILLING
+
+
+class ForgedEventError(AppError):
+    """An event that the payment provider did not send."""
+
+    code = "forged_event"
+    category = Category.INVALID_REQUEST
+
+
+class PaymentNotFoundError(AppError):
+    """There is no such payment, card or unmatched payment."""
+
+    code = "payment_not_found"
+    category = Category.NOT_FOUND
+
+
+class PaymentClosedError(AppError):
+    """The payment was decided already."""
+
+    code = "payment_closed"
+    category = Category.CONFLICT
+
+
+class ReferenceUsedError(AppError):
+    """A transfer of this reference is recorded already."""
+
+    code = "reference_used"
+    category = Category.CONFLICT
+
+
+class SelfApprovalError(AppError):
+    """Who asks for something does not approve it."""
+
+    code = "self_approval"
+    category = Category.CONFLICT
+
+
 class LedgerCorruptError(AppError):
     """Rows that belong together do not; the work was not done. Run `verify_ledger`."""
 

@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("lienzo")
 app.config_from_object("config.celery_settings")
-app.autodiscover_tasks(["gateway"])
+app.autodiscover_tasks(["gateway", "billing"])
 app.conf.beat_schedule = {
     "prune idempotency keys": {
         "task": "gateway.prune_idempotency_keys",
@@ -48,6 +48,16 @@ app.conf.beat_schedule = {
         "task": "gateway.check_ledger",
         "schedule": crontab(minute="7,37", hour="4-7"),
         "options": {"expires": 600},
+    },
+    "charge low wallets": {
+        "task": "billing.charge_low_wallets",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
+    "reconcile payments": {
+        "task": "billing.reconcile_sessions",
+        "schedule": 120.0,
+        "options": {"expires": 120},
     },
     # What a lost message or a dead worker left.
     "make thumbnails": {

@@ -62,7 +62,6 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "orgs.console.languages.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -229,6 +228,14 @@ WEBHOOK_ALLOWED_TARGETS = env.targets("WEBHOOK_ALLOWED_TARGETS")
 # The first encrypts the secrets of webhooks, all decrypt them, and so does SECRET_KEY.
 WEBHOOK_ENCRYPTION_KEYS = env.words("WEBHOOK_ENCRYPTION_KEYS")
 
+# Payments by card. A key of Stripe's test mode, or of the sandbox, moves no money.
+STRIPE_BASE_URL = env.text("STRIPE_BASE_URL", "https://api.stripe.com").rstrip("/")
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
+# All of them verify, so that one can be replaced.
+STRIPE_WEBHOOK_SECRET = env.words("STRIPE_WEBHOOK_SECRET")
+# Where Stripe's page for payments is: a form of ours leads there.
+STRIPE_CHECKOUT_URL = env.text("STRIPE_CHECKOUT_URL", "https://checkout.stripe.com")
+
 # Limits of a request and of an image.
 REQUEST_BODY_MAX_BYTES = env.integer("REQUEST_BODY_MAX_BYTES", 1_000_000, minimum=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = REQUEST_BODY_MAX_BYTES
@@ -289,7 +296,8 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "root"
 OIDC_ISSUER_URL = env.text("OIDC_ISSUER_URL")
 CONTENT_SECURITY_POLICY = content_security_policy(
-    image_sources=[S3_PUBLIC_BASE_URL, S3_ENDPOINT_URL], form_targets=[OIDC_ISSUER_URL]
+    image_sources=[S3_PUBLIC_BASE_URL, S3_ENDPOINT_URL],
+    form_targets=[OIDC_ISSUER_URL, STRIPE_CHECKOUT_URL],
 )
 
 # Accounts (django-allauth).
@@ -306,19 +314,12 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGIN_ON_EMAIL_CONFIRMATION = True
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_CHANGE_EMAIL = True
-# A link in a mail that could not be sent at first has to work once it arrives.
-PASSWORD_RESET_TIMEOUT = 86_400
-MFA_ADAPTER = "orgs.console.accounts.SecondFactorAdapter"
-MFA_FORMS = {
-    "add_webauthn": "orgs.console.accounts.PasskeyForm",
-    "edit_webauthn": "orgs.console.accounts.PasskeyNameForm",
-}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Lienzo"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
 USERSESSIONS_TRACK_ACTIVITY = False
-SOCIALACCOUNT_ADAPTER = "orgs.console.single_sign_on.SingleSignOnAdapter"
+SOCIALACCOUNT_ADAPTER = "orgs.console.accounts.SingleSignOnAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True

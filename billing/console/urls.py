@@ -1,9 +1,10 @@
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from billing.console.billing import BalanceSlotView, BillingView, ChargeView, TransactionView
 from billing.console.budgets import BudgetsView, EditBudgetView
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("billing.console.payments.urls")),
     path("o/<uuid:organization_id>/billing", BillingView.as_view(), name="billing"),
     path(
         "o/<uuid:organization_id>/billing/<uuid:entry_id>",

@@ -1,18 +1,28 @@
-"""Put money into wallets."""
+"""Put money into wallets, and take it back.
+
+What an organization owes us (`receivable`) is paid before its wallet is filled; what the wallet
+cannot give back becomes owed.
+"""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from billing.errors import CurrencyMismatchError, InvalidAmountError
-from billing.models import AccountCode, Direction, EntryKind
+from billing.errors import CurrencyMismatchError, EntryConflictError, InvalidAmountError
+from billing.models import AccountCode, Direction, EntryKind, JournalEntry
 from billing.money import MAX_AMOUNT_MICROS, format_amount
 from billing.services.accounts import account, open_accounts
 from billing.services.ledger import post_entry
-from billing.types import EntryView, Line
+from billing.types import AccountRef, EntryView, Line
 from orgs.models import Organization, lock_organization
 from orgs.services.outbox import EventType, write_event
+
+_LOCK_BALANCES: Final = """
+SELECT account_id, posted_micros - held_micros FROM billing_balance
+WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE
+"""
 
 
 def top_up(
@@ -55,24 +65,124 @@ def top_up(
     with transaction.atomic():
         _lock_currency(organization_id, wallet_currency)
         open_accounts(organization_id=organization_id, currency=wallet_currency)
-        entry = post_entry(
-            kind=EntryKind.TOP_UP,
+        return book_top_up(
+            organization_id=organization_id,
             idempotency_key=f"top_up:{idempotency_key}",
-            lines=[
-                Line(account(AccountCode.CASH, wallet_currency), Direction.DEBIT, amount_micros),
-                Line(
-                    account(AccountCode.WALLET, wallet_currency, organization_id),
-                    Direction.CREDIT,
-                    amount_micros,
-                ),
-            ],
-            now=now,
+            received=Line(
+                account(AccountCode.CASH, wallet_currency), Direction.DEBIT, amount_micros
+            ),
+            tax_micros=0,
             reference=reference,
             description=f"Top-up ({source})",
+            now=now,
         )
-        if entry.created:
-            _tell(entry, organization_id, amount_micros, wallet_currency, reference, now)
+
+
+def book_top_up(
+    *,
+    organization_id: UUID,
+    idempotency_key: str,
+    received: Line,
+    tax_micros: int,
+    reference: str,
+    description: str,
+    now: datetime,
+    effective_at: datetime | None = None,
+) -> EntryView:
+    """Book money received, and tell webhooks of it. Joins the caller's transaction.
+
+    The organization is locked, so that of two repetitions one finds the other's entry.
+
+    Args:
+        organization_id: Whose wallet; its accounts in the currency are open.
+        idempotency_key: The entry's key.
+        received: The debited line: where the money is, and how much with tax.
+        tax_micros: How much of it is tax, and not the wallet's.
+        reference: The payment's id at its source.
+        description: For people.
+        now: Booking time.
+        effective_at: When the money came; `now` unless told.
+
+    Raises:
+        EntryConflictError: The key was used for another payment.
+    """
+    currency = received.account.currency
+    lock_organization(organization_id)
+    if booked := _booked_before(idempotency_key, received, reference):
+        return booked
+    net_micros = received.amount_micros - tax_micros
+    lines = [
+        received,
+        *credit_lines(organization_id=organization_id, currency=currency, micros=net_micros),
+    ]
+    if tax_micros:
+        tax = account(AccountCode.TAX_PAYABLE, currency)
+        lines.append(Line(tax, Direction.CREDIT, tax_micros))
+    entry = post_entry(
+        kind=EntryKind.TOP_UP,
+        idempotency_key=idempotency_key,
+        lines=lines,
+        now=now,
+        reference=reference,
+        description=description,
+        effective_at=effective_at,
+    )
+    _tell(entry, organization_id, net_micros, currency, reference, now)
     return entry
+
+
+def credit_lines(*, organization_id: UUID, currency: str, micros: int) -> list[Line]:
+    """Return the lines that credit an organization: first what it owes, the rest to its wallet.
+
+    Locks both balances until the transaction ends.
+    """
+    wallet, receivable = _accounts(organization_id, currency)
+    owed = max(0, _lock_balances(wallet.id, receivable.id)[receivable.id])
+    settled = min(owed, micros)
+    parts = ((receivable, settled), (wallet, micros - settled))
+    return [Line(ref, Direction.CREDIT, part) for ref, part in parts if part]
+
+
+def debit_lines(*, organization_id: UUID, currency: str, micros: int) -> list[Line]:
+    """Return the lines that take money back: what the wallet can give, the rest becomes owed.
+
+    Money set aside for running requests stays. Locks both balances until the transaction ends.
+    """
+    wallet, receivable = _accounts(organization_id, currency)
+    available = max(0, _lock_balances(wallet.id, receivable.id)[wallet.id])
+    given = min(available, micros)
+    parts = ((wallet, given), (receivable, micros - given))
+    return [Line(ref, Direction.DEBIT, part) for ref, part in parts if part]
+
+
+def _accounts(organization_id: UUID, currency: str) -> tuple[AccountRef, AccountRef]:
+    return (
+        account(AccountCode.WALLET, currency, organization_id),
+        account(AccountCode.RECEIVABLE, currency, organization_id),
+    )
+
+
+def _lock_balances(*account_ids: UUID) -> dict[UUID, int]:
+    """Lock balances in the order the ledger does; return what is available in each."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_BALANCES, [list(account_ids)])
+        found = dict(cursor.fetchall())
+    return {account_id: found.get(account_id, 0) for account_id in account_ids}
+
+
+def _booked_before(idempotency_key: str, received: Line, reference: str) -> EntryView | None:
+    """Return the entry of an earlier call, whatever was owed then."""
+    entry = JournalEntry.objects.filter(idempotency_key=idempotency_key).first()
+    if entry is None:
+        return None
+    is_same = entry.postings.filter(
+        line=1, account_id=received.account.id, amount_micros=received.amount_micros
+    ).exists()
+    if not is_same or entry.reference != reference:
+        raise EntryConflictError(
+            f"The idempotency key '{idempotency_key}' has been used for another entry."
+        )
+    return EntryView(id=entry.id, kind=entry.kind, idempotency_key=idempotency_key, created=False)
 
 
 def _lock_currency(organization_id: UUID, currency: str) -> None:

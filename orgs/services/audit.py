@@ -52,6 +52,13 @@ class Action(StrEnum):
     WEBHOOK_DELETED = "webhook.deleted"
     WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - of none
     BUDGET_CHANGED = "budget.changed"
+    PAYMENT_STARTED = "payment.started"
+    PAYMENT_REQUESTED = "payment.requested"
+    PAYMENT_APPROVED = "payment.approved"
+    PAYMENT_REJECTED = "payment.rejected"
+    PAYMENT_RESOLVED = "payment.resolved"
+    CARD_REMOVED = "card.removed"
+    AUTO_TOP_UP_CHANGED = "auto_top_up.changed"
     IMAGES_DELETED = "image.deleted"
     EXPORT_ORDERED = "export.ordered"
     USER_CREATED = "user.created"

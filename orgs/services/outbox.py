@@ -27,6 +27,7 @@ class EventType(StrEnum):
     GENERATION_CANCELED = "generation.canceled"
     BALANCE_LOW = "balance.low"
     TOPUP_SUCCEEDED = "topup.succeeded"
+    TOPUP_FAILED = "topup.failed"
     API_KEY_REVOKED = "api_key.revoked"
 
 

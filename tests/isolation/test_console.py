@@ -23,7 +23,7 @@ OF_AN_ORGANIZATION = "o/<uuid:organization_id>"
 OF_THE_STAFF = ("operations/", "finance/")
 # For everyone, or guarded by themselves.
 OTHERS = ("accounts/", "static/", "invitations/")
-ALONE = {"", "organizations/new", "outbox"}
+ALONE = {"", "organizations/new", "outbox", "stripe/webhook"}
 API = {route.pattern for route in routes(get_resolver("gateway.api.urls"))}
 PAGES = [route for route in routes(get_resolver()) if route.pattern not in API]
 OWN = [route for route in PAGES if route.pattern.startswith(OF_AN_ORGANIZATION)]

@@ -35,6 +35,7 @@ EVENTS: Final = {
     EventType.GENERATION_CANCELED: gettext_lazy("A generation was canceled"),
     EventType.BALANCE_LOW: gettext_lazy("The balance is low"),
     EventType.TOPUP_SUCCEEDED: gettext_lazy("Money was added"),
+    EventType.TOPUP_FAILED: gettext_lazy("An automatic top-up failed"),
     EventType.API_KEY_REVOKED: gettext_lazy("An API key was revoked"),
 }
 

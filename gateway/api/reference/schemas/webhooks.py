@@ -54,6 +54,17 @@ DATA_SCHEMAS: Final[dict[str, Schema]] = {
             "created": instant("When."),
         },
     ),
+    EventType.TOPUP_FAILED.value: record(
+        "An automatic top-up failed; there are no more until its terms are saved again.",
+        {
+            "object": constant("topup"),
+            "id": text(format="uuid"),
+            "amount": amount("How much it was to be."),
+            "currency": currency(),
+            "reason": text("Why, in the payment provider's words.", examples=["card_declined"]),
+            "created": instant("When."),
+        },
+    ),
     EventType.API_KEY_REVOKED.value: record(
         "A key was revoked.",
         {

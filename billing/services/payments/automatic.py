@@ -1,0 +1,116 @@
+"""The terms of automatic top-ups."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.errors import InvalidAmountError, PaymentNotFoundError
+from billing.models import AutoTopUp, SavedCard
+from billing.money import format_amount
+from billing.services.payments.amounts import check_payable
+from orgs.models import Organization, lock_organization
+from orgs.permissions import Permission
+from orgs.services.audit import Action, Actor, Target, record, require_permission
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """When an organization's wallet is filled, by how much, and how much in a month at most."""
+
+    card_id: UUID
+    threshold_micros: int
+    amount_micros: int
+    monthly_cap_micros: int
+
+
+def set_auto_top_up(
+    *, organization_id: UUID, terms: Terms, actor: Actor, now: datetime
+) -> AutoTopUp:
+    """Switch automatic top-ups on, or change their terms; a pause after a failure ends.
+
+    Raises:
+        PermissionDeniedError: The actor may not top up.
+        PaymentNotFoundError: The organization has no such card.
+        InvalidAmountError: The amounts cannot be paid, or the cap is below the amount.
+    """
+    with transaction.atomic():
+        organization = _locked(organization_id, actor)
+        check_payable(terms.amount_micros, organization.currency)
+        if terms.threshold_micros <= 0:
+            raise InvalidAmountError("The line must be above zero.", param="threshold")
+        if terms.monthly_cap_micros < terms.amount_micros:
+            raise InvalidAmountError("The cap is below one top-up.", param="monthly_cap")
+        card = SavedCard.objects.filter(
+            organization=organization, id=terms.card_id, removed_at=None
+        ).first()
+        if card is None:
+            raise PaymentNotFoundError(f"There is no card {terms.card_id}.")
+        before = AutoTopUp.objects.filter(organization=organization).first()
+        after, _ = AutoTopUp.objects.update_or_create(
+            organization=organization,
+            defaults={
+                "is_enabled": True,
+                "card": card,
+                "threshold_micros": terms.threshold_micros,
+                "amount_micros": terms.amount_micros,
+                "monthly_cap_micros": terms.monthly_cap_micros,
+                "paused_at": None,
+                "failure_code": "",
+                "changed_by_id": actor.user_id,
+                "changed_at": now,
+            },
+        )
+        _log(organization, actor, before, after)
+    return after
+
+
+def stop_auto_top_up(*, organization_id: UUID, actor: Actor, now: datetime) -> None:
+    """Switch automatic top-ups off; a charge that is in flight goes on.
+
+    Raises:
+        PermissionDeniedError: The actor may not top up.
+    """
+    with transaction.atomic():
+        organization = _locked(organization_id, actor)
+        before = AutoTopUp.objects.filter(organization=organization).first()
+        if before is None or not before.is_enabled:
+            return
+        AutoTopUp.objects.filter(organization=organization).update(
+            is_enabled=False, paused_at=None, changed_by_id=actor.user_id, changed_at=now
+        )
+        _log(organization, actor, before, AutoTopUp.objects.get(organization=organization))
+
+
+def _locked(organization_id: UUID, actor: Actor) -> Organization:
+    require_permission(organization_id=organization_id, actor=actor, permission=Permission.TOP_UP)
+    organization = lock_organization(organization_id)
+    if organization is None:
+        raise PaymentNotFoundError(f"There is no organization {organization_id}.")
+    return organization
+
+
+def _log(
+    organization: Organization, actor: Actor, before: AutoTopUp | None, after: AutoTopUp
+) -> None:
+    record(
+        action=Action.AUTO_TOP_UP_CHANGED,
+        actor=actor,
+        organization_id=organization.id,
+        target=Target("auto_top_up", organization.id, organization.name),
+        before=_written(before, organization.currency) if before else None,
+        after=_written(after, organization.currency),
+    )
+
+
+def _written(row: AutoTopUp, currency: str) -> dict[str, object]:
+    amounts = {
+        "threshold": row.threshold_micros,
+        "amount": row.amount_micros,
+        "monthly_cap": row.monthly_cap_micros,
+    }
+    return {
+        "enabled": row.is_enabled,
+        **{name: f"{format_amount(value, currency)} {currency}" for name, value in amounts.items()},
+    }

@@ -1,0 +1,185 @@
+"""Paying by card on Stripe's own page."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.errors import PaymentsUnavailableError
+from billing.models import Payment, PaymentCustomer
+from billing.money import format_amount
+from billing.services.payments.amounts import check_payable, to_minor
+from billing.services.payments.failures import end_payment
+from billing.services.payments.stripe_api import (
+    create_customer,
+    create_session,
+    is_configured,
+    is_sandbox,
+)
+from orgs.errors import OrganizationClosedError
+from orgs.models import Organization
+from orgs.permissions import Permission
+from orgs.services.audit import Action, Actor, Target, record, require_permission
+
+# Stripe's least is half an hour.
+_OPEN_FOR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where Stripe's page leads back to; `{payment}` stands for the payment's id."""
+
+    paid_url: str
+    canceled_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A payment that has been started, and where the customer pays it."""
+
+    payment_id: UUID
+    url: str
+
+
+def start_checkout(
+    *,
+    organization_id: UUID,
+    amount_micros: int,
+    saves_card: bool,
+    places: Places,
+    actor: Actor,
+    now: datetime,
+) -> Started:
+    """Start a payment by card. Nothing is credited until Stripe says that it was paid.
+
+    The payment's row is committed before Stripe is called, and ends as failed if that refuses.
+
+    Args:
+        organization_id: Whose wallet.
+        amount_micros: In the wallet's currency.
+        saves_card: Whether the card may be charged again while its holder is away.
+        places: Where to come back to.
+        actor: Needs `top_up`.
+        now: When.
+
+    Raises:
+        PermissionDeniedError: The actor may not.
+        OrganizationClosedError: The organization is to be deleted.
+        InvalidAmountError: The amount is outside the limits.
+        PaymentsUnavailableError: Payments by card are not set up, or Stripe does not answer.
+    """
+    if not is_configured():
+        raise PaymentsUnavailableError("Payments by card are not set up.")
+    payment, organization = _commit_payment(organization_id, amount_micros, saves_card, actor, now)
+    try:
+        customer_id = ensure_customer(organization)
+        session = create_session(
+            params=_session_params(payment, organization, customer_id, places, now),
+            payment_id=payment.id,
+        )
+    except PaymentsUnavailableError:
+        _fail(payment, now)
+        raise
+    Payment.objects.filter(id=payment.id).update(session_id=session.id)
+    return Started(payment.id, session.url)
+
+
+def ensure_customer(organization: Organization) -> str:
+    """Return what an organization is called at Stripe, making it a customer once."""
+    known = PaymentCustomer.objects.filter(organization=organization).first()
+    if known is not None:
+        return known.customer_id
+    customer_id = create_customer(
+        organization_id=organization.id,
+        name=organization.legal_name or organization.name,
+        email=organization.billing_email,
+    )
+    PaymentCustomer.objects.get_or_create(
+        organization=organization, defaults={"customer_id": customer_id}
+    )
+    return customer_id
+
+
+def intent_metadata(payment: Payment) -> dict[str, str]:
+    """Return what Stripe keeps with a payment, by which it is known again."""
+    return {"payment": str(payment.id), "organization": str(payment.organization_id)}
+
+
+def _commit_payment(
+    organization_id: UUID,
+    amount_micros: int,
+    saves_card: bool,  # noqa: FBT001 - of the public function
+    actor: Actor,
+    now: datetime,
+) -> tuple[Payment, Organization]:
+    with transaction.atomic():
+        organization = Organization.objects.get(id=organization_id)
+        require_permission(
+            organization_id=organization_id, actor=actor, permission=Permission.TOP_UP
+        )
+        if organization.deletion_requested_at is not None:
+            raise OrganizationClosedError("This organization is to be deleted.")
+        currency = organization.currency
+        check_payable(amount_micros, currency)
+        payment = Payment.objects.create(
+            organization=organization,
+            kind=Payment.Kind.CHECKOUT,
+            gross_micros=amount_micros,
+            net_micros=amount_micros,
+            currency=currency,
+            is_sandbox=is_sandbox(),
+            saves_card=saves_card,
+            requested_by_id=actor.user_id,
+            created_at=now,
+        )
+        record(
+            action=Action.PAYMENT_STARTED,
+            actor=actor,
+            organization_id=organization_id,
+            target=Target("payment", payment.id, organization.name),
+            after={"amount": f"{format_amount(amount_micros, currency)} {currency}"},
+        )
+    return payment, organization
+
+
+def _session_params(
+    payment: Payment,
+    organization: Organization,
+    customer_id: str,
+    places: Places,
+    now: datetime,
+) -> dict[str, Any]:
+    intent: dict[str, Any] = {"metadata": intent_metadata(payment)}
+    if payment.saves_card:
+        intent["setup_future_usage"] = "off_session"
+    return {
+        "mode": "payment",
+        "customer": customer_id,
+        "client_reference_id": str(payment.id),
+        "payment_method_types": ["card"],
+        "line_items": [
+            {
+                "quantity": 1,
+                "price_data": {
+                    "currency": payment.currency.lower(),
+                    "unit_amount": to_minor(payment.gross_micros, payment.currency),
+                    "product_data": {"name": f"Lienzo: {organization.name}"},
+                },
+            }
+        ],
+        "payment_intent_data": intent,
+        "metadata": intent_metadata(payment),
+        "locale": organization.language,
+        "expires_at": int((now + _OPEN_FOR).timestamp()),
+        "success_url": places.paid_url.replace("{payment}", str(payment.id)),
+        "cancel_url": places.canceled_url.replace("{payment}", str(payment.id)),
+    }
+
+
+def _fail(payment: Payment, now: datetime) -> None:
+    with transaction.atomic():
+        row = Payment.objects.select_for_update().get(id=payment.id)
+        if row.status == Payment.Status.PENDING:
+            end_payment(row, status=Payment.Status.FAILED, code="unavailable", now=now)

@@ -1,0 +1,100 @@
+"""Payments that were paid back at the payment provider."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+
+from billing.models import (
+    AccountCode,
+    Direction,
+    EntryKind,
+    Payment,
+    PaymentRefund,
+)
+from billing.services.accounts import account
+from billing.services.ledger import post_entry
+from billing.services.payments.amounts import from_minor
+from billing.services.payments.stripe_api import RefundFacts
+from billing.services.topups import credit_lines, debit_lines
+from billing.types import Line
+
+# A pending refund has left Stripe's balance already; one that fails comes back to it
+# (docs.stripe.com/refunds, read 2026-11).
+_BOOKED: Final = ("succeeded", "pending")
+_FAILED: Final = ("failed", "canceled")
+Status = PaymentRefund.Status
+
+
+def apply_refunds(payment: Payment, refunds: Iterable[RefundFacts], *, now: datetime) -> None:
+    """Book the refunds of a credited payment that are not booked yet, and those that failed.
+
+    Joins the caller's transaction, which locked the payment. The wallet gives what is available;
+    the rest is owed. A refund that failed is credited again.
+    """
+    known = {row.refund_id: row for row in PaymentRefund.objects.filter(payment=payment)}
+    for refund in refunds:
+        row = known.get(refund.id)
+        if row is None and refund.status in _BOOKED:
+            _book(payment, refund, now)
+        elif row is not None and row.status == Status.BOOKED and refund.status in _FAILED:
+            _take_back(payment, row, now)
+
+
+def _book(payment: Payment, refund: RefundFacts, now: datetime) -> None:
+    micros = from_minor(refund.amount, payment.currency)
+    tax = _tax_of(payment, micros)
+    lines = debit_lines(
+        organization_id=payment.organization_id, currency=payment.currency, micros=micros - tax
+    )
+    if tax:
+        lines.append(Line(account(AccountCode.TAX_PAYABLE, payment.currency), Direction.DEBIT, tax))
+    clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
+    post_entry(
+        kind=EntryKind.PAYMENT_REFUND,
+        idempotency_key=f"payment_refund:{refund.id}",
+        lines=[*lines, Line(clearing, Direction.CREDIT, micros)],
+        now=now,
+        reference=payment.reference,
+        description="Payment refunded",
+    )
+    PaymentRefund.objects.create(
+        refund_id=refund.id, payment=payment, amount_micros=micros, created_at=now
+    )
+    _add(payment, micros)
+
+
+def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
+    micros = row.amount_micros
+    tax = _tax_of(payment, micros)
+    clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
+    lines = [
+        Line(clearing, Direction.DEBIT, micros),
+        *credit_lines(
+            organization_id=payment.organization_id, currency=payment.currency, micros=micros - tax
+        ),
+    ]
+    if tax:
+        lines.append(
+            Line(account(AccountCode.TAX_PAYABLE, payment.currency), Direction.CREDIT, tax)
+        )
+    post_entry(
+        kind=EntryKind.PAYMENT_REFUND,
+        idempotency_key=f"payment_refund_failed:{row.refund_id}",
+        lines=lines,
+        now=now,
+        reference=payment.reference,
+        description="Refund that failed",
+    )
+    row.status = Status.FAILED
+    row.save(update_fields=["status"])
+    _add(payment, -micros)
+
+
+def _tax_of(payment: Payment, micros: int) -> int:
+    """Return the share of tax in a part of a payment, rounded down."""
+    return payment.tax_micros * micros // payment.gross_micros
+
+
+def _add(payment: Payment, micros: int) -> None:
+    payment.refunded_micros += micros
+    payment.save(update_fields=["refunded_micros"])

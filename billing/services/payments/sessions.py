@@ -1,0 +1,69 @@
+"""Checkout sessions as they are at the payment provider."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.errors import PaymentsUnavailableError
+from billing.models import Payment
+from billing.services.payments.failures import end_payment
+from billing.services.payments.settling import EventMark, mark_event, settle_intent
+from billing.services.payments.stripe_api import read_intent, read_session
+
+logger = logging.getLogger(__name__)
+_EXPIRED: Final = "expired"
+# A payment whose session was never stored was never shown to anybody.
+_STORED_WITHIN: Final = timedelta(minutes=10)
+_LOOK_AFTER: Final = timedelta(minutes=2)
+_BATCH: Final = 200
+
+
+def settle_session(session_id: str, *, now: datetime, mark: EventMark | None = None) -> None:
+    """Read a session, and book its payment or end it if nobody can pay it any more."""
+    session = read_session(session_id)
+    if session.intent_id:
+        settle_intent(read_intent(session.intent_id), now=now, mark=mark)
+        return
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().filter(session_id=session_id).first()
+        if not mark_event(mark, payment=payment, now=now) or payment is None:
+            return
+        if session.status == _EXPIRED and payment.status == Payment.Status.PENDING:
+            end_payment(payment, status=Payment.Status.CANCELED, code=_EXPIRED, now=now)
+
+
+def reconcile_sessions(*, now: datetime) -> int:
+    """Look after pending checkouts older than two minutes, as a lost webhook would leave them.
+
+    Returns how many were looked after. One that cannot be read is left to the next time.
+    """
+    pending = Payment.objects.filter(
+        status=Payment.Status.PENDING,
+        kind=Payment.Kind.CHECKOUT,
+        created_at__lt=now - _LOOK_AFTER,
+    ).order_by("created_at")
+    looked = 0
+    for payment_id, session_id, created_at in list(
+        pending.values_list("id", "session_id", "created_at")[:_BATCH]
+    ):
+        if not session_id:
+            if created_at < now - _STORED_WITHIN:
+                _drop(payment_id, now)
+            continue
+        try:
+            settle_session(session_id, now=now)
+        except PaymentsUnavailableError as error:
+            logger.warning("payment.not_read payment=%s error=%s", payment_id, error)
+            continue
+        looked += 1
+    return looked
+
+
+def _drop(payment_id: UUID, now: datetime) -> None:
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().get(id=payment_id)
+        if payment.status == Payment.Status.PENDING and not payment.session_id:
+            end_payment(payment, status=Payment.Status.CANCELED, code="not_started", now=now)

@@ -1,0 +1,20 @@
+"""Celery tasks of billing. Messages carry nothing: they say that something is due."""
+
+from celery import shared_task
+
+from billing.services.payments.charges import ask_again, charge_low_wallets
+from billing.services.payments.sessions import reconcile_sessions
+from core.clock import now
+
+
+@shared_task(name="billing.charge_low_wallets", ignore_result=True)
+def charge_low_wallets_task(**_: object) -> None:
+    """Charge the saved cards of organizations whose wallets have run low."""
+    ask_again(now=now())
+    charge_low_wallets(now=now())
+
+
+@shared_task(name="billing.reconcile_sessions", ignore_result=True)
+def reconcile_sessions_task(**_: object) -> None:
+    """Look after checkouts of which no event has come."""
+    reconcile_sessions(now=now())
