@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from gateway.catalog.costs import MILLION
 from gateway.catalog.sizes import Size
@@ -65,6 +65,9 @@ class PriceRow(Protocol):
     @property
     def input_amount(self) -> Decimal:
         """For each image sent along, to be edited."""
+
+
+Row = TypeVar("Row", bound=PriceRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +282,7 @@ def price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decim
         size: The pixels to deliver.
         quality: The resolved public quality, None if the model has no levels.
     """
-    row = _row_of(rows, size, quality)
+    row = row_of(rows, size, quality)
     if row is not None and row.unit == "megapixel":
         further = max(0, size.pixels - row.base_pixels)
         return row.base_amount + row.amount * further / MILLION
@@ -288,12 +291,12 @@ def price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decim
 
 def input_price_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> Decimal:
     """Return the price of one image sent along; the arguments are those of `price_of`."""
-    row = _row_of(rows, size, quality)
+    row = row_of(rows, size, quality)
     return Decimal(0) if row is None else row.input_amount
 
 
-def _row_of(rows: Iterable[PriceRow], size: Size, quality: str | None) -> PriceRow | None:
-    """Return the most exact row."""
+def row_of(rows: Iterable[Row], size: Size, quality: str | None) -> Row | None:
+    """Return the row that prices an image, the most exact one; the arguments are `price_of`'s."""
     cells = {(row.size or None, row.quality or None): row for row in rows}
     keys = ((str(size), quality), (str(size), None), (None, quality), (None, None))
     return next((cells[key] for key in keys if key in cells), None)

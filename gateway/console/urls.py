@@ -1,4 +1,4 @@
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from gateway.console.gallery.grid import GalleryImageView, GalleryThumbnailsView, GalleryView
 from gateway.console.gallery.images import ImageView, ThumbnailView
@@ -37,6 +37,7 @@ from gateway.console.usage_charges import ChargesView
 
 ORGANIZATION = "o/<uuid:organization_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("gateway.console.operations.platform_urls")),
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
     path(ORGANIZATION, HomeView.as_view(), name="home"),
     path(f"{ORGANIZATION}/start", FirstStepsView.as_view(), name="first_steps"),

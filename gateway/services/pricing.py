@@ -81,27 +81,21 @@ def change_price(
         ]
         losses = find_losses(model_key=model.key, now=starts_at)
         if losses and not accept_loss:
-            raise InvalidRequestError(
-                "This price would sell at a loss (--accept-loss sets it all the same): "
-                + "; ".join(losses[:5]),
-                param="amount",
-                details={"losses": losses},
-            )
+            raise _loss_error(losses)
+        after = {
+            **_as_logged(price),
+            "cells": [" ".join(filter(None, cell)) for cell in sorted(cells)],
+            "active_from": starts_at,
+            "losses": losses,
+            "allow_loss": accept_loss,
+        }
         record(
             action=Action.PRICE_SET,
             actor=actor,
             organization_id=None,
             target=Target("model", model.key, model.id),
             before={"losses": before},
-            after={
-                "amount": f"{price.amount:f}",
-                "currency": price.currency,
-                "cells": [" ".join(filter(None, cell)) for cell in sorted(cells)],
-                "source": price.source,
-                "active_from": starts_at,
-                "losses": losses,
-                "allow_loss": accept_loss,
-            },
+            after=after,
         )
     return versions
 
@@ -118,6 +112,19 @@ def find_losses(*, now: datetime, model_key: str | None = None) -> list[str]:
         for finding in check_catalog(markup, prices=lambda key: tuple(book.get(key, ())))
         if model_key is None or keys[finding.split(" by ", 1)[0]] == model_key
     ]
+
+
+def _loss_error(losses: list[str]) -> InvalidRequestError:
+    return InvalidRequestError(
+        "This price would sell at a loss (--accept-loss sets it all the same): "
+        + "; ".join(losses[:5]),
+        param="amount",
+        details={"losses": losses},
+    )
+
+
+def _as_logged(price: NewPrice) -> dict[str, object]:
+    return {"amount": f"{price.amount:f}", "currency": price.currency, "source": price.source}
 
 
 def _check_cell(model: Model, price: NewPrice) -> None:

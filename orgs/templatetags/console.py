@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -95,6 +96,14 @@ def ident(value: object, label: str = "") -> SafeString:
         label or _("Copy %(id)s") % {"id": text},
         icon("copy"),
     )
+
+
+@register.simple_tag
+def share(part: Decimal | float) -> str:
+    """Return a fraction in percent, with one decimal: 0.9876 is 98.8 %."""
+    text = formats.number_format(round(Decimal(part) * 100, 1), decimal_pos=1, use_l10n=True)
+    # A minus sign is as wide as a digit; a hyphen is not.
+    return f"{text}\u00a0%".replace("-", "\u2212")
 
 
 @register.filter
