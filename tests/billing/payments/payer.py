@@ -121,6 +121,19 @@ class Payer:
             now=now(),
         )
 
+    def fill_again(self) -> None:
+        """Save the same terms again."""
+        row = self.terms()
+        assert row.card_id is not None
+        set_auto_top_up(
+            organization_id=self.scene.organization_id,
+            terms=Terms(
+                row.card_id, row.threshold_micros, row.amount_micros, row.monthly_cap_micros
+            ),
+            actor=self.owner.actor,
+            now=now(),
+        )
+
     def automatic(self) -> list[Payment]:
         rows = Payment.objects.filter(
             organization_id=self.scene.organization_id, kind=Payment.Kind.AUTOMATIC
