@@ -32,6 +32,7 @@ from embedded.processes import ROOT, child_environment, page_files_command, proc
 from gateway.models import Breaker, Process
 from gateway.providers.registry import PROVIDERS
 from gateway.services.breakers import FIRST_COOLDOWN_S, REFRESH_S
+from tests.openid import CLIENT_ID, CLIENT_SECRET
 from tests.templates import create_database, on_database
 from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 
@@ -39,8 +40,9 @@ READY_S = 60.0
 STOP_S = 1.0
 WEB_PROCESSES = 2
 VALKEY_DATABASES = 16
-# The last is a test's own receiver of webhooks, see `tests.orgs.receiver`.
-SOCKETS = ("web", "sandbox", "upstream", "receiver")
+# The last two are a test's own: a receiver of webhooks, see `tests.orgs.receiver`, and an identity
+# provider, see `tests.openid`.
+SOCKETS = ("web", "sandbox", "upstream", "receiver", "identity")
 PREFIXES = ("OPENAI", "AZURE_OPENAI", "GEMINI", "XAI", "FAL", "BFL", "STABILITY", "IDEOGRAM")
 SANDBOX_PATHS = {"OPENAI": "/openai/v1", "XAI": "/xai/v1"}
 
@@ -112,6 +114,7 @@ class Stack:
         self.sandbox_url = self._address("sandbox")
         self.upstream = UpstreamControl(self._address("upstream"))
         self.receiver = self._sockets["receiver"]
+        self.identity = self._sockets["identity"]
         self._engine_url = environ["DATABASE_URL"]
         self.environment = self._environment(folder, environ)
         self._specs = self._make_specs()
@@ -133,6 +136,10 @@ class Stack:
             "SANDBOX_BASE_URL": self.sandbox_url,
             **(self._emulators() if self._is_emulated else self._own_upstreams()),
             "WEBHOOK_ALLOWED_TARGETS": f"127.0.0.1:{self._port('receiver')}",
+            "OIDC_ISSUER_URL": self._address("identity"),
+            "OIDC_CLIENT_ID": CLIENT_ID,
+            "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+            "OIDC_NAME": "Sign in with Acme",
             "FORBID_NETWORK_IN_TRANSACTION": "1",
             "WEB_PROCESSES": str(self._web_processes),
             "WORKER_POOL_SIZE": "400",

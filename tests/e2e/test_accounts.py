@@ -11,6 +11,7 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import PASSWORD, Member, check_accessible, expect_page, shoot, sign_in
+from tests.openid import identity_provider
 from tests.stack import Stack, wait_until
 
 PERIOD_S = 30
@@ -123,10 +124,137 @@ def test_a_session_is_ended_from_another_browser(browser_page: Page, stack: Stac
     page.goto(f"{stack.url}/accounts/sessions/")
     shoot(page, "sessions")
     check_accessible(page)
-    page.get_by_role("button", name="Sign Out Other Sessions").click()
+    page.get_by_role("row").filter(has_not_text="This one").get_by_role(
+        "button", name="Sign out"
+    ).click()
+    expect(page.get_by_text("Signed out there.")).to_be_visible()
 
     other.goto(member.home)
     assert "/accounts/login/" in other.url
     page.goto(member.home)
     expect_page(page, "Home")
     other.context.close()
+
+
+def test_a_password_is_reset_and_changed_and_an_address_too(
+    browser_page: Page, stack: Stack
+) -> None:
+    page, member = browser_page, Member(stack)
+    page.goto(f"{stack.url}/accounts/login/")
+    page.get_by_role("link", name="Forgot your password?").click()
+    shoot(page, "forgot-password")
+    check_accessible(page)
+    page.fill("[name=email]", member.email)
+    page.get_by_role("button", name="Send me the link").click()
+    expect_page(page, "Look at your mail")
+    shoot(page, "forgot-password-sent")
+
+    link = mailed_link(stack, member.email, "password/reset/key")
+    page.goto(link)
+    shoot(page, "new-password")
+    check_accessible(page)
+    page.fill("[name=password1]", "a new passphrase")
+    page.fill("[name=password2]", "a new passphrase")
+    page.get_by_role("button", name="Change the password").click()
+    expect_page(page, "Your password is changed")
+    page.goto(link)
+    expect_page(page, "This link no longer works")
+    shoot(page, "new-password-used")
+
+    sign_in(page, stack, member.email, "a new passphrase")
+    page.goto(f"{stack.url}/accounts/profile")
+    shoot(page, "account")
+    page.goto(f"{stack.url}/accounts/password/change/")
+    shoot(page, "change-password")
+    check_accessible(page)
+    page.fill("[name=oldpassword]", "a new passphrase")
+    page.fill("[name=password1]", PASSWORD)
+    page.fill("[name=password2]", PASSWORD)
+    page.locator("main form button[type=submit]").click()
+    expect(page.locator("#toasts")).to_contain_text("changed")
+
+    page.goto(f"{stack.url}/accounts/email/")
+    page.fill("[name=email]", f"new-{member.email}")
+    page.get_by_role("button", name="Change the address").click()
+    expect(page.get_by_text("waits to be confirmed")).to_be_visible()
+    shoot(page, "change-address")
+    check_accessible(page)
+    page.goto(mailed_link(stack, f"new-{member.email}"))
+    page.get_by_role("button", name="Yes, confirm it").click()
+    page.goto(f"{stack.url}/accounts/email/")
+    expect(page.locator("main strong")).to_have_text(f"new-{member.email}")
+
+
+def test_a_passkey_is_added_signs_in_and_is_removed(browser_page: Page, stack: Stack) -> None:
+    page, member = browser_page, Member(stack)
+    # Browsers know passkeys by host names alone.
+    here = stack.url.replace("127.0.0.1", "localhost")
+    device = page.context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    device.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    page.goto(f"{here}/accounts/login/")
+    page.fill("[name=login]", member.email)
+    page.fill("[name=password]", PASSWORD)
+    page.locator("form[action$='/login/'] button[type=submit]").first.click()
+    expect_page(page, "Home")
+    page.goto(f"{here}/accounts/2fa/webauthn/")
+    page.get_by_role("link", name="Add the first passkey").click()
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+    expect_page(page, "Add a passkey")
+    shoot(page, "add-passkey")
+    check_accessible(page)
+    page.fill("[name=name]", "Laptop")
+    page.get_by_role("button", name="Add the passkey").click()
+    expect_page(page, "Recovery codes")
+    shoot(page, "recovery-codes")
+    check_accessible(page)
+    page.goto(f"{here}/accounts/2fa/webauthn/")
+    page.get_by_role("link", name="Rename Laptop").click()
+    page.fill("[name=name]", "Old laptop")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row", name="Old laptop")).to_be_visible()
+    shoot(page, "passkeys")
+    check_accessible(page)
+
+    page.locator("summary.account").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect_page(page, "Home")
+
+    page.goto(f"{here}/accounts/2fa/webauthn/")
+    page.get_by_role("link", name="Remove Old laptop").click()
+    shoot(page, "remove-passkey")
+    page.get_by_role("button", name="Remove the passkey").click()
+    expect(page.get_by_text("No passkeys yet")).to_be_visible()
+    page.locator("summary.account").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/login/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.locator("main, #toasts").get_by_text("passkey", exact=False).last).to_be_visible()
+    page.goto(f"{here}/accounts/profile")
+    assert "/accounts/login/" in page.url, "a removed passkey signs nobody in"
+
+
+def test_somebody_signs_in_at_their_identity_provider(browser_page: Page, stack: Stack) -> None:
+    page, member = browser_page, Member(stack)
+    with identity_provider(stack.identity) as provider:
+        provider.sign_in(member.email)
+        page.goto(f"{stack.url}/accounts/login/")
+        shoot(page, "sign-in")
+        check_accessible(page)
+        page.get_by_role("button", name="Sign in with Acme").click()
+        expect_page(page, "Home")
+        page.goto(f"{stack.url}/accounts/3rdparty/")
+        shoot(page, "single-sign-on")
+        check_accessible(page)
+        assert provider.refusals == []
