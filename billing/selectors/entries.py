@@ -1,6 +1,6 @@
 """Read the journal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,9 +15,14 @@ _PAGE: Final = 2000
 
 def entries_for(*, reference: str) -> list[EntryDetail]:
     """Return every entry about a reference, oldest first, with its lines. Two queries."""
+    return list_entries(references=[reference])
+
+
+def list_entries(*, references: Collection[str]) -> list[EntryDetail]:
+    """Return every entry about some references, oldest first, with its lines. Two queries."""
     lines = Posting.objects.select_related("account").order_by("line")
     entries = (
-        JournalEntry.objects.filter(reference=reference)
+        JournalEntry.objects.filter(reference__in=references)
         .prefetch_related(Prefetch("postings", lines))
         .order_by("booked_at", "id")
     )

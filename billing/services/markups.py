@@ -4,8 +4,14 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.db import transaction
+
 from billing.errors import InvalidAmountError
 from billing.models import Markup, MarkupScope
+from billing.selectors.markups import organization_markup
+from orgs.errors import OrganizationNotFoundError
+from orgs.models import lock_organization
+from orgs.services.audit import Action, Actor, Target, record, require_platform
 
 
 def set_markup(
@@ -46,3 +52,38 @@ def set_markup(
         created_at=now,
         created_by=created_by,
     ).id
+
+
+def change_organization_markup(
+    *, organization_id: UUID, rate: Decimal, actor: Actor, now: datetime
+) -> None:
+    """Set what an organization pays beyond list prices, and log it. Its quotes keep their price.
+
+    Args:
+        organization_id: Whose.
+        rate: As of `set_markup`; it wins over those of models and of the platform.
+        actor: Of the platform.
+        now: From when it holds.
+
+    Raises:
+        PermissionDeniedError: The actor is not of the platform.
+        OrganizationNotFoundError: There is none.
+        InvalidAmountError: As of `set_markup`.
+    """
+    require_platform(actor)
+    with transaction.atomic():
+        organization = lock_organization(organization_id)
+        if organization is None:
+            raise OrganizationNotFoundError(f"There is no organization {organization_id}.")
+        before = organization_markup(organization_id=organization_id, now=now)
+        if before == rate:
+            return
+        set_markup(rate=rate, now=now, organization_id=organization_id, created_by=actor.label)
+        record(
+            action=Action.ORGANIZATION_MARKUP_CHANGED,
+            actor=actor,
+            organization_id=organization_id,
+            target=Target("organization", organization_id, organization.name),
+            before={"markup": None if before is None else str(before)},
+            after={"markup": str(rate)},
+        )

@@ -37,6 +37,7 @@ from gateway.console.usage_charges import ChargesView
 
 ORGANIZATION = "o/<uuid:organization_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("gateway.console.operations.urls")),
     path("", include("gateway.console.operations.platform_urls")),
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
     path(ORGANIZATION, HomeView.as_view(), name="home"),

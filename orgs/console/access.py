@@ -20,12 +20,28 @@ from orgs.console.languages import fall_back_to_language
 from orgs.permissions import Permission, allows, roles_with
 from orgs.selectors import Membership, Organization, User, find_membership
 from orgs.services.audit import Actor, Origin, user_actor
+from orgs.services.impersonation import Impersonation
 from orgs.templatetags.console import role_name
 
 LAST_ORGANIZATION = "last_organization"
 LIVEMODE = "livemode"
 # The token of an invitation whose link somebody followed before they had an account.
 INVITATION = "invitation"
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    """Return where a request came from, for the audit log."""
+    return Origin(
+        ip=get_adapter().get_client_ip(request),
+        user_agent=request.headers.get("User-Agent", ""),
+        request_id=id_of(request),
+    )
+
+
+def impersonation_of(request: HttpRequest) -> Impersonation | None:
+    """Return the impersonation a request belongs to; its `request.user` is the member."""
+    found = getattr(request, "impersonation", None)
+    return found if isinstance(found, Impersonation) else None
 
 
 class SignedInView(AccessMixin, View):
@@ -36,14 +52,11 @@ class SignedInView(AccessMixin, View):
     @property
     def actor(self) -> Actor:
         """Return who services act for, and where the request came from."""
-        return user_actor(self.user, origin=self._origin(), as_operator=False)
-
-    def _origin(self) -> Origin:
-        return Origin(
-            ip=get_adapter().get_client_ip(self.request),
-            user_agent=self.request.headers.get("User-Agent", ""),
-            request_id=id_of(self.request),
-        )
+        origin = origin_of(self.request)
+        impersonation = impersonation_of(self.request)
+        if impersonation is not None:
+            return impersonation.actor(origin)
+        return user_actor(self.user, origin=origin, as_operator=False)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
         """Find out who asks, then serve."""
@@ -57,8 +70,8 @@ class OrganizationView(SignedInView):
     """A page of one organization, whose id is in the path as `organization_id`.
 
     Who is no member is told 404, as if it did not exist. A member whose role lacks `permission` is
-    told 403, and which roles have it. Times are those of the organization's zone; its language
-    is that of whoever never chose one.
+    told 403, and which roles have it. Times are those of the organization's zone; its language is
+    that of whoever never chose one.
 
     Attributes:
         permission: What the page needs; None is membership alone.
@@ -78,14 +91,21 @@ class OrganizationView(SignedInView):
             return self.handle_no_permission()
         organization_id: UUID = kwargs.pop("organization_id")
         self.user = request.user
-        membership = find_membership(user_id=request.user.id, organization_id=organization_id)
-        if membership is None:
+        impersonation = impersonation_of(request)
+        membership = (
+            impersonation.membership
+            if impersonation is not None
+            else find_membership(user_id=request.user.id, organization_id=organization_id)
+        )
+        if membership is None or membership.organization_id != organization_id:
             raise Http404
         self.membership, self.organization = membership, membership.organization
         self.livemode = bool(request.session.get(LIVEMODE, True))
         vars(request).update(membership=membership, organization=self.organization)
-        fall_back_to_language(request, self.organization.language)
-        if request.session.get(LAST_ORGANIZATION) != str(organization_id):
+        if impersonation is None:
+            fall_back_to_language(request, self.organization.language)
+        is_last = request.session.get(LAST_ORGANIZATION) == str(organization_id)
+        if impersonation is None and not is_last:
             request.session[LAST_ORGANIZATION] = str(organization_id)
         with timezone.override(ZoneInfo(self.organization.time_zone)):
             if self.permission is not None and not self.may(self.permission):
@@ -113,7 +133,7 @@ class StaffView(SignedInView):
     @property
     def actor(self) -> Actor:
         """Return the operator as one who acts for the platform."""
-        return user_actor(self.user, origin=self._origin(), as_operator=True)
+        return user_actor(self.user, origin=origin_of(self.request), as_operator=True)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
         """Check the staff role, then serve."""

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from django.conf import settings
 from django.http import HttpRequest
 
-from orgs.console.access import LAST_ORGANIZATION, LIVEMODE
+from core.clock import now
+from orgs.console.access import LAST_ORGANIZATION, LIVEMODE, impersonation_of
 from orgs.console.navigation import Section, organization_sections, staff_sections
 from orgs.selectors import Membership, Organization, User, list_memberships
+from orgs.services.impersonation import Impersonation
 
 THEME_COOKIE = "lienzo_theme"
 THEMES = ("light", "dark", "system")
@@ -33,15 +36,31 @@ class Frame:
         user = getattr(self.request, "user", None)
         return user if isinstance(user, User) else None
 
+    @property
+    def impersonation(self) -> Impersonation | None:
+        """Return in whose place an operator looks at the page, if one does."""
+        return impersonation_of(self.request)
+
+    @property
+    def minutes_left(self) -> int:
+        """Return in how many minutes the impersonation ends, rounded up."""
+        if self.impersonation is None:
+            return 0
+        return -((now() - self.impersonation.ends_at) // timedelta(minutes=1))
+
     @cached_property
     def memberships(self) -> list[Membership]:
         """Return what the switcher offers."""
+        if self.impersonation is not None:
+            return [self.impersonation.membership]
         return list_memberships(user_id=self.user.id) if self.user else []
 
     @cached_property
     def membership(self) -> Membership | None:
         """Return the page's membership, or on a page of no organization the last one looked at."""
         found: Membership | None = getattr(self.request, "membership", None)
+        if self.impersonation is not None:
+            return self.impersonation.membership
         if found is not None or self.user is None:
             return found
         last = self.request.session.get(LAST_ORGANIZATION)

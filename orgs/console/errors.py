@@ -52,6 +52,12 @@ def role_required(request: HttpRequest, *, roles: Sequence[str]) -> HttpResponse
     return _page(request, HTTPStatus.FORBIDDEN, title=_("This is not yours to see"), text=text)
 
 
+def impersonation_refused(request: HttpRequest, *, text: str) -> HttpResponse:
+    """Answer what an operator may not do in a member's place."""
+    title = _("Not in somebody's place")
+    return _page(request, HTTPStatus.FORBIDDEN, title=title, text=text)
+
+
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that was not sent from a page of ours, or from one that is out of date."""
     return _page(

@@ -99,6 +99,7 @@ STAFF = (
             Entry(_("Providers"), "plug-connected", "operations_providers"),
             Entry(_("Queues"), "stack-2", "operations_queues"),
             Entry(_("Findings"), "alert-triangle", "operations_findings"),
+            Entry(_("Audit log"), "history", "operations_audit"),
         ),
         frozenset({"operator"}),
     ),

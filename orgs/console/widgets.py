@@ -1,11 +1,12 @@
 """Widgets of forms: choices that are all seen at once, each with a line about it."""
 
 from django import forms
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 _TEMPLATE = "orgs/widgets/choices.html"
+_format = lazy(format_html, SafeString)
 
 
 class Checks(forms.CheckboxSelectMultiple):
@@ -29,5 +30,5 @@ class Choice(forms.RadioSelect):
 
 
 def described(title: object, text: object) -> SafeString:
-    """Return a choice's label with a line about it below."""
-    return format_html('{}<span class="form-check-description">{}</span>', title, text)
+    """Return a choice's label with a line about it below, in the language it is drawn in."""
+    return _format('{}<span class="form-check-description">{}</span>', title, text)

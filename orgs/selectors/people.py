@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from allauth.account.models import EmailAddress
@@ -11,7 +12,11 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from orgs.errors import InvalidInputError
-from orgs.models import ApiKey, Invitation, Membership, Organization
+from orgs.models import ApiKey, Invitation, Membership, Organization, User
+from orgs.secrets import LIVE_PREFIX, LOOKUP_LENGTH, TEST_PREFIX
+
+# What lists of keys show of one.
+_LEAST_OF_KEY: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class OrganizationView:
     id: UUID
     name: str
     currency: str
+    time_zone: str
+    is_demo: bool
     created_at: datetime
     members: int
     owner: str
@@ -43,8 +50,13 @@ class OrganizationView:
     purged_at: datetime | None
 
 
-def list_members(*, organization_id: UUID) -> list[MemberView]:
-    """Return an organization's members in the order in which they joined. One query."""
+def list_members(*, organization_id: UUID, without_staff: bool = False) -> list[MemberView]:
+    """Return an organization's members in the order in which they joined. One query.
+
+    Args:
+        organization_id: Whose.
+        without_staff: Only those in whose place an operator may act.
+    """
     keys = (
         ApiKey.objects.filter(
             organization_id=organization_id,
@@ -62,6 +74,8 @@ def list_members(*, organization_id: UUID) -> list[MemberView]:
         .annotate(keys=Coalesce(Subquery(keys), 0))
         .order_by("created_at", "id")
     )
+    if without_staff:
+        rows = rows.filter(user__is_active=True, user__staff_role="")
     return [
         MemberView(
             user_id=row.user_id,
@@ -80,6 +94,11 @@ def list_verified_addresses(*, user_id: UUID) -> list[str]:
     """Return the addresses a person has shown to be theirs, in lower case."""
     rows = EmailAddress.objects.filter(user_id=user_id, verified=True)
     return [email.lower() for email in rows.values_list("email", flat=True)]
+
+
+def find_user_id(*, email: str) -> UUID | None:
+    """Return whose address it is; case does not matter."""
+    return User.objects.filter(email__iexact=email).values_list("id", flat=True).first()
 
 
 def list_sessions(*, user_id: UUID, now: datetime) -> list[UserSession]:
@@ -103,8 +122,9 @@ def search_organizations(
     """Return organizations, newest first, and whether more follow. For the platform's operators.
 
     Args:
-        text: Part of the name or of a member's address, or a whole id.
-        state: `active`, `suspended`, `closing` or nothing for all.
+        text: Part of the name or of a member's address, a whole id, or the start of an API key,
+            `lz_sk_` with at least four characters of its own.
+        state: `active`, `suspended`, `closing`, `demo` or nothing for all.
         limit: How many at most.
         after: Go on after this organization.
 
@@ -131,6 +151,8 @@ def search_organizations(
             id=row.id,
             name=row.name,
             currency=row.currency,
+            time_zone=row.time_zone,
+            is_demo=row.is_demo,
             created_at=row.created_at,
             members=row.members,
             owner=row.owner or "",
@@ -153,6 +175,8 @@ def list_due_for_purge(*, now: datetime) -> list[UUID]:
 def _matching(text: str) -> QuerySet[Organization]:
     if not text:
         return Organization.objects.all()
+    if text.startswith((LIVE_PREFIX, TEST_PREFIX)):
+        return Organization.objects.filter(id__in=_keys_beginning(text).values("organization_id"))
     try:
         return Organization.objects.filter(id=UUID(text))
     except ValueError:
@@ -160,6 +184,15 @@ def _matching(text: str) -> QuerySet[Organization]:
         return Organization.objects.filter(
             Q(name__icontains=text) | Q(id__in=people.values("organization_id"))
         )
+
+
+def _keys_beginning(text: str) -> QuerySet[ApiKey]:
+    """Return the keys whose secret in use, or that before a rotation, begins like this."""
+    own = text[len(LIVE_PREFIX) :][:LOOKUP_LENGTH]
+    if len(own) < _LEAST_OF_KEY:
+        return ApiKey.objects.none()
+    keys = ApiKey.objects.filter(livemode=text.startswith(LIVE_PREFIX))
+    return keys.filter(Q(lookup__startswith=own) | Q(previous_lookup__startswith=own))
 
 
 def _in_state(rows: QuerySet[Organization], state: str) -> QuerySet[Organization]:
@@ -172,5 +205,7 @@ def _in_state(rows: QuerySet[Organization], state: str) -> QuerySet[Organization
             return rows.filter(suspended_at__isnull=False)
         case "closing":
             return rows.filter(deletion_requested_at__isnull=False)
+        case "demo":
+            return rows.filter(is_demo=True)
         case _:
-            raise InvalidInputError("The state is active, suspended or closing.", param="state")
+            raise InvalidInputError("There is no such state.", param="state")

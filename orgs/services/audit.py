@@ -28,6 +28,7 @@ class Action(StrEnum):
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_SETTINGS_CHANGED = "organization.settings_changed"
     ORGANIZATION_CURRENCY_CHANGED = "organization.currency_changed"
+    ORGANIZATION_MARKUP_CHANGED = "organization.markup_changed"
     ORGANIZATION_SUSPENDED = "organization.suspended"
     ORGANIZATION_RESUMED = "organization.resumed"
     ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"

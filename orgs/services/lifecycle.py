@@ -1,4 +1,4 @@
-"""Suspending, resuming and deleting organizations, and operators acting in people's places."""
+"""Suspending, resuming and deleting organizations."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,13 +11,11 @@ from orgs.errors import (
     InvalidInputError,
     OrganizationClosedError,
     OrganizationNotFoundError,
-    PermissionDeniedError,
 )
 from orgs.models import (
     Invitation,
     Membership,
     Organization,
-    User,
     WebhookEndpoint,
     lock_organization,
 )
@@ -26,13 +24,10 @@ from orgs.services.audit import (
     SYSTEM,
     Action,
     Actor,
-    Origin,
     Target,
-    impersonating_actor,
     record,
     require_permission,
     require_platform,
-    user_actor,
 )
 from orgs.services.key_administration import revoke_all
 
@@ -160,51 +155,6 @@ def close_purged(*, organization_id: UUID, now: datetime) -> bool:
         )
         _log(Action.ORGANIZATION_PURGED, organization, SYSTEM, {}, {})
     return True
-
-
-def start_impersonation(
-    *,
-    organization_id: UUID,
-    user: User,
-    operator: User,
-    reason: str,
-    is_read_only: bool,
-    origin: Origin,
-) -> Actor:
-    """Let an operator act, or look on, as a member; return the actor of what they then do.
-
-    The caller keeps it in the operator's own session; the organization sees it in its log.
-
-    Raises:
-        PermissionDeniedError: Not an operator, oneself, or a person of the platform's staff.
-        InvalidInputError: No reason is given.
-    """
-    why = _reason(reason)
-    if operator.staff_role != User.StaffRole.OPERATOR or not operator.is_active:
-        raise PermissionDeniedError("Only the platform's operators may do this.")
-    is_member = Membership.objects.filter(organization_id=organization_id, user=user).exists()
-    if user.staff_role or user.pk == operator.pk or not is_member:
-        raise PermissionDeniedError("An operator acts for members who are not staff.")
-    record(
-        action=Action.IMPERSONATION_STARTED,
-        actor=user_actor(operator, origin=origin, as_operator=True),
-        organization_id=organization_id,
-        target=Target("user", user.pk, user.email),
-        after={"reason": why, "is_read_only": is_read_only},
-    )
-    return impersonating_actor(user, operator=operator, origin=origin, is_read_only=is_read_only)
-
-
-def stop_impersonation(
-    *, organization_id: UUID, user: User, operator: User, origin: Origin
-) -> None:
-    """Log that an operator stopped acting as a member."""
-    record(
-        action=Action.IMPERSONATION_STOPPED,
-        actor=user_actor(operator, origin=origin, as_operator=True),
-        organization_id=organization_id,
-        target=Target("user", user.pk, user.email),
-    )
 
 
 def _locked(organization_id: UUID) -> Organization:

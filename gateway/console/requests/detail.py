@@ -60,22 +60,35 @@ class RequestDetailView(GalleryPageView):
             raise Http404 from error
         is_read = bool(readable_prompts(reader=self.reader, generation_ids=[generation_id]))
         context = {
-            "detail": detail,
-            "view": detail.view,
-            "request_id": request_id(generation_id),
-            "quote_id": quote_id(detail.quote_id) if detail.quote_id else "",
-            "parameters": list(_parameters(detail)),
-            "markup_percent": detail.terms.markup * 100 if detail.terms else None,
-            "lines": list(_lines(detail, self.organization.id)),
-            "raw_request": _pretty(detail.request, is_read=is_read),
-            "raw_answer": _pretty(detail.answer, is_read=is_read),
-            "is_read": is_read,
+            **detail_context(detail, organization_id=self.organization.id, is_read=is_read),
             "for_staff": for_staff,
             # A drawer has the prompt above.
             "is_part": is_part,
         }
         template = "console/requests/detail.html" if is_part else "console/requests/whole.html"
         return render(request, template, context)
+
+
+def detail_context(detail: Detail, *, organization_id: UUID, is_read: bool) -> dict[str, Any]:
+    """Return what `console/requests/detail.html` draws.
+
+    Args:
+        detail: Of which generation.
+        organization_id: Whose it is.
+        is_read: Whether the reader may read its prompt.
+    """
+    return {
+        "detail": detail,
+        "view": detail.view,
+        "request_id": request_id(detail.view.id),
+        "quote_id": quote_id(detail.quote_id) if detail.quote_id else "",
+        "parameters": list(_parameters(detail)),
+        "markup_percent": detail.terms.markup * 100 if detail.terms else None,
+        "lines": list(_lines(detail, organization_id)),
+        "raw_request": _pretty(detail.request, is_read=is_read),
+        "raw_answer": _pretty(detail.answer, is_read=is_read),
+        "is_read": is_read,
+    }
 
 
 @dataclass(frozen=True, slots=True)

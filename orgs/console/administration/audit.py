@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final, cast
 from uuid import UUID
 
 from django import forms
@@ -57,11 +57,15 @@ class FilterForm(forms.Form):
     until = forms.DateField(required=False)
     cursor = forms.UUIDField(required=False)
 
+    def actor_id(self) -> UUID | None:
+        """Return who is asked for."""
+        return cast("UUID | None", self.cleaned_data["actor"])
+
     def filters(self) -> AuditFilter:
         """Return what is asked for; days are whole ones of the organization's zone."""
         asked = self.cleaned_data
         return AuditFilter(
-            actor_id=asked["actor"],
+            actor_id=self.actor_id(),
             action=asked["action"],
             object_id=asked["object"],
             since=_start_of(asked["since"]),
@@ -98,19 +102,48 @@ class EventRow:
     impersonator: str
     object_label: str
     url: str
+    organization: str = ""
 
 
-class AuditLogView(AdministrationView):
-    """The log, and beside it one of its lines."""
+class AuditPages:
+    """What the log of an organization and that of all organizations have in common.
 
-    permission = Permission.VIEW_AUDIT
+    Attributes:
+        list_name: The URL of the list,
+        event_name: of one line beside it,
+        export_name: and of the file.
+        columns: Of the file.
+        log_id: Whose log; None is all.
+        place: What the URLs need.
+    """
 
-    def get(self, request: HttpRequest, event_id: UUID | None = None) -> HttpResponse:
-        """Show a page of it."""
-        form = filter_form(request)
+    request: HttpRequest
+    list_name: ClassVar[str]
+    event_name: ClassVar[str]
+    export_name: ClassVar[str]
+    columns: ClassVar[Sequence[str]] = EXPORT_COLUMNS
+    form_class: ClassVar[type[FilterForm]] = FilterForm
+
+    @property
+    def log_id(self) -> UUID | None:
+        """Return whose log it is."""
+        return None
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Return the keywords of the URLs."""
+        return {}
+
+    def more(self) -> dict[str, object]:
+        """Return what the page shows beyond the lines."""
+        return {}
+
+    def page(self, request: HttpRequest, event_id: UUID | None) -> HttpResponse:
+        """Return a page of the list, with one of its lines beside it if that is asked for."""
+        form = filter_form(request, self.form_class)
         try:
             events, has_more = list_events(
-                organization_id=self.organization.id,
+                organization_id=self.log_id,
                 filters=form.filters(),
                 limit=PAGE_SIZE,
                 after=form.cleaned_data["cursor"],
@@ -127,13 +160,28 @@ class AuditLogView(AdministrationView):
             "action_names": list(ACTIONS.items()),
             "action": form.cleaned_data["action"],
             "asked": form.cleaned_data,
-            "actors": list_actors(organization_id=self.organization.id),
             "is_filtered": any(form.cleaned_data.values()),
             "query": f"?{query}" if query else "",
+            "log_url": reverse(self.list_name, kwargs=self.place),
+            "export_url": reverse(self.export_name, kwargs=self.place),
+            "is_of_all": self.log_id is None,
+            **self.more(),
         }
         if event_id is not None:
             context |= self._beside(event_id, rows)
         return render(request, "console/audit/list.html", context)
+
+    def file(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Return the filtered log as CSV; the first batch is read before the answer begins."""
+        filters = filter_form(request, self.form_class).filters()
+        batches = export_events(organization_id=self.log_id, filters=filters)
+        first = next(batches, [])
+        response = StreamingHttpResponse(
+            _csv(self.columns, first, batches), content_type="text/csv; charset=utf-8"
+        )
+        response["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
+        response["Cache-Control"] = "no-store"
+        return response
 
     def _chip(self, family: str, chosen: str) -> Chip:
         query = self.request.GET.copy()
@@ -141,16 +189,14 @@ class AuditLogView(AdministrationView):
             query.pop(name, None)
         if family:
             query["action"] = family
-        path = reverse("audit_log", kwargs={"organization_id": self.organization.id})
+        path = reverse(self.list_name, kwargs=self.place)
         url = f"{path}?{text}" if (text := query.urlencode()) else path
         return Chip(FAMILIES[family], url, chosen.partition(".")[0] == family)
 
     def _row(self, event: Any) -> EventRow:  # noqa: ANN401 - a row of the log, a model's
-        path = reverse(
-            "audit_event",
-            kwargs={"organization_id": self.organization.id, "event_id": event.id},
-        )
+        path = reverse(self.event_name, kwargs={**self.place, "event_id": event.id})
         query = self.request.GET.urlencode()
+        is_of_all = self.log_id is None and event.organization is not None
         return EventRow(
             id=event.id,
             at=event.created_at,
@@ -159,10 +205,11 @@ class AuditLogView(AdministrationView):
             impersonator=event.impersonator_label,
             object_label=event.object_label,
             url=f"{path}?{query}" if query else path,
+            organization=event.organization.name if is_of_all else "",
         )
 
     def _beside(self, event_id: UUID, rows: list[EventRow]) -> dict[str, object]:
-        event = get_event(organization_id=self.organization.id, event_id=event_id)
+        event = get_event(organization_id=self.log_id, event_id=event_id)
         if event is None:
             raise Http404
         place = next((at for at, row in enumerate(rows) if row.id == event_id), None)
@@ -176,44 +223,66 @@ class AuditLogView(AdministrationView):
         }
 
 
-class AuditExportView(AdministrationView):
-    """The filtered log as CSV, however long it is."""
+class OwnAuditPages(AuditPages, AdministrationView):
+    """The log of the page's organization."""
 
     permission = Permission.VIEW_AUDIT
+    list_name, event_name, export_name = "audit_log", "audit_event", "audit_export"
+
+    @property
+    def log_id(self) -> UUID:
+        """Return whose log it is."""
+        return self.organization.id
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Return the keywords of the URLs."""
+        return {"organization_id": self.organization.id}
+
+    def more(self) -> dict[str, object]:
+        """Return who may be chosen. One query."""
+        return {"actors": list_actors(organization_id=self.organization.id)}
+
+
+class AuditLogView(OwnAuditPages):
+    """The log, and beside it one of its lines."""
+
+    def get(self, request: HttpRequest, event_id: UUID | None = None) -> HttpResponse:
+        """Show a page of it."""
+        return self.page(request, event_id)
+
+
+class AuditExportView(OwnAuditPages):
+    """The filtered log as CSV, however long it is."""
 
     def get(self, request: HttpRequest) -> StreamingHttpResponse:
-        """Stream it; the first batch is read before the answer begins."""
-        batches = export_events(
-            organization_id=self.organization.id, filters=filter_form(request).filters()
-        )
-        first = next(batches, [])
-        response = StreamingHttpResponse(
-            _csv(first, batches), content_type="text/csv; charset=utf-8"
-        )
-        response["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
-        response["Cache-Control"] = "no-store"
-        return response
+        """Stream it."""
+        return self.file(request)
 
 
-def filter_form(request: HttpRequest) -> FilterForm:
+def filter_form(request: HttpRequest, form_class: type[FilterForm]) -> FilterForm:
     """Return the filters of a page's address.
 
     Raises:
         Http404: One of them is none that a page links to.
     """
-    form = FilterForm(request.GET)
+    form = form_class(request.GET)
     if not form.is_valid():
         raise Http404
     return form
 
 
-def _csv(first: list[dict[str, str]], batches: Iterator[list[dict[str, str]]]) -> Iterator[str]:
-    yield ",".join(EXPORT_COLUMNS) + "\r\n"
+def _csv(
+    columns: Sequence[str],
+    first: list[dict[str, str]],
+    batches: Iterator[list[dict[str, str]]],
+) -> Iterator[str]:
+    yield ",".join(columns) + "\r\n"
     batch: list[dict[str, str]] | None = first
     while batch:
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerows([_plain(row[name]) for name in EXPORT_COLUMNS] for row in batch)
+        writer.writerows([_plain(row[name]) for name in columns] for row in batch)
         if not connection.in_atomic_block:
             # Whoever reads slowly must not hold a connection meanwhile.
             connection.close()

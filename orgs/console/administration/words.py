@@ -35,6 +35,7 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.ORGANIZATION_CREATED: _("Organization created"),
     Action.ORGANIZATION_SETTINGS_CHANGED: _("Settings changed"),
     Action.ORGANIZATION_CURRENCY_CHANGED: _("Currency changed"),
+    Action.ORGANIZATION_MARKUP_CHANGED: _("Markup changed"),
     Action.ORGANIZATION_SUSPENDED: _("Organization suspended"),
     Action.ORGANIZATION_RESUMED: _("Suspension ended"),
     Action.ORGANIZATION_DELETION_REQUESTED: _("Deletion asked for"),

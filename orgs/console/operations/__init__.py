@@ -1,0 +1,1 @@
+"""Pages of the platform's operators that need people and organizations alone."""
