@@ -56,11 +56,6 @@ class Row:
     served_by: Promise
     reason: Promise | None
 
-    @property
-    def failure_words(self) -> Promise | None:
-        """Return the last failure of the day in words."""
-        return reason_of(self.health.statistics.last_failure or "")
-
 
 class PauseForm(forms.Form):
     """Why a provider is taken out."""
