@@ -25,6 +25,10 @@ app.conf.beat_schedule = {
         "task": "gateway.delete_orphaned_inputs",
         "schedule": crontab(minute="7"),
     },
+    "enforce retention": {
+        "task": "gateway.enforce_retention",
+        "schedule": crontab(minute="2"),
+    },
     "prune quotes": {
         "task": "gateway.prune_quotes",
         "schedule": crontab(minute="27", hour="3"),

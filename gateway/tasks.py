@@ -9,6 +9,7 @@ from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
 from gateway.services.gallery.exports import TASK as EXPORTS_TASK
 from gateway.services.gallery.exports import expire_exports, make_exports
+from gateway.services.gallery.retention import enforce_retention
 from gateway.services.gallery.thumbnails import TASK as THUMBNAILS_TASK
 from gateway.services.gallery.thumbnails import make_thumbnails
 from gateway.services.inputs import delete_orphaned_inputs
@@ -50,6 +51,12 @@ def prune_quotes_task(**_: object) -> None:
 def delete_expired_test_generations_task(**_: object) -> None:
     """Delete what test keys made more than seven days ago."""
     delete_expired_test_generations(before=now() - TEST_RETENTION)
+
+
+@shared_task(name="gateway.enforce_retention", ignore_result=True)
+def enforce_retention_task(**_: object) -> None:
+    """Delete images and prompts that are past their organization's retention."""
+    enforce_retention(now=now())
 
 
 @shared_task(name="gateway.delete_orphaned_inputs", ignore_result=True)

@@ -149,7 +149,8 @@ class GenerationView:
     Attributes:
         undelivered: As in `Delivery`.
         partials: Partial images that are stored.
-        deleted_at: When the caller had its images deleted.
+        deleted_at: When its images were deleted.
+        is_expired: Whether the organization's retention deleted them, and not somebody.
     """
 
     id: UUID
@@ -174,6 +175,7 @@ class GenerationView:
     deadline_at: datetime
     finished_at: datetime | None
     deleted_at: datetime | None
+    is_expired: bool
     images: tuple[ImageView, ...]
     attempts: tuple[AttemptView, ...]
 

@@ -68,7 +68,7 @@ def images_response(view: GenerationView) -> dict[str, object]:
         "data": [_image_item(view, image) for image in view.images],
         **_echo(view),
         **({"outcomes": outcomes_of(view)} if view.undelivered else {}),
-        **({"deleted_at": _unix(view.deleted_at)} if view.deleted_at else {}),
+        **(_deletion(view) if view.deleted_at else {}),
     }
 
 
@@ -93,7 +93,8 @@ def generation_resource(
         "created": int(view.created_at.timestamp()),
         "finished": _unix(view.finished_at),
         **_expectation(expected),
-        "prompt": view.parameters["prompt"],
+        # None once it is past the organization's retention of prompts.
+        "prompt": view.parameters.get("prompt"),
         "size": view.parameters["size"],
         "data": [_image_item(view, image) for image in view.images],
         "outcomes": outcomes_of(view),
@@ -116,7 +117,7 @@ def generation_resource(
             for attempt in view.attempts
         ],
         "livemode": view.livemode,
-        "deleted_at": _unix(view.deleted_at),
+        **_deletion(view),
     }
 
 
@@ -182,6 +183,15 @@ def _unix(instant: datetime | None) -> int | None:
     return None if instant is None else int(instant.timestamp())
 
 
+def _deletion(view: GenerationView) -> dict[str, object]:
+    """Return when the images were deleted, and by whom."""
+    by = "retention" if view.is_expired else "request"
+    return {
+        "deleted_at": _unix(view.deleted_at),
+        "deleted_by": None if view.deleted_at is None else by,
+    }
+
+
 def _expectation(expected: Estimate | None) -> dict[str, object]:
     if expected is None:
         return {}
@@ -201,7 +211,7 @@ def _revised_prompt(view: GenerationView, image: ImageView) -> str | None:
     if image.revised_prompt:
         return image.revised_prompt
     model = catalog().find(view.model)
-    return str(view.parameters["prompt"]) if model and model.key == "dall-e-3" else None
+    return view.parameters.get("prompt") if model and model.key == "dall-e-3" else None
 
 
 def _echo(view: GenerationView) -> dict[str, object]:

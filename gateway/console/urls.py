@@ -31,6 +31,7 @@ from gateway.console.requests.log import (
     RunAgainView,
     SearchView,
 )
+from gateway.console.settings.images import ImageSettingsView
 from gateway.console.start import NewOrganizationView
 from gateway.console.usage import UsageCsvView, UsageView
 from gateway.console.usage_charges import ChargesView
@@ -104,6 +105,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         ThumbnailView.as_view(),
         name="thumbnail",
     ),
+    path(f"{ORGANIZATION}/settings/images", ImageSettingsView.as_view(), name="image_settings"),
     path(f"{ORGANIZATION}/settings/models", ModelSettingsView.as_view(), name="model_settings"),
     path(f"{ORGANIZATION}/keys", KeysView.as_view(), name="api_keys"),
     path(f"{ORGANIZATION}/keys/new", NewKeyView.as_view(), name="new_api_key"),

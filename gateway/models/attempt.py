@@ -12,8 +12,8 @@ class Attempt(models.Model):
 
     `indexes` are the images of its generation that the call was to make. Where a generation needs
     several calls, `result` keeps what this one stored (`gateway.services.runs.progress.Made`) until
-    all have ended; `received_at` is when all that the provider sent had arrived, of a call that gave
-    images; `moderated` are the indexes of the images its provider withheld. `error_kind` is
+    all have ended; `received_at` is when all that the provider sent had arrived, of a call that
+    gave images; `moderated` are the indexes of the images its provider withheld. `error_kind` is
     how the call failed, a class of `gateway.providers.errors`.
     """
 

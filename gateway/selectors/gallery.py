@@ -44,6 +44,7 @@ class GalleryImage:
     """One image of the grid.
 
     Attributes:
+        prompt: Empty once it is past the organization's retention.
         alt: The start of the prompt, in one line, as the image's description.
         price_micros: What it cost; 0 for what a test key made.
         thumbnails: The edges of the thumbnails that can be shown now.
@@ -117,8 +118,9 @@ SELECT ARRAY(SELECT id FROM found {_ORDER} LIMIT %(limit)s)
 """  # noqa: S608 - made of constants
 _COLUMNS: Final = """
 SELECT artifact.id, generation.id, artifact.index, generation.model,
-    generation.parameters ->> 'prompt', artifact.width, artifact.height, artifact.size_bytes,
-    artifact.content_type, artifact.is_public, artifact.key, generation.livemode,
+    coalesce(generation.parameters ->> 'prompt', ''), artifact.width, artifact.height,
+    artifact.size_bytes, artifact.content_type, artifact.is_public, artifact.key,
+    generation.livemode,
     CASE WHEN generation.livemode THEN generation.unit_micros ELSE 0 END, generation.currency,
     generation.created_at,
     ARRAY(SELECT edge FROM gateway_thumbnail

@@ -36,6 +36,7 @@ _COLUMNS: Final = (
     "deadline_at",
     "finished_at",
     "deleted_at",
+    "is_expired",
 )
 # The images come in the same row: a second query would be one more round trip of each request.
 SELECT_GENERATIONS: Final = f"""

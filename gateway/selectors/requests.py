@@ -22,8 +22,8 @@ STATUSES: Final = tuple(Generation.Status.values)
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS: Final = (
     *("id", "created", "status", "model", "served_by", "images", "amount", "currency", "livemode"),
-    *("api_key_id", "created_by", "user", "client_request_id", "waiting_s", "working_s", "total_s"),
-    *("attempts", "error_code", "reason"),
+    *("api_key_id", "created_by", "user", "client_request_id", "waiting_s", "working_s"),
+    *("provider_s", "storing_s", "total_s", "attempts", "error_code", "reason"),
 )
 
 
@@ -47,17 +47,19 @@ class RequestFilters(CommonFilters):
 class Stages:
     """How long each stage took, in seconds; None where it has not come to that.
 
-    Storing is no stage of its own: an attempt ends in the transaction that settles, and when the
-    provider's last byte came is not recorded, so that `working_s` has both.
-
     Attributes:
         waiting_s: From the acceptance until a worker took it.
-        working_s: From then until the end: calls to providers, checking and storing.
+        working_s: From then until the end: the next two.
+        provider_s: From then until the last byte of a provider; None where that is not known, as
+            without images, or of a request from before it was recorded.
+        storing_s: From that byte until the end: checking, storing and settling. As `provider_s`.
         total_s: From the acceptance until the end.
     """
 
     waiting_s: float | None
     working_s: float | None
+    provider_s: float | None
+    storing_s: float | None
     total_s: float | None
 
 
@@ -75,6 +77,7 @@ class LoggedAttempt:
     error_message: str
     upstream_status: int | None
     started_at: datetime
+    received_at: datetime | None
     finished_at: datetime | None
     cost_micros: int
     reason: Promise | None
@@ -91,14 +94,20 @@ class LoggedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One line of the log. Amounts are micros of `currency`."""
+    """One line of the log. Amounts are micros of `currency`.
+
+    Attributes:
+        prompt: None once it is past the organization's retention.
+        deleted_at: When its images were deleted.
+        is_expired: Whether the organization's retention deleted them.
+    """
 
     id: UUID
     status: str
     model: str
     requested_model: str
     served_by: str
-    prompt: str
+    prompt: str | None
     wanted: int
     api_key_id: UUID | None
     created_by_id: UUID | None
@@ -113,15 +122,24 @@ class LoggedRequest:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    deleted_at: datetime | None
+    is_expired: bool
     attempts: tuple[LoggedAttempt, ...]
 
     @property
     def stages(self) -> Stages:
         """Return how long each stage took."""
-        started_at = self.started_at
+        started_at, finished_at = self.started_at, self.finished_at
+        arrivals = [one.received_at for one in self.attempts if one.received_at is not None]
+        # The end decides: what a worker that had lost its claim received comes later.
+        received_at = None
+        if arrivals and started_at is not None and finished_at is not None:
+            received_at = min(max(arrivals), finished_at)
         return Stages(
-            waiting_s=_seconds(self.created_at, started_at or self.finished_at),
-            working_s=None if started_at is None else _seconds(started_at, self.finished_at),
+            waiting_s=_seconds(self.created_at, started_at or finished_at),
+            working_s=None if started_at is None else _seconds(started_at, finished_at),
+            provider_s=None if started_at is None else _seconds(started_at, received_at),
+            storing_s=None if received_at is None else _seconds(received_at, finished_at),
             total_s=_seconds(self.created_at, self.finished_at),
         )
 
@@ -151,7 +169,8 @@ SELECT generation.id, generation.status, generation.model, generation.requested_
     generation."user", generation.client_request_id, generation.livemode, generation.currency,
     generation.quoted_micros, generation.charged_micros,
     coalesce(generation.error ->> 'code', ''), coalesce(generation.error ->> 'message', ''),
-    generation.created_at, generation.started_at, generation.finished_at
+    generation.created_at, generation.started_at, generation.finished_at, generation.deleted_at,
+    generation.is_expired
 FROM (
     SELECT generation.id
     FROM gateway_generation AS generation
@@ -241,6 +260,7 @@ def logged_attempts(generation_ids: Sequence[UUID]) -> dict[UUID, tuple[LoggedAt
             error_message=row.error_message,
             upstream_status=row.upstream_status,
             started_at=row.started_at,
+            received_at=row.received_at,
             finished_at=row.finished_at,
             cost_micros=row.cost_micros,
             reason=reason_of(row.error_code, row.error_kind),
@@ -314,6 +334,8 @@ def _cells(request: LoggedRequest) -> list[object]:
         request.client_request_id,
         _figure(stages.waiting_s),
         _figure(stages.working_s),
+        _figure(stages.provider_s),
+        _figure(stages.storing_s),
         _figure(stages.total_s),
         len(request.attempts),
         request.error_code,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from gateway.models import Artifact, Export, Generation, IdempotencyKey, Quote
+from gateway.models import Artifact, Attempt, Export, Generation, IdempotencyKey, Quote
 from gateway.storage import StorageError, private_storage, public_storage, release_connections
 from gateway.storage.keys import INPUTS_ROOT
 from orgs.selectors.people import list_due_for_purge
@@ -55,6 +55,8 @@ def _purge(organization_id: UUID, now: datetime) -> bool:
         return False
     while _forget(organization_id):
         pass
+    attempts = Attempt.objects.filter(generation__organization_id=organization_id)
+    attempts.filter(result__isnull=False).update(result=None)
     artifacts = Artifact.objects.filter(generation__organization_id=organization_id)
     artifacts.exclude(revised_prompt="").update(revised_prompt="")
     artifacts.filter(deleted_at__isnull=True).update(deleted_at=now)

@@ -1,6 +1,9 @@
 """Reading organizations."""
 
+from dataclasses import dataclass
 from uuid import UUID
+
+from django.db.models import Q
 
 from orgs.errors import OrganizationNotFoundError
 from orgs.models import Membership, Organization
@@ -16,6 +19,25 @@ def get_organization(*, organization_id: UUID) -> Organization:
     if organization is None:
         raise OrganizationNotFoundError(f"There is no organization {organization_id}.")
     return organization
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionDays:
+    """For how many days an organization keeps images and prompts; None for ever."""
+
+    organization_id: UUID
+    image_days: int | None
+    prompt_days: int | None
+
+
+def list_retentions() -> list[RetentionDays]:
+    """Return the retention of every organization that has one and is not purged. One query."""
+    rows = Organization.objects.filter(
+        Q(image_retention_days__isnull=False) | Q(prompt_retention_days__isnull=False),
+        purged_at__isnull=True,
+    )
+    columns = ("id", "image_retention_days", "prompt_retention_days")
+    return [RetentionDays(*row) for row in rows.order_by("id").values_list(*columns)]
 
 
 def find_demo_organization(*, name: str) -> Organization | None:

@@ -61,6 +61,8 @@ class Action(StrEnum):
     CARD_REMOVED = "card.removed"
     AUTO_TOP_UP_CHANGED = "auto_top_up.changed"
     IMAGES_DELETED = "image.deleted"
+    IMAGES_EXPIRED = "image.expired"
+    PROMPTS_EXPIRED = "prompt.expired"
     EXPORT_ORDERED = "export.ordered"
     USER_CREATED = "user.created"
     PRICE_SET = "price.set"

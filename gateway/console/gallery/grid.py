@@ -96,7 +96,7 @@ class GalleryPageView(OrganizationView):
             is_read = image.generation_id in readable
             yield Tile(
                 image,
-                image.alt if is_read else _("Image of %(model)s") % {"model": image.model},
+                (image.alt if is_read else "") or _("Image of %(model)s") % {"model": image.model},
                 image.prompt if is_read else None,
                 _edge(image),
                 self.link(image.generation_id, image.index, query),

@@ -38,6 +38,7 @@ from gateway.selectors.requests import (
     LoggedRequest,
     RequestFilters,
     RequestPage,
+    Stages,
     export_requests,
     list_requests,
 )
@@ -69,19 +70,28 @@ class Row:
     """A line of the log, as this reader may see it.
 
     Attributes:
-        prompt: None where the reader may not read it.
+        prompt: None where the reader may not read it, or where it is no longer kept.
+        is_private: Whether the reader may not read it.
         waiting: How much of the bar it waited, of 100 for the slowest request shown.
-        working: How much of the bar it was worked on.
+        working: How much of the bar it was worked on, without storing where that is known.
+        storing: How much of the bar was storing.
     """
 
     request: LoggedRequest
     public_id: str
     prompt: str | None
+    is_private: bool
     url: str
     state: str
     word: Promise
     waiting: float
     working: float
+    storing: float
+
+    @property
+    def storing_from(self) -> float:
+        """Return where storing begins in the bar."""
+        return self.waiting + self.working
 
     @property
     def charged_micros(self) -> int:
@@ -124,11 +134,11 @@ class LogView(GalleryPageView):
                     one,
                     request_id(one.id),
                     one.prompt if one.id in readable else None,
+                    one.id not in readable,
                     self.link_to(one.id, query),
                     state,
                     word,
-                    100 * (one.stages.waiting_s or 0) / longest,
-                    100 * (one.stages.working_s or 0) / longest,
+                    *_bar(one.stages, longest),
                 )
             )
         return rows
@@ -263,6 +273,14 @@ class SearchView(OrganizationView):
         query = QueryDict(mutable=True)
         query["q"] = text
         return redirect(f"{reverse(page, args=(self.organization.id,))}?{query.urlencode()}")
+
+
+def _bar(stages: Stages, longest: float) -> tuple[float, float, float]:
+    """Return the parts of a bar, of 100 for the longest one: waiting, provider and storing."""
+    working = stages.working_s if stages.provider_s is None else stages.provider_s
+    parts = (stages.waiting_s or 0, working or 0, stages.storing_s or 0)
+    waiting, provider, storing = (100 * part / longest for part in parts)
+    return waiting, provider, storing
 
 
 def _without_seen(query: QueryDict) -> QueryDict:

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.services.transactions import retrying
 from gateway.errors import InvalidRequestError
@@ -67,24 +67,45 @@ def delete_images(
     return Deleted(len(artifacts), _delete_objects(artifacts))
 
 
+def withdraw_artifacts(chosen: QuerySet[Artifact], *, now: datetime, is_expired: bool) -> int:
+    """Take images out of every answer and note their objects for the sweeper; return how many.
+
+    Joins the caller's transaction. Locks the generations in the order of their ids, as a deletion
+    of all their images would. A thumbnail that is in the making stays in the queue, so that its
+    object is deleted by whoever makes it, or by the next one to take it.
+
+    Args:
+        chosen: Which.
+        now: When they count as deleted.
+        is_expired: Whether the organization's retention deletes them, and not somebody.
+    """
+    owners = list(
+        Generation.objects.select_for_update(of=("self",))
+        .filter(id__in=chosen.values("generation_id"))
+        .order_by("id")
+        .values_list("id", flat=True)
+    )
+    present = chosen.filter(deleted_at__isnull=True)
+    artifact_ids = list(present.values_list("id", flat=True))
+    withdrawn = Artifact.objects.filter(id__in=artifact_ids).update(deleted_at=now)
+    thumbnails = Thumbnail.objects.filter(artifact_id__in=artifact_ids)
+    in_making = Q(status=Thumbnail.Status.WANTED, claimed_at__isnull=False)
+    thumbnails.exclude(in_making).delete()
+    generations = Generation.objects.filter(id__in=owners)
+    generations.update(has_stray_objects=True)
+    left = Artifact.objects.filter(generation_id=OuterRef("id"), deleted_at__isnull=True)
+    generations.filter(~Exists(left), deleted_at__isnull=True).update(
+        deleted_at=now, is_expired=is_expired
+    )
+    return withdrawn
+
+
 def _withdraw(
     organization_id: UUID, artifact_ids: Sequence[UUID], actor: Actor, now: datetime
 ) -> None:
-    """Locks the generations in the order of their ids, as a deletion of all their images would."""
     with transaction.atomic(durable=True):
         chosen = Artifact.objects.filter(id__in=artifact_ids)
-        owners = list(
-            Generation.objects.select_for_update()
-            .filter(id__in=chosen.values("generation_id"))
-            .order_by("id")
-            .values_list("id", flat=True)
-        )
-        chosen.filter(deleted_at__isnull=True).update(deleted_at=now)
-        Thumbnail.objects.filter(artifact_id__in=artifact_ids).delete()
-        generations = Generation.objects.filter(id__in=owners)
-        generations.update(has_stray_objects=True)
-        left = Artifact.objects.filter(generation_id=OuterRef("id"), deleted_at__isnull=True)
-        generations.filter(~Exists(left), deleted_at__isnull=True).update(deleted_at=now)
+        withdraw_artifacts(chosen, now=now, is_expired=False)
         record(
             action=Action.IMAGES_DELETED,
             actor=actor,

@@ -72,7 +72,7 @@ WHERE artifact.id = thumbnail.artifact_id AND thumbnail.id = (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING thumbnail.id, thumbnail.edge, thumbnail.key, thumbnail.tries, artifact.is_public,
-    artifact.key
+    artifact.key, artifact.deleted_at IS NOT NULL
 """
 # Not where the image was deleted meanwhile: its objects are gone, and this one has to go.
 _DONE: Final = """
@@ -91,6 +91,7 @@ class _Order(NamedTuple):
     tries: int
     is_public: bool
     source: str
+    is_deleted: bool
 
 
 @cache
@@ -196,6 +197,9 @@ def _claim() -> _Order | None:
 
 def _make(order: _Order) -> bool:
     """Make one; what storage refuses now is tried again later, what is no picture never."""
+    if order.is_deleted:
+        _drop(order)
+        return False
     try:
         # One of the process's transfers: it holds an image in memory.
         with transfer_semaphore(settings.TRANSFER_LIMIT):
@@ -218,10 +222,19 @@ def _make(order: _Order) -> bool:
         kept = bool(cursor.rowcount == 1)
     connection.close()
     if not kept:
-        private_storage().delete(order.key)
-        Thumbnail.objects.filter(id=order.id).delete()
-        connection.close()
+        _drop(order)
     return kept
+
+
+def _drop(order: _Order) -> None:
+    """Delete what was made of a deleted image; if not now, the row is taken again later."""
+    try:
+        private_storage().delete(order.key)
+    except StorageError as error:
+        logger.warning("thumbnail.not_deleted key=%s error=%s", order.key, error)
+        return
+    Thumbnail.objects.filter(id=order.id).delete()
+    connection.close()
 
 
 class _NoPictureError(Exception):

@@ -108,6 +108,8 @@ def run_again(
     view = get_generation(
         organization_id=organization_id, generation_id=generation_id, with_attempts=False
     )
+    if "prompt" not in view.parameters:
+        raise InvalidRequestError("Its prompt is no longer kept, so that it cannot be run again.")
     if view.parameters.get("inputs"):
         raise InvalidRequestError("A request with images sent along cannot be run again.")
     caller = console_caller(

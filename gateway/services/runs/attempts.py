@@ -27,6 +27,7 @@ class Outcome:
     Attributes:
         cost: In USD.
         made: What it stored, to be kept until the generation's other calls have ended.
+        received_at: When all that the provider sent had arrived.
     """
 
     status: Attempt.Status
@@ -37,6 +38,7 @@ class Outcome:
     upstream_status: int | None = None
     moderated: tuple[int, ...] = ()
     made: Made | None = None
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,8 @@ UPDATE gateway_attempt
 SET status = %(attempt_status)s, upstream_request_id = %(attempt_upstream_request_id)s,
     error_code = %(attempt_error_code)s, error_message = %(attempt_error_message)s,
     upstream_status = %(attempt_upstream_status)s::integer, cost_micros = %(attempt_cost_micros)s,
-    finished_at = %(attempt_now)s, moderated = %(attempt_moderated)s::smallint[],
-    result = %(attempt_result)s::jsonb
+    received_at = %(attempt_received_at)s::timestamptz, finished_at = %(attempt_now)s,
+    moderated = %(attempt_moderated)s::smallint[], result = %(attempt_result)s::jsonb
 WHERE id = %(attempt_id)s AND claim_token = %(attempt_claim_token)s AND finished_at IS NULL
 """
 
@@ -160,6 +162,7 @@ def end_params(attempt: Attempt, outcome: Outcome, now: datetime) -> dict[str, A
         "attempt_cost_micros": round_half_up_micro(cost_of(attempt, outcome)),
         "attempt_moderated": list(outcome.moderated),
         "attempt_result": made,
+        "attempt_received_at": outcome.received_at,
         "attempt_now": now,
     }
 

@@ -234,6 +234,7 @@ def _deadline(run: Run, *, alone: bool) -> float:
 def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
     try:
         result = _call(job)
+        received_at = now()
         made = store_images(job, result)
     except ProviderError as error:
         return _after_failure(job, error, tries)
@@ -250,6 +251,7 @@ def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
         upstream_request_id=result.upstream_request_id or "",
         moderated=made.moderated,
         made=None if alone else made,
+        received_at=received_at,
     )
     if not alone:
         _end(job, outcome)

@@ -18,6 +18,7 @@ from gateway.errors import ProviderUnavailableError
 from gateway.images import ImageRejected, inspect_image
 from gateway.models import Artifact, Attempt, Generation
 from gateway.services.costing import presumed_loss
+from gateway.services.gallery.thumbnails import thumbnail_keys
 from gateway.services.processes import LEASE_S, end_dead_neighbors, end_expired_leases
 from gateway.services.requests.generations import wake
 from gateway.services.routing import Step, route_of
@@ -35,6 +36,7 @@ from gateway.services.runs.storing import served_by
 from gateway.storage import (
     ImageStorage,
     inputs_prefix,
+    partials_prefix,
     private_storage,
     public_storage,
     request_prefix,
@@ -170,20 +172,38 @@ def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
 def delete_stray_objects(generation: Generation) -> int:
     """Delete objects of an ended generation that no artifact names; return how many.
 
-    An artifact whose deletion was asked for names nothing.
+    In both buckets: thumbnails are in the private one, and the policy may have changed. An artifact
+    whose deletion was asked for names nothing. Partial images go by their own time.
     """
-    artifacts = Artifact.objects.filter(generation=generation, deleted_at__isnull=True)
-    kept = set(artifacts.values_list("key", flat=True))
-    storage = _storage_of(generation)
+    artifacts = list(
+        Artifact.objects.select_related("generation").filter(
+            generation=generation, deleted_at__isnull=True
+        )
+    )
     connection.close()
+    kept = {artifact.key for artifact in artifacts} | set(thumbnail_keys(artifacts))
     prefix = request_prefix(generation.organization_id, generation.id)
-    strays = [found.key for found in storage.list_prefix(prefix) if found.key not in kept]
-    for key in strays:
-        storage.delete(key)
+    partials = partials_prefix(generation.organization_id, generation.id)
+    deleted = 0
+    for storage in (public_storage(), private_storage()):
+        for found in list(storage.list_prefix(prefix)):
+            is_partial = generation.partials and found.key.startswith(partials)
+            if found.key not in kept and not is_partial:
+                storage.delete(found.key)
+                deleted += 1
     if generation.parameters.get("inputs"):
         private_storage().delete_prefix(inputs_prefix(generation.organization_id, generation.id))
-    Generation.objects.filter(id=generation.id).update(has_stray_objects=False)
-    return len(strays)
+    _clear(generation.id, artifacts=len(artifacts))
+    return deleted
+
+
+def _clear(generation_id: UUID, *, artifacts: int) -> None:
+    """Note that no stray object is left, unless an image was withdrawn in the meantime."""
+    with transaction.atomic():
+        found = Generation.objects.select_for_update().filter(id=generation_id).first()
+        present = Artifact.objects.filter(generation_id=generation_id, deleted_at__isnull=True)
+        if found is not None and present.count() == artifacts:
+            Generation.objects.filter(id=generation_id).update(has_stray_objects=False)
 
 
 def _strays(now: datetime) -> list[Generation]:

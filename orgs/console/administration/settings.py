@@ -16,14 +16,9 @@ from django.utils.translation import gettext_lazy
 
 from core.errors import AppError
 from orgs.console.failures import AdministrationView, add_failure
-from orgs.console.widgets import Choice, described
 from orgs.permissions import Permission
 from orgs.selectors import Organization
-from orgs.services.organization_settings import (
-    LONGEST_RETENTION_DAYS,
-    SettingsChanges,
-    change_settings,
-)
+from orgs.services.organization_settings import SettingsChanges, change_settings
 
 # In this order above each of them; one appears once its URL exists.
 TABS: Final = (
@@ -31,6 +26,7 @@ TABS: Final = (
     ("image_settings", gettext_lazy("Images and retention"), Permission.MANAGE_SETTINGS),
     ("model_settings", gettext_lazy("Models"), Permission.MANAGE_SETTINGS),
     ("limits", gettext_lazy("Limits"), Permission.MANAGE_SETTINGS),
+    ("currency_settings", gettext_lazy("Currency"), Permission.MANAGE_SETTINGS),
     ("billing_profile", gettext_lazy("Billing profile"), Permission.MANAGE_BILLING_PROFILE),
     ("organization_ownership", gettext_lazy("Ownership and deletion"), None),
 )
@@ -62,50 +58,6 @@ class GeneralForm(forms.Form):
         label=gettext_lazy("Language"),
         choices=Organization.Language.choices,
         help_text=gettext_lazy("Of mail to the organization. Everybody chooses their own here."),
-    )
-
-
-class ImageForm(forms.Form):
-    """Who can see images, and how long they and prompts are kept."""
-
-    image_policy = forms.ChoiceField(
-        label=gettext_lazy("Addresses of images"),
-        choices=[
-            (
-                "public",
-                described(
-                    gettext_lazy("Public"),
-                    gettext_lazy("Whoever has the address sees the image, for good."),
-                ),
-            ),
-            (
-                "signed",
-                described(
-                    gettext_lazy("Signed"),
-                    gettext_lazy("Each address works for a while and is then asked for again."),
-                ),
-            ),
-        ],
-        help_text=gettext_lazy("It holds for images to come; those there are keep theirs."),
-        widget=Choice(label=gettext_lazy("Addresses of images")),
-    )
-    image_retention_days = forms.IntegerField(
-        label=gettext_lazy("Keep images for (days)"),
-        required=False,
-        min_value=1,
-        max_value=LONGEST_RETENTION_DAYS,
-        help_text=gettext_lazy("Older ones are deleted for good. Empty keeps them for ever."),
-    )
-    prompt_retention_days = forms.IntegerField(
-        label=gettext_lazy("Keep prompts for (days)"),
-        required=False,
-        min_value=1,
-        max_value=LONGEST_RETENTION_DAYS,
-        help_text=gettext_lazy("Apart from images; what they cost stays. Empty keeps them."),
-    )
-    developers_see_prompts = forms.BooleanField(
-        label=gettext_lazy("Developers see everybody's prompts, not only their own"),
-        required=False,
     )
 
 
@@ -193,14 +145,6 @@ class GeneralSettingsView(SettingsFormView):
     form_class = GeneralForm
     url_name = "organization_settings"
     text = gettext_lazy("What your organization is called, and when its days begin.")
-
-
-class ImageSettingsView(SettingsFormView):
-    """Image policy, retention, and who sees prompts."""
-
-    form_class = ImageForm
-    url_name = "image_settings"
-    text = gettext_lazy("Who can see images and prompts, and how long they are kept.")
 
 
 class BillingProfileView(SettingsFormView):

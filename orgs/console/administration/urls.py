@@ -72,11 +72,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         settings.GeneralSettingsView.as_view(),
         name="organization_settings",
     ),
-    path(
-        f"{ORGANIZATION}/settings/images",
-        settings.ImageSettingsView.as_view(),
-        name="image_settings",
-    ),
     path(f"{ORGANIZATION}/settings/limits", settings.LimitsView.as_view(), name="limits"),
     path(
         f"{ORGANIZATION}/settings/billing-profile",

@@ -69,6 +69,8 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.AUTO_TOP_UP_CHANGED: _("Automatic top-up changed"),
     "export.ordered": _("Export asked for"),
     "image.deleted": _("Images deleted"),
+    "image.expired": _("Images deleted by retention"),
+    "prompt.expired": _("Prompts deleted by retention"),
     Action.USER_CREATED: _("Account created"),
     Action.PRICE_SET: _("Price set"),
     Action.PROVIDER_PAUSED: _("Provider paused"),

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.models import Attempt
 from tests.gateway.api.expect import REQUEST_ID, expect_error, expect_nothing_charged
 from tests.stack import wait_until
 from tests.tenants import GENERATIONS, MODEL, new_prompt
@@ -122,6 +123,9 @@ def test_generation_can_be_read_while_it_runs_and_after(tenant, stack):
     assert set(body["data"][0]) == {"url", "revised_prompt"}
     assert [one["number"] for one in body["attempts"]] == [1]
     assert body["attempts"][0]["provider"] == "openai"
+    with stack.database():
+        attempt = Attempt.objects.get(generation_id=tenant.generations()[0].id)
+    assert attempt.started_at < attempt.received_at < attempt.finished_at
     assert "Retry-After" not in done.headers
 
 

@@ -9,7 +9,12 @@ import pytest
 from core.clock import now
 from core.ids import request_id
 from gateway.models import Artifact
-from gateway.selectors.requests import RequestFilters, export_requests, list_requests
+from gateway.selectors.requests import (
+    RequestFilters,
+    Stages,
+    export_requests,
+    list_requests,
+)
 from orgs.models import ApiKey
 from tests.gateway.console_services.scene import deliver
 from tests.gateway.services.rows import add_attempt, add_generation, open_key
@@ -67,6 +72,19 @@ def test_a_line_has_its_stages_its_attempts_and_plain_words(key):
     assert "too many requests" in str(failed.attempts[0].reason)
 
 
+def test_storing_is_a_stage_of_its_own_where_the_last_byte_is_known(key):
+    done = deliver(key)
+    for number, before_s in ((1, 2.0), (2, 0.5)):
+        received_at = done.finished_at - timedelta(seconds=before_s)
+        add_attempt(done, number=number, ended_at=done.finished_at, received_at=received_at)
+
+    [newest] = log(key).requests
+
+    assert newest.stages == Stages(
+        waiting_s=1.0, working_s=3.0, provider_s=2.5, storing_s=0.5, total_s=4.0
+    )
+
+
 def test_filters_and_ids_choose(key):
     late = fail(key, "generation_timeout", client_request_id="mine-7")
     refused = fail(key, "moderation_blocked")
@@ -102,4 +120,4 @@ def test_pages_go_on_where_they_ended_and_the_export_has_all(key):
     )
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["id"] for row in rows] == [request_id(one) for one in ids[:4]]
-    assert (rows[0]["user"], rows[0]["working_s"]) == ("'=1+1", "3.000")
+    assert (rows[0]["user"], rows[0]["working_s"], rows[0]["storing_s"]) == ("'=1+1", "3.000", "")

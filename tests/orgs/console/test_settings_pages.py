@@ -1,11 +1,14 @@
 """The pages of settings, and of an organization's end."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from core.clock import now
 from orgs.models import ApiKey, Organization
 from orgs.permissions import Permission
+from tests.gateway.console_services.scene import deliver
 from tests.orgs.people import Team
 from tests.visits import check_doors, signed_in, visit
 
@@ -139,3 +142,25 @@ def test_settings_are_for_those_who_manage_them():
     ):
         check_doors(team, settings_of(team, path), permission)
     assert "No limit" in visit(signed_in(team.person("owner").user), settings_of(team, "/limits"))
+
+
+def test_a_retention_that_deletes_images_is_saved_once_the_name_is_typed():
+    team = Team.open()
+    owner = team.person("owner")
+    client, key = signed_in(owner.user), team.key_of(owner)
+    deliver(key, images=2, at=now() - timedelta(days=40))
+    path = settings_of(team, "/images")
+
+    def kept(days: str, **more: str) -> int | None:
+        client.post(path, {**IMAGES, "image_retention_days": days, **more})
+        return Organization.objects.get(id=team.organization.id).image_retention_days
+
+    assert kept("50") == 50
+    asked = client.post(path, {**IMAGES, "prompt_retention_days": "7"}).content.decode()
+    assert "2 images that are older than 30 days" in asked
+    assert "The prompt of 1 request that is older than 7 days" in asked
+    assert kept("30") == 50
+    assert kept("30", confirmation="Other") == 50
+    assert kept("45") == 45
+    assert kept("30", confirmation="Acme") == 30
+    assert kept("20", confirmation="Other") == 30

@@ -25,6 +25,7 @@ REQUEST_ID: Final = "^req_[0-9a-f]{32}$"
 # As rows keep it.
 ATTEMPT_STATUSES: Final = ("started", "succeeded", "failed", "refused", "late", "unknown")
 
+_DELETED_BY: Final = ("request", "retention")
 _TOKENS: Final = record(
     "Of what kind the tokens are.",
     {"text_tokens": integer(), "image_tokens": integer()},
@@ -48,6 +49,7 @@ IMAGE_SCHEMAS: Final[dict[str, Schema]] = {
             "quality": text("GPT image models."),
             "outcomes": array(ref("ImageOutcome"), "Where an image did not come."),
             "deleted_at": instant("Since when the images are deleted."),
+            "deleted_by": words(_DELETED_BY, "What deleted them."),
         },
         optional=(
             "usage",
@@ -57,6 +59,7 @@ IMAGE_SCHEMAS: Final[dict[str, Schema]] = {
             "quality",
             "outcomes",
             "deleted_at",
+            "deleted_by",
         ),
     ),
     "Image": record(
@@ -127,7 +130,7 @@ IMAGE_SCHEMAS: Final[dict[str, Schema]] = {
                 integer("1 is next; null once it runs. Before its end, where it is looked up.")
             ),
             "estimated_seconds": integer("How long it will still take. As `queue_position`."),
-            "prompt": text(),
+            "prompt": nullable(text("Null once it is past the organization's retention.")),
             "size": text(examples=["1024x1024"]),
             "data": array(ref("Image")),
             "outcomes": array(ref("ImageOutcome")),
@@ -136,6 +139,7 @@ IMAGE_SCHEMAS: Final[dict[str, Schema]] = {
             "attempts": array(ref("Attempt")),
             "livemode": boolean("False if a test key made it."),
             "deleted_at": nullable(instant("Since when its images are deleted.")),
+            "deleted_by": nullable(words(_DELETED_BY, "What deleted them.")),
         },
         optional=("queue_position", "estimated_seconds"),
     ),

@@ -1,0 +1,1 @@
+"""Pages of settings that know what the gateway keeps."""
