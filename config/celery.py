@@ -63,6 +63,12 @@ app.conf.beat_schedule = {
         "schedule": 120.0,
         "options": {"expires": 120},
     },
+    # Months end at another hour in every time zone.
+    "issue statements": {
+        "task": "billing.issue_statements",
+        "schedule": crontab(minute="22"),
+        "options": {"expires": 3600},
+    },
     # What a lost message or a dead worker left.
     "make thumbnails": {
         "task": "gateway.make_thumbnails",

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
+from billing.services.statements.issuing import issue_due_statements
 from core.clock import now
 from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
@@ -88,6 +89,12 @@ def send_alerts(**_: object) -> None:
 def check_ledger_task(**_: object) -> None:
     """Check the ledger, if that is due or was asked for."""
     check_ledger(now=now())
+
+
+@shared_task(name="billing.issue_statements", ignore_result=True)
+def issue_statements_task(**_: object) -> None:
+    """Issue the statements of months that have ended."""
+    issue_due_statements(now=now())
 
 
 @shared_task(name=THUMBNAILS_TASK, ignore_result=True)

@@ -24,4 +24,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         EditBudgetView.as_view(),
         name="edit_key_budget",
     ),
+    path("", include("billing.console.statements.urls")),
 ]

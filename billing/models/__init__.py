@@ -25,6 +25,7 @@ from billing.models.payments import (
 from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
 from billing.models.rollups import AccountDay, PostingFact
+from billing.models.statements import Statement
 
 __all__ = [
     "DEBIT_KINDS",
@@ -60,5 +61,6 @@ __all__ = [
     "PriceVersion",
     "RateCandidate",
     "SavedCard",
+    "Statement",
     "UnmatchedPayment",
 ]

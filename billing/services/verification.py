@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from billing.services.hold_checks import check_budgets, check_captures, check_holds
 from billing.services.journal_checks import check_balances, check_chains, check_entries
 from billing.services.reports.account_days import check_account_days
+from billing.services.statements.checks import check_statements
 from billing.types import Finding
 
 
@@ -59,4 +60,5 @@ def ledger_checks(
         lambda: check_captures(organization_id=owner),
         lambda: check_budgets(organization_id=owner),
         lambda: check_account_days(organization_id=owner),
+        lambda: check_statements(organization_id=owner),
     ]

@@ -1,0 +1,1 @@
+"""Statements as their organization sees them: pages, and files to keep."""

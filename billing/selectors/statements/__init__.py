@@ -1,0 +1,1 @@
+"""What statements are made of, and the statements themselves."""

@@ -1,0 +1,1 @@
+"""Issuing statements, and checking that the ledger still says what they say."""

@@ -1,0 +1,146 @@
+"""Issue statements: one for each month of an organization, once, numbered without gaps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+
+from billing.models import AccountCode, Balance, Posting, Statement
+from billing.selectors.statements.ledger import AccountRange, Place, read_ranges, read_usage
+from billing.services.statements.content import digest_of, make_content
+from orgs.models import Organization, lock_organization
+
+SETTLING_TIME: Final = timedelta(hours=1)
+"""How long after a month's end its statement waits for entries that are being booked."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    first: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+def issue_due_statements(*, now: datetime, organization_id: UUID | None = None) -> int:
+    """Issue every statement that is due, of one organization or of all; return how many.
+
+    Due is each whole month since an organization's first entry, in its time zone, an hour after its
+    end. A transaction for each, which locks the organization's row.
+    """
+    issued = 0
+    for owner in _owners(organization_id):
+        while _issue_next(owner, now=now):
+            issued += 1
+    return issued
+
+
+def preview_statement(*, organization: Organization, now: datetime) -> dict[str, Any] | None:
+    """Return what the next statement would say by now; None before the first entry.
+
+    It has no number, and nothing is written.
+    """
+    last = _last_statement(organization.id)
+    month = _next_month(organization, last)
+    if month is None:
+        return None
+    return _content(organization, last, month, ends_at=min(now, month.ends_at))[0]
+
+
+def _owners(organization_id: UUID | None) -> Iterator[UUID]:
+    balances = Balance.objects.filter(account__code=AccountCode.WALLET, seq__gt=0)
+    if organization_id is not None:
+        balances = balances.filter(account__organization_id=organization_id)
+    owners = balances.order_by("account__organization_id")
+    yield from owners.values_list("account__organization_id", flat=True).distinct()
+
+
+def _issue_next(organization_id: UUID, *, now: datetime) -> bool:
+    with transaction.atomic():
+        organization = lock_organization(organization_id)
+        assert organization is not None  # noqa: S101 - accounts keep their organization (PROTECT)
+        last = _last_statement(organization_id)
+        month = _next_month(organization, last)
+        if month is None or month.ends_at + SETTLING_TIME > now:
+            return False
+        content, ranges = _content(organization, last, month, ends_at=month.ends_at)
+        number = 1 if last is None else last.number + 1
+        content |= {"number": number, "month": f"{month.first:%Y-%m}", "issued_at": now.isoformat()}
+        wallet = ranges[0]
+        Statement.objects.create(
+            organization=organization,
+            number=number,
+            month=month.first,
+            currency=organization.currency,
+            starts_at=month.starts_at,
+            ends_at=month.ends_at,
+            from_seq=wallet.from_seq,
+            to_seq=wallet.to_seq,
+            head=wallet.head,
+            opening_micros=wallet.opening_micros,
+            closing_micros=wallet.closing_micros,
+            content=content,
+            digest=digest_of(content),
+            issued_at=now,
+        )
+    return True
+
+
+def _content(
+    organization: Organization, last: Statement | None, month: _Month, *, ends_at: datetime
+) -> tuple[dict[str, Any], list[AccountRange]]:
+    places = {} if last is None else _places(last)
+    ranges = read_ranges(
+        organization_id=organization.id,
+        currency=organization.currency,
+        after=places,
+        before=ends_at,
+    )
+    content = make_content(
+        organization=organization,
+        ranges=ranges,
+        usage=read_usage(ranges),
+        starts_at=month.starts_at,
+        ends_at=ends_at,
+    )
+    return content, ranges
+
+
+def _places(last: Statement) -> dict[str, Place]:
+    return {one["code"]: Place(one["to_seq"], one["closing"]) for one in last.content["accounts"]}
+
+
+def _last_statement(organization_id: UUID) -> Statement | None:
+    return Statement.objects.filter(organization_id=organization_id).order_by("-number").first()
+
+
+def _next_month(organization: Organization, last: Statement | None) -> _Month | None:
+    zone = ZoneInfo(organization.time_zone)
+    if last is not None:
+        first = _following(last.month)
+        # An organization that moved has neither a gap nor an overlap between two months.
+        return _Month(first, last.ends_at, _begin(_following(first), zone))
+    booked_at = (
+        Posting.objects.filter(
+            account__organization_id=organization.id,
+            account__code=AccountCode.WALLET,
+            chain_seq=1,
+        )
+        .values_list("entry__booked_at", flat=True)
+        .first()
+    )
+    if booked_at is None:
+        return None
+    first = booked_at.astimezone(zone).date().replace(day=1)
+    return _Month(first, _begin(first, zone), _begin(_following(first), zone))
+
+
+def _following(month: date) -> date:
+    return (month + timedelta(days=31)).replace(day=1)
+
+
+def _begin(month: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(month, time.min, zone).astimezone(UTC)
