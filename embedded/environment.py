@@ -25,7 +25,7 @@ _SETTINGS = re.compile(
     r"DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|S3_.*|AWS_.*|.*_API_KEY|.*_BASE_URL|OPENAI_.*|FAL_.*"
     r"|AZURE_OPENAI_.*|GEMINI_.*|LIENZO_.*|SECRET_KEY|API_KEY_HMAC_SECRET|HOST|PORT|ALLOWED_HOSTS"
     r"|.*_MAX_CONCURRENCY|.*_TIMEOUT_S|EMAIL_URL|OPERATOR_EMAILS|DEFAULT_FROM_EMAIL"
-    r"|TRUSTED_PROXY_CIDRS|WEBHOOK_.*|OIDC_.*|ALLOW_PRIVATE_UPSTREAMS"
+    r"|TRUSTED_PROXY_CIDRS|WEBHOOK_.*|OIDC_.*|STRIPE_.*|ALLOW_PRIVATE_UPSTREAMS"
     r"|WORKER_POOL_SIZE|WEB_PROCESSES|TRANSFER_LIMIT|DATABASE_POOL_SIZE|DJANGO_SETTINGS_MODULE"
 )
 
@@ -63,8 +63,10 @@ def product_environment(
         engines: The variables of the engines that run here.
         environ: The environment of the user.
     """
+    sandbox = f"http://127.0.0.1:{state.ports['sandbox'][0]}"
     defaults = {
         **engines,
+        **({} if environ.get("STRIPE_SECRET_KEY") else _played_payments(state, address, sandbox)),
         "S3_BUCKET": PUBLIC_BUCKET,
         "S3_REGION": "us-east-1",
         "SECRET_KEY": state.secrets["SECRET_KEY"],
@@ -72,7 +74,7 @@ def product_environment(
         "HOST": address.host,
         "PORT": str(address.port),
         "PUBLIC_BASE_URL": address.public_base_url,
-        "SANDBOX_BASE_URL": f"http://127.0.0.1:{state.ports['sandbox'][0]}",
+        "SANDBOX_BASE_URL": sandbox,
         "ALLOW_PRIVATE_UPSTREAMS": "1",
         "LIENZO_EMBEDDED": "1",
         "LIENZO_SANDBOX": "auto",
@@ -87,6 +89,18 @@ def product_environment(
     return values
 
 
+def _played_payments(state: State, address: Address, sandbox: str) -> dict[str, str]:
+    """Return the variables by which the sandbox plays Stripe: no key of the user's is there."""
+    here = "127.0.0.1" if address.host in {"", "0.0.0.0", "::"} else address.host  # noqa: S104 - compared
+    return {
+        "STRIPE_BASE_URL": f"{sandbox}/stripe",
+        "STRIPE_CHECKOUT_URL": sandbox,
+        "STRIPE_SECRET_KEY": "sk_test_sandbox",
+        "STRIPE_WEBHOOK_SECRET": state.secrets["STRIPE_WEBHOOK_SECRET"],
+        "STRIPE_WEBHOOK_URL": f"http://{here}:{address.port}/stripe/webhook",
+    }
+
+
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without anything that sets up Lienzo or points at a provider."""
     return {name: value for name, value in environ.items() if not _SETTINGS.fullmatch(name)}
@@ -95,6 +109,7 @@ def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
 def taken_names(environ: Mapping[str, str]) -> Sequence[str]:
     """Return which of the user's variables decide about services and providers, sorted."""
     providers = {f"{name}_{kind}" for name in PROVIDERS for kind in ("API_KEY", "BASE_URL")}
+    providers.add("STRIPE_SECRET_KEY")
     return sorted(
         name
         for name, value in environ.items()

@@ -28,6 +28,7 @@ _SECRETS = (
     "S3_SECRET_ACCESS_KEY",
     "SECRET_KEY",
     "API_KEY_HMAC_SECRET",
+    "STRIPE_WEBHOOK_SECRET",
 )
 _PORTS = {
     "postgres": POSTGRES_PORTS,

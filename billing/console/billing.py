@@ -70,6 +70,7 @@ class BillingView(OrganizationView):
                 now=now(),
             ),
             "currency": self.organization.currency,
+            "may_top_up": self.may(Permission.TOP_UP),
         }
 
 

@@ -24,7 +24,7 @@ class AmountField(forms.CharField):
 
     def prepare_value(self, value: object) -> object:
         """Write micros for the reader; leave what they typed."""
-        return _written(value, self.currency) if isinstance(value, int) else value
+        return written(value, self.currency) if isinstance(value, int) else value
 
     def to_python(self, value: object) -> int | None:  # type: ignore[override] # micros, not text
         """Read micros.
@@ -35,7 +35,7 @@ class AmountField(forms.CharField):
         text = super().to_python(value) or ""
         if not text:
             return None
-        values = {"currency": self.currency, "example": _written(12_500_000, self.currency)}
+        values = {"currency": self.currency, "example": written(12_500_000, self.currency)}
         if _AMBIGUOUS.fullmatch(text):
             raise forms.ValidationError(
                 _("This can be read as two amounts. Write it like %(example)s.") % values
@@ -48,6 +48,7 @@ class AmountField(forms.CharField):
             ) from error
 
 
-def _written(micros: int, currency: str) -> str:
+def written(micros: int, currency: str) -> str:
+    """Return an amount as the reader writes it, without its currency."""
     text = format_amount(micros, currency)
     return text.replace(".", formats.get_format("DECIMAL_SEPARATOR"))

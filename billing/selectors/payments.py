@@ -84,7 +84,7 @@ def find_payment(*, payment_id: UUID, organization_id: UUID | None = None) -> Pa
     if organization_id is not None:
         rows = rows.filter(organization_id=organization_id)
     found = rows.first()
-    return found and _view(found)
+    return None if found is None else _view(found)
 
 
 def get_history(payment_id: UUID) -> PaymentHistory:
@@ -162,7 +162,7 @@ _FILTERS: Final[Mapping[str, Q]] = MappingProxyType(
         "failed": Q(status__in=(Payment.Status.FAILED, Payment.Status.CANCELED)),
         "transfer": Q(kind=Payment.Kind.TRANSFER),
         "automatic": Q(kind=Payment.Kind.AUTOMATIC),
-        "disputed": Q(disputes__isnull=False),
+        "disputed": Q(is_disputed=True) | Q(is_lost=True),
     }
 )
 

@@ -42,6 +42,13 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("currency_fixed", None): _(
         "The currency can no longer change: money has moved, or is about to."
     ),
+    ("payments_unavailable", None): _(
+        "The payment provider does not answer. Nothing was charged; try again in a minute."
+    ),
+    ("payment_closed", None): _("This was decided already."),
+    ("reference_used", "reference"): _("A payment of this reference is recorded already."),
+    ("self_approval", None): _("Another person has to decide about what you asked for."),
+    ("currency_mismatch", "currency"): _("The wallet is in another currency."),
     ("impersonation_read_only", None): _("You are looking on as this person: nothing is changed."),
 }
 

@@ -1,0 +1,150 @@
+"""Adding money by card, and what became of payments."""
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+
+from billing.console.payments.forms import AddMoneyForm
+from billing.console.payments.words import KINDS, failure_of, state_of
+from billing.selectors.payments import (
+    PaymentView,
+    find_auto_top_up,
+    find_payment,
+    get_history,
+    list_cards,
+    list_payments,
+)
+from billing.services.payments.amounts import limits_of
+from billing.services.payments.checkout import Places, start_checkout
+from billing.services.payments.stripe_api import is_configured, is_sandbox
+from core.clock import now
+from core.errors import AppError
+from orgs.console.failures import AdministrationView, add_failure
+from orgs.permissions import Permission
+
+PAGE: Final = 50
+
+
+class AddMoneyView(AdministrationView):
+    """Chooses an amount and leads to Stripe's page."""
+
+    permission = Permission.TOP_UP
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form, the saved cards and the automatic top-up."""
+        return self._page(request, AddMoneyForm(currency=self.organization.currency))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Start a payment and lead to where it is paid."""
+        form = AddMoneyForm(request.POST, currency=self.organization.currency)
+        if form.is_valid():
+            try:
+                started = start_checkout(
+                    organization_id=self.organization.id,
+                    amount_micros=form.cleaned_data["amount"],
+                    saves_card=form.cleaned_data["saves_card"],
+                    places=self._places(),
+                    actor=self.actor,
+                    now=now(),
+                )
+            except AppError as error:
+                add_failure(form, error)
+            else:
+                return HttpResponseRedirect(started.url)
+        return self._page(request, form)
+
+    def _places(self) -> Places:
+        own = {"organization_id": self.organization.id}
+        marker = UUID(int=0)
+        paid = reverse("payment", kwargs={**own, "payment_id": marker})
+        base = settings.PUBLIC_BASE_URL
+        return Places(
+            paid_url=f"{base}{paid.replace(str(marker), '{payment}')}",
+            canceled_url=f"{base}{reverse('add_money', kwargs=own)}?canceled=1",
+        )
+
+    def _page(self, request: HttpRequest, form: AddMoneyForm) -> HttpResponse:
+        context = {
+            "form": form,
+            "can_pay": is_configured() and limits_of(self.organization.currency) is not None,
+            "is_sandbox": is_configured() and is_sandbox(),
+            "cards": list_cards(organization_id=self.organization.id),
+            "terms": find_auto_top_up(organization_id=self.organization.id),
+            "currency": self.organization.currency,
+            "is_back": "canceled" in request.GET,
+        }
+        return render(request, "console/payments/add.html", context)
+
+
+class PaymentsView(AdministrationView):
+    """Every payment of the organization."""
+
+    permission = Permission.VIEW_BALANCE
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show a page of them, newest first."""
+        page = list_payments(
+            limit=PAGE,
+            organization_id=self.organization.id,
+            before=moment_of(request.GET.get("cursor", "")),
+            show=request.GET.get("show", ""),
+        )
+        context = {
+            "rows": [row_of(payment) for payment in page.payments],
+            "show": request.GET.get("show", ""),
+            "next_cursor": page.payments[-1].created_at.isoformat() if page.more else None,
+            "may_pay": self.may(Permission.TOP_UP),
+            "is_first_page": "cursor" not in request.GET,
+        }
+        return render(request, "console/payments/list.html", context)
+
+
+class PaymentPageView(AdministrationView):
+    """One payment: waits for Stripe's word, then it is the receipt."""
+
+    permission = Permission.VIEW_BALANCE
+    template = "console/payments/payment.html"
+
+    def get(self, request: HttpRequest, payment_id: UUID) -> HttpResponse:
+        """Show it."""
+        payment = find_payment(payment_id=payment_id, organization_id=self.organization.id)
+        if payment is None:
+            raise Http404
+        context = {
+            **row_of(payment),
+            "history": get_history(payment_id),
+            "may_pay": self.may(Permission.TOP_UP),
+        }
+        return render(request, self.template, context)
+
+
+class PaymentStateView(PaymentPageView):
+    """The part of a payment's page that is asked for again and again while it waits."""
+
+    template = "console/payments/state.html"
+
+
+def row_of(payment: PaymentView) -> dict[str, object]:
+    """Return a payment with its words."""
+    icon, word = state_of(payment)
+    return {
+        "payment": payment,
+        "icon": icon,
+        "word": word,
+        "kind": KINDS[payment.kind],
+        "failure": failure_of(payment.failure_code) if payment.failure_code else "",
+    }
+
+
+def moment_of(cursor: str) -> datetime | None:
+    """Return the instant of a cursor; of none, or of a strange one, the first page."""
+    try:
+        found = datetime.fromisoformat(cursor)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
