@@ -157,7 +157,7 @@ def _movements(account: Account, currency: str) -> Flowable:
     ]
     rows.append((_("Closing balance"), "", plain_money(account.closing_micros, currency)))
     return _table(
-        ["", _("Entries"), _("Amount")], rows, widths=[0.6, 0.15, 0.25], left=1, is_summed=True
+        ["", _("Entries"), _("Amount")], rows, widths=[60, 15, 25], left=1, is_summed=True
     )
 
 
@@ -186,7 +186,7 @@ def _lines(sheet: Sheet) -> Flowable:
     heads = [
         _("Model"), _("Size and quality"), _("Images"), _("List price"), _("Markup"), _("Amount"),
     ]  # fmt: skip
-    return _table(heads, rows, widths=[0.28, 0.2, 0.1, 0.16, 0.1, 0.16], left=2, is_summed=True)
+    return _table(heads, rows, widths=[28, 20, 10, 16, 10, 16], left=2, is_summed=True)
 
 
 def _rates(sheet: Sheet) -> Flowable:
@@ -205,7 +205,7 @@ def _rates(sheet: Sheet) -> Flowable:
     heads = [
         _("Pair"), _("Source"), _("As of"), _("Rate"), _("Spread"), _("Images"), _("Amount"),
     ]  # fmt: skip
-    return _table(heads, rows, widths=[0.13, 0.14, 0.22, 0.15, 0.1, 0.1, 0.16], left=3)
+    return _table(heads, rows, widths=[13, 14, 22, 15, 10, 10, 16], left=3)
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:
@@ -225,11 +225,14 @@ def _table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
     *,
-    widths: Sequence[float],
+    widths: Sequence[int],
     left: int,
     is_summed: bool = False,
 ) -> Flowable:
-    """Draw a table whose first `left` columns are words, the others figures."""
+    """Draw a table whose first `left` columns are words, the others figures.
+
+    Widths are percent of the text's.
+    """
 
     def cells(texts: Sequence[str], word: ParagraphStyle, figure: ParagraphStyle) -> list[Any]:
         return [
@@ -251,7 +254,7 @@ def _table(
         style.append(("LINEABOVE", (0, -1), (-1, -1), 0.8, INK))
     return Table(
         [cells(heads, _HEAD, _HEAD_RIGHT), *body],
-        colWidths=[share * WIDTH for share in widths],
+        colWidths=[share * WIDTH / 100 for share in widths],
         repeatRows=1,
         style=style,
     )
