@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core import signing
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,12 @@ from django.utils.translation import pgettext_lazy
 
 from billing.selectors.budgets import get_wallet_status
 from billing.selectors.holds import find_capture, first_open_holds
-from billing.selectors.wallet import WalletPlace, find_trail, list_transactions
+from billing.selectors.wallet import (
+    WalletPlace,
+    export_transactions,
+    find_trail,
+    list_transactions,
+)
 from core.clock import now
 from orgs.console.access import OrganizationView
 from orgs.permissions import Permission
@@ -70,8 +75,29 @@ class BillingView(OrganizationView):
                 now=now(),
             ),
             "currency": self.organization.currency,
+            "may_see_requests": self.may(Permission.VIEW_GENERATIONS),
             "may_top_up": self.may(Permission.TOP_UP),
+            "may_manage_budgets": self.may(Permission.MANAGE_BUDGETS),
+            "may_manage_profile": self.may(Permission.MANAGE_BILLING_PROFILE),
         }
+
+
+class TransactionsCsvView(OrganizationView):
+    """The same transactions as a file."""
+
+    permission = Permission.VIEW_BALANCE
+
+    def get(self, request: HttpRequest) -> StreamingHttpResponse:
+        """Send its lines as they are read."""
+        lines = export_transactions(
+            organization_id=self.organization.id,
+            only_credits=request.GET.get("show") == "credits",
+        )
+        headers = {
+            "Content-Disposition": 'attachment; filename="transactions.csv"',
+            "Cache-Control": "no-store",
+        }
+        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 class TransactionView(BillingView):

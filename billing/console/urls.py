@@ -1,12 +1,27 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from billing.console.billing import BalanceSlotView, BillingView, ChargeView, TransactionView
+from billing.console.alerts import EditAlertView
+from billing.console.billing import (
+    BalanceSlotView,
+    BillingView,
+    ChargeView,
+    TransactionsCsvView,
+    TransactionView,
+)
 from billing.console.budgets import BudgetsView, EditBudgetView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.console.payments.urls")),
     path("", include("billing.console.finance.urls")),
     path("o/<uuid:organization_id>/billing", BillingView.as_view(), name="billing"),
+    path(
+        "o/<uuid:organization_id>/billing/csv",
+        TransactionsCsvView.as_view(),
+        name="transactions_csv",
+    ),
+    path(
+        "o/<uuid:organization_id>/billing/alert", EditAlertView.as_view(), name="edit_balance_alert"
+    ),
     path(
         "o/<uuid:organization_id>/billing/<uuid:entry_id>",
         TransactionView.as_view(),

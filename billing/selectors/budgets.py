@@ -6,9 +6,9 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import FilteredRelation, Q, Subquery
 
-from billing.models import Budget, BudgetPeriod
+from billing.models import BalanceAlert, Budget, BudgetPeriod
 from billing.selectors.balances import get_balance
 from billing.types import BalanceView
 
@@ -86,12 +86,28 @@ class Budgets:
 
 @dataclass(frozen=True, slots=True)
 class WalletStatus:
-    """The balance beside the organization's budget of the month; `is_low` says to top up."""
+    """The balance beside the organization's budget of the month.
+
+    Attributes:
+        ends_soon: Whether it would not last `LOW_DAYS` at the month's pace.
+        alert_micros: The line below which it is low; None where none is set.
+    """
 
     balance: BalanceView
     budget: BudgetView
     month: date
-    is_low: bool
+    ends_soon: bool
+    alert_micros: int | None = None
+
+    @property
+    def is_below_alert(self) -> bool:
+        """Say whether the balance is below the line."""
+        return self.alert_micros is not None and self.balance.available_micros < self.alert_micros
+
+    @property
+    def is_low(self) -> bool:
+        """Say whether it is time to add money."""
+        return self.ends_soon or self.is_below_alert
 
 
 def month_of(instant: datetime, *, time_zone: str) -> date:
@@ -119,27 +135,33 @@ def get_budgets(*, organization_id: UUID, month: date) -> Budgets:
 
 
 def get_wallet_status(*, organization_id: UUID, time_zone: str, now: datetime) -> WalletStatus:
-    """Return the balance, the month's own budget, and whether the money will soon end.
-
-    It will where it would not last `LOW_DAYS` at the month's pace. Two queries.
-    """
+    """Return the balance, the month's own budget, and what says that it is low. Two queries."""
     month = month_of(now, time_zone=time_zone)
     balance = get_balance(organization_id=organization_id)
-    own = _own_budget(organization_id, month)
+    own, alert_micros = _own_budget(organization_id, month)
     days = now.astimezone(ZoneInfo(time_zone)).day
-    is_low = balance.available_micros * days <= own.captured_micros * LOW_DAYS
-    return WalletStatus(balance, own, month, is_low)
+    ends_soon = balance.available_micros * days <= own.captured_micros * LOW_DAYS
+    return WalletStatus(balance, own, month, ends_soon, alert_micros)
 
 
-def _own_budget(organization_id: UUID, month: date) -> BudgetView:
+def get_balance_alert(*, organization_id: UUID) -> int | None:
+    """Return the line below which an organization's balance is low; None where none is set."""
+    own = BalanceAlert.objects.filter(organization_id=organization_id)
+    return own.values_list("below_micros", flat=True).first()
+
+
+def _own_budget(organization_id: UUID, month: date) -> tuple[BudgetView, int | None]:
+    """Return the organization's budget, and the line of its balance."""
+    alert = BalanceAlert.objects.filter(organization_id=organization_id).values("below_micros")
     row = (
         Budget.objects.filter(organization_id=organization_id, api_key=None)
         .annotate(seen=FilteredRelation("periods", condition=Q(periods__period=month)))
-        .values_list("limit_micros", "seen__captured_micros", "seen__held_micros")
+        .annotate(alert_micros=Subquery(alert))
+        .values_list("limit_micros", "seen__captured_micros", "seen__held_micros", "alert_micros")
         .first()
     )
-    limit, captured, held = row or (None, 0, 0)
-    return BudgetView(None, limit, captured or 0, held or 0)
+    limit, captured, held, alert_micros = row or (None, 0, 0, None)
+    return BudgetView(None, limit, captured or 0, held or 0), alert_micros
 
 
 def _view(budget: Budget, period: BudgetPeriod | None) -> BudgetView:

@@ -4,8 +4,10 @@ Each entry on a wallet has the next number of its chain, without gaps, so that a
 numbers. The balance after an entry never changes; a page hands it on to the next one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
@@ -13,11 +15,24 @@ from django.db import connection
 from django.db.models import F
 
 from billing.models import AccountCode, Balance, EntryKind
+from billing.money import format_amount
 from billing.selectors.entries import entries_for
 from billing.selectors.terms import HoldTerms, find_terms
 from billing.types import EntryDetail
+from core.spreadsheets import csv_line
 
 MAX_LIMIT: Final = 200
+COLUMNS: Final = (
+    "booked_at",
+    "kind",
+    "entry",
+    "reference",
+    "description",
+    "lines",
+    "amount",
+    "balance_after",
+    "currency",
+)
 _COLUMNS: Final = """
 SELECT posting.chain_seq, entry.id, entry.kind, entry.reference, entry.description,
     entry.booked_at, posting.currency,
@@ -145,6 +160,43 @@ def list_transactions(
         shown.append(replace(row, balance_micros=left))
         left -= row.amount_micros
     return TransactionPage(tuple(shown), WalletPlace(after, left) if after > 0 else None)
+
+
+def export_transactions(*, organization_id: UUID, only_credits: bool = False) -> Iterator[str]:
+    """Yield a wallet's transactions as lines of CSV, heading first and newest first.
+
+    Amounts are negative where the wallet paid; the balance after each is empty where only some
+    transactions are listed. Every page gives its database connection back, so that a slow reader
+    holds none.
+    """
+    yield csv_line(COLUMNS)
+    place: WalletPlace | None = None
+    while True:
+        page = list_transactions(
+            organization_id=organization_id,
+            limit=MAX_LIMIT,
+            place=place,
+            only_credits=only_credits,
+        )
+        connection.close()
+        for row in page.transactions:
+            balance = row.balance_micros
+            yield csv_line(
+                (
+                    row.booked_at.isoformat(),
+                    row.kind,
+                    str(row.entry_id),
+                    row.reference,
+                    row.description,
+                    row.lines,
+                    Decimal(format_amount(row.amount_micros, row.currency)),
+                    None if balance is None else Decimal(format_amount(balance, row.currency)),
+                    row.currency,
+                )
+            )
+        place = page.next_place
+        if place is None:
+            return
 
 
 def find_trail(*, organization_id: UUID, entry_id: UUID) -> Trail | None:

@@ -5,9 +5,10 @@ from uuid import UUID, uuid5
 
 from django.db import transaction
 
-from billing.models import Account, AccountCode, AccountKind, Balance, Budget, Hold, Posting
+from billing.models import Account, AccountCode, AccountKind, Balance, Budget
 from billing.models.accounts import ORGANIZATION_CODES
 from billing.money import check_currency
+from billing.selectors.accounts import has_money
 from billing.types import AccountRef
 from orgs.errors import CurrencyFixedError
 from orgs.models import Organization
@@ -134,15 +135,12 @@ def change_currency(
 
 
 def _require_unused(organization_id: UUID, currency: str, *, has_quotes: bool) -> None:
-    own = {"organization_id": organization_id}
-    if (
-        Posting.objects.filter(account__organization_id=organization_id).exists()
-        or Hold.objects.filter(**own).exists()
-        or has_quotes
-    ):
+    if has_quotes or has_money(organization_id=organization_id):
         raise CurrencyFixedError(f"The currency stays {currency}: there was money, or a quote.")
-    if Budget.objects.filter(**own, limit_micros__isnull=False).exists():
-        raise CurrencyFixedError(f"Remove the budgets first: they are in {currency}.")
+    if Budget.objects.filter(organization_id=organization_id, limit_micros__isnull=False).exists():
+        raise CurrencyFixedError(
+            f"Remove the budgets first: they are in {currency}.", param="budgets"
+        )
 
 
 def _insert(refs: list[AccountRef]) -> None:

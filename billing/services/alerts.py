@@ -9,6 +9,9 @@ from django.db import connection, transaction
 from billing.errors import InvalidAmountError
 from billing.models import BalanceAlert
 from billing.money import format_amount
+from orgs.models import Organization
+from orgs.permissions import Permission
+from orgs.services.audit import Action, Actor, Target, record, require_permission
 from orgs.services.outbox import EventType, write_event
 
 # Each crossing of the line is claimed by the update, and told of in the same transaction.
@@ -32,23 +35,46 @@ WHERE account.organization_id = alert.organization_id AND account.code = 'wallet
 """
 
 
-def set_balance_alert(*, organization_id: UUID, below_micros: int | None) -> None:
-    """Set the line below which `balance.low` is sent, in the wallet's currency; None removes it.
+def set_balance_alert(*, organization_id: UUID, below_micros: int | None, actor: Actor) -> None:
+    """Set the line below which a balance is low, in the wallet's currency; None removes it.
 
-    A balance that is below it already is told of once.
+    A balance that is below it already is told of once. The same line again changes nothing.
 
     Raises:
         InvalidAmountError: The line is not above zero.
+        PermissionDeniedError: The actor may not manage budgets.
     """
-    if below_micros is None:
-        BalanceAlert.objects.filter(organization_id=organization_id).delete()
-        return
-    if below_micros <= 0:
+    if below_micros is not None and below_micros <= 0:
         raise InvalidAmountError("The line must be above zero.")
-    BalanceAlert.objects.update_or_create(
-        organization_id=organization_id,
-        defaults={"below_micros": below_micros, "fired_at": None},
-    )
+    with transaction.atomic():
+        # Locked, so that two changes at once are logged in their order.
+        organization = Organization.objects.select_for_update(no_key=True).get(id=organization_id)
+        require_permission(
+            organization_id=organization_id, actor=actor, permission=Permission.MANAGE_BUDGETS
+        )
+        own = BalanceAlert.objects.filter(organization=organization)
+        before = own.values_list("below_micros", flat=True).first()
+        if below_micros == before:
+            return
+        if below_micros is None:
+            own.delete()
+        else:
+            BalanceAlert.objects.update_or_create(
+                organization=organization,
+                defaults={"below_micros": below_micros, "fired_at": None},
+            )
+        record(
+            action=Action.BALANCE_ALERT_CHANGED,
+            actor=actor,
+            organization_id=organization_id,
+            target=Target("organization", organization_id, organization.name),
+            before={"below": _written(before, organization.currency)},
+            after={"below": _written(below_micros, organization.currency)},
+        )
+
+
+def _written(below_micros: int | None, currency: str) -> str | None:
+    return None if below_micros is None else f"{format_amount(below_micros, currency)} {currency}"
 
 
 def announce_low_balances(*, now: datetime) -> int:

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from billing.money import format_amount
 from core.clock import now
+from core.spreadsheets import plain_cell
 from gateway.api.answers import dropped_header
 from gateway.api.authentication import caller_of, django_request
 from gateway.parameters.queries import read_query
@@ -19,8 +20,6 @@ from gateway.selectors.usage import MOST_ROWS, UsageRow, usage
 from orgs.services.api_keys import Caller
 
 COLUMNS = ("start_time", "end_time", *GROUPS, "images", "requests", "amount", "currency")
-# What makes a spreadsheet take a cell for a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 class UsageView(APIView):
@@ -112,7 +111,9 @@ def _csv(
             "start_time": int(bucket.start.timestamp()),
             "end_time": int(bucket.end.timestamp()),
         }
-        writer.writerow({**times, **{name: _cell(value) for name, value in _result(row).items()}})
+        writer.writerow(
+            {**times, **{name: plain_cell(value) for name, value in _result(row).items()}}
+        )
     if asked.next_page is not None:
         headers = {**headers, "X-Next-Page": asked.next_page}
     return HttpResponse(
@@ -120,10 +121,3 @@ def _csv(
         content_type="text/csv; charset=utf-8",
         headers={**headers, "Content-Disposition": 'attachment; filename="usage.csv"'},
     )
-
-
-def _cell(value: object) -> object:
-    """Return a cell that a spreadsheet shows as it is, and does not compute."""
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return value

@@ -1,5 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
+from gateway.console.currency_settings import CurrencySettingsView
 from gateway.console.gallery.grid import GalleryImageView, GalleryThumbnailsView, GalleryView
 from gateway.console.gallery.images import ImageView, ThumbnailView
 from gateway.console.gallery.selection import (
@@ -43,6 +44,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
     path(ORGANIZATION, HomeView.as_view(), name="home"),
     path(f"{ORGANIZATION}/start", FirstStepsView.as_view(), name="first_steps"),
+    path(
+        f"{ORGANIZATION}/settings/currency",
+        CurrencySettingsView.as_view(),
+        name="currency_settings",
+    ),
     path(f"{ORGANIZATION}/usage", UsageView.as_view(), name="usage"),
     path(f"{ORGANIZATION}/usage/csv", UsageCsvView.as_view(), name="usage_csv"),
     path(f"{ORGANIZATION}/usage/charges", ChargesView.as_view(), name="charges"),

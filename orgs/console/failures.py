@@ -49,6 +49,7 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("reference_used", "reference"): _("A payment of this reference is recorded already."),
     ("self_approval", None): _("Another person has to decide about what you asked for."),
     ("currency_mismatch", "currency"): _("The wallet is in another currency."),
+    ("currency_fixed", "budgets"): _("Remove the budgets first: they are in the present currency."),
     ("impersonation_read_only", None): _("You are looking on as this person: nothing is changed."),
 }
 

@@ -53,6 +53,7 @@ class Action(StrEnum):
     WEBHOOK_DELETED = "webhook.deleted"
     WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - of none
     BUDGET_CHANGED = "budget.changed"
+    BALANCE_ALERT_CHANGED = "balance_alert.changed"
     PAYMENT_STARTED = "payment.started"
     PAYMENT_REQUESTED = "payment.requested"
     PAYMENT_APPROVED = "payment.approved"

@@ -4,6 +4,7 @@ from billing.errors import InvalidAmountError
 from billing.services.alerts import announce_low_balances, set_balance_alert
 from core.clock import now
 from orgs.models import OutboxEvent, WebhookEndpoint
+from orgs.services.audit import SYSTEM
 
 
 @pytest.fixture
@@ -27,12 +28,12 @@ def told(scene):
 
 def test_each_fall_below_the_line_is_told_of_once(scene, told):
     scene.top_up(10_000_000)
-    set_balance_alert(organization_id=scene.organization_id, below_micros=5_000_000)
+    set_balance_alert(organization_id=scene.organization_id, below_micros=5_000_000, actor=SYSTEM)
     assert told() == []
 
     hold = scene.authorize(quote=scene.quote(), count=1)
     line = 10_000_000 - hold.amount_micros + 1
-    set_balance_alert(organization_id=scene.organization_id, below_micros=line)
+    set_balance_alert(organization_id=scene.organization_id, below_micros=line, actor=SYSTEM)
     assert [one["available"] for one in told()] == [scene_amount(10_000_000 - hold.amount_micros)]
     assert len(told()) == 1
 
@@ -50,8 +51,8 @@ def scene_amount(micros: int) -> str:
 
 def test_without_a_line_nothing_is_told(scene, told):
     scene.top_up(1)
-    set_balance_alert(organization_id=scene.organization_id, below_micros=5)
-    set_balance_alert(organization_id=scene.organization_id, below_micros=None)
+    set_balance_alert(organization_id=scene.organization_id, below_micros=5, actor=SYSTEM)
+    set_balance_alert(organization_id=scene.organization_id, below_micros=None, actor=SYSTEM)
 
     assert told() == []
 
@@ -59,4 +60,4 @@ def test_without_a_line_nothing_is_told(scene, told):
 @pytest.mark.parametrize("below", [0, -1])
 def test_a_line_is_above_zero(scene, below):
     with pytest.raises(InvalidAmountError):
-        set_balance_alert(organization_id=scene.organization_id, below_micros=below)
+        set_balance_alert(organization_id=scene.organization_id, below_micros=below, actor=SYSTEM)

@@ -9,6 +9,7 @@ from billing.management.base import find_organization
 from billing.money import format_amount, parse_amount
 from billing.services.alerts import set_balance_alert
 from core.commands import ServiceCommand
+from orgs.services.audit import SYSTEM
 
 
 class Command(ServiceCommand):
@@ -22,7 +23,7 @@ class Command(ServiceCommand):
         organization = find_organization(options["org_id"])
         currency = organization.currency
         below = None if options["amount"] == "none" else parse_amount(options["amount"], currency)
-        set_balance_alert(organization_id=organization.id, below_micros=below)
+        set_balance_alert(organization_id=organization.id, below_micros=below, actor=SYSTEM)
         line = None if below is None else format_amount(below, currency)
         sentence = (
             f"balance.low is sent below {currency} {line}." if line else "No balance.low is sent."

@@ -60,6 +60,7 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.WEBHOOK_DELETED: _("Webhook deleted"),
     Action.WEBHOOK_SECRET_ROTATED: _("Webhook secret rotated"),
     Action.BUDGET_CHANGED: _("Budget changed"),
+    Action.BALANCE_ALERT_CHANGED: _("Line for a low balance changed"),
     Action.PAYMENT_STARTED: _("Payment by card started"),
     Action.PAYMENT_REQUESTED: _("Bank transfer recorded"),
     Action.PAYMENT_APPROVED: _("Payment approved"),

@@ -1,14 +1,20 @@
 """The wallet in the console: every transaction, the balance after it, and what it is made of."""
 
+import csv
+import io
 import re
+from decimal import Decimal
 
 import pytest
+from django.db import connections
 
 from billing.models import Balance
+from billing.selectors import wallet
+from billing.selectors.budgets import get_balance_alert
 from billing.selectors.wallet import list_transactions
 from billing.services.ledger import reverse_entry
 from core.clock import now
-from orgs.models import Organization
+from orgs.models import AuditEvent, Organization
 from orgs.permissions import Permission
 from tests.billing.scene import UNIT, Scene
 from tests.orgs.people import Team
@@ -137,3 +143,56 @@ def test_who_sees_the_wallet(scene):
     foreign = other.top_up(1_000_000)
     assert client_of(scene).get(f"{path}/{foreign.id}").status_code == 404
     assert visit(client_of(other), f"/o/{other.organization_id}/billing").count("Top-up") == 1
+
+
+def test_file_has_every_transaction_with_the_balance_after_it(booked, monkeypatch):
+    monkeypatch.setattr(wallet, "MAX_LIMIT", 2)
+    # The test's transaction is on it.
+    monkeypatch.setattr(connections["default"], "close", lambda: None)
+    client, path = client_of(booked), f"/o/{booked.organization_id}/billing/csv"
+
+    answer = client.get(path)
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
+
+    assert answer.headers["Cache-Control"] == "no-store"
+    listed = list(pages_of(booked, 50))
+    assert [(row["entry"], row["kind"]) for row in rows] == [
+        (str(one.entry_id), one.kind) for one in listed
+    ]
+    for row, one in zip(rows, listed, strict=True):
+        assert one.balance_micros is not None
+        assert Decimal(row["amount"]) * 1_000_000 == one.amount_micros
+        assert Decimal(row["balance_after"]) * 1_000_000 == one.balance_micros
+    added = list(csv.DictReader(io.StringIO(b"".join(client.get(f"{path}?show=credits")).decode())))
+    assert [row["balance_after"] for row in added] == [""] * 3
+
+
+def test_line_of_a_low_balance_is_set_warned_of_and_removed(scene):
+    scene.top_up(10_000_000)
+    client, home = client_of(scene), f"/o/{scene.organization_id}"
+    path = f"{home}/billing/alert"
+
+    assert "Set a line" in visit(client, f"{home}/billing")
+    assert "is-low" not in visit(client, f"{home}/balance")
+    for wrong in ("0", "-1", "x", ""):
+        assert client.post(path, {"below": wrong}).status_code == 200
+        assert get_balance_alert(organization_id=scene.organization_id) is None
+    assert client.post(path, {"below": "10.01"}).status_code == 302
+
+    page = visit(client, f"{home}/billing")
+    assert "The balance is below your line of 10.01 MXN" in page
+    assert "is-low" in visit(client, f"{home}/balance")
+    assert "10.01" in visit(client, path)
+    scene.top_up(10_000)
+    assert "is-low" not in visit(client, f"{home}/balance")
+    client.post(path, {"remove": "1"})
+    assert get_balance_alert(organization_id=scene.organization_id) is None
+    logged = AuditEvent.objects.filter(organization_id=scene.organization_id)
+    changes = logged.filter(action="balance_alert.changed").order_by("created_at")
+    assert [one.changes["below"]["after"] for one in changes] == ["10.01 MXN", None]
+
+
+def test_who_sets_the_line():
+    team = Team.open()
+    check_doors(team, f"/o/{team.organization.id}/billing/alert", Permission.MANAGE_BUDGETS)
+    check_doors(team, f"/o/{team.organization.id}/billing/csv", Permission.VIEW_BALANCE)
