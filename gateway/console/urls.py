@@ -26,6 +26,7 @@ from gateway.console.playground import (
 )
 from gateway.console.requests.detail import RequestDetailView
 from gateway.console.requests.log import (
+    RequestColumnsView,
     RequestsCsvView,
     RequestsView,
     RequestView,
@@ -95,6 +96,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{ORGANIZATION}/requests/<uuid:generation_id>/again",
         RunAgainView.as_view(),
         name="run_again",
+    ),
+    path(
+        f"{ORGANIZATION}/requests/columns", RequestColumnsView.as_view(), name="requests_columns"
     ),
     path(
         f"{ORGANIZATION}/requests/<uuid:generation_id>/detail",
