@@ -1,14 +1,11 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from gateway.console.currency_settings import CurrencySettingsView
+from gateway.console.gallery.exports import ExportFileView, ExportsView, ExportView, InboxView
 from gateway.console.gallery.grid import GalleryImageView, GalleryThumbnailsView, GalleryView
 from gateway.console.gallery.images import ImageView, ThumbnailView
-from gateway.console.gallery.selection import (
-    DeleteImagesView,
-    ExportFileView,
-    ExportsView,
-    ExportView,
-)
+from gateway.console.gallery.lineage import LineageView
+from gateway.console.gallery.selection import DeleteImagesView, EditImagesView
 from gateway.console.home import FirstStepsView, HomeView
 from gateway.console.keys import (
     EditKeyView,
@@ -18,15 +15,15 @@ from gateway.console.keys import (
     RotateKeyView,
 )
 from gateway.console.model_settings import ModelSettingsView
-from gateway.console.playground import (
-    PartialImageView,
+from gateway.console.playground.edits import PlaygroundEditView
+from gateway.console.playground.page import (
+    PlaygroundHistoryView,
     PlaygroundPreviewView,
-    PlaygroundResultView,
     PlaygroundView,
 )
+from gateway.console.playground.results import PartialImageView, PlaygroundResultView
 from gateway.console.requests.detail import RequestDetailView
 from gateway.console.requests.log import (
-    RequestColumnsView,
     RequestsCsvView,
     RequestsView,
     RequestView,
@@ -60,6 +57,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="playground_preview",
     ),
     path(
+        f"{ORGANIZATION}/playground/edits",
+        PlaygroundEditView.as_view(),
+        name="playground_edit",
+    ),
+    path(
+        f"{ORGANIZATION}/playground/history",
+        PlaygroundHistoryView.as_view(),
+        name="playground_history",
+    ),
+    path(
         f"{ORGANIZATION}/playground/<uuid:generation_id>",
         PlaygroundResultView.as_view(),
         name="playground_result",
@@ -76,6 +83,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="gallery_thumbnails",
     ),
     path(f"{ORGANIZATION}/gallery/delete", DeleteImagesView.as_view(), name="delete_images"),
+    path(f"{ORGANIZATION}/gallery/edit", EditImagesView.as_view(), name="edit_images"),
+    path(f"{ORGANIZATION}/inbox", InboxView.as_view(), name="inbox_slot"),
     path(f"{ORGANIZATION}/gallery/exports", ExportsView.as_view(), name="exports"),
     path(f"{ORGANIZATION}/gallery/exports/<uuid:export_id>", ExportView.as_view(), name="export"),
     path(
@@ -88,6 +97,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         GalleryImageView.as_view(),
         name="gallery_image",
     ),
+    path(
+        f"{ORGANIZATION}/gallery/<uuid:generation_id>/lineage",
+        LineageView.as_view(),
+        name="lineage",
+    ),
     path(f"{ORGANIZATION}/search", SearchView.as_view(), name="search"),
     path(f"{ORGANIZATION}/requests", RequestsView.as_view(), name="requests"),
     path(f"{ORGANIZATION}/requests/csv", RequestsCsvView.as_view(), name="requests_csv"),
@@ -96,9 +110,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{ORGANIZATION}/requests/<uuid:generation_id>/again",
         RunAgainView.as_view(),
         name="run_again",
-    ),
-    path(
-        f"{ORGANIZATION}/requests/columns", RequestColumnsView.as_view(), name="requests_columns"
     ),
     path(
         f"{ORGANIZATION}/requests/<uuid:generation_id>/detail",

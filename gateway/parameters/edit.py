@@ -48,7 +48,7 @@ def parse_edit(
     sent = {name: _value(name, text) for name, text in fields.items() if text != ""}
     for name in sorted(FILE_FIELDS & sent.keys()):
         raise InvalidRequestError(f"`{name}` must be a file.", param=name.removesuffix("[]"))
-    attachments = _attachments(files, operation=operation, max_pixels=max_pixels)
+    attachments = read_attachments(files, operation=operation, max_pixels=max_pixels)
     if operation is Operation.VARIATION:
         sent.pop("prompt", None)
     if sent.get("model") is None and not default_model:
@@ -65,9 +65,15 @@ def _value(name: str, text: str) -> object:
     return text
 
 
-def _attachments(
+def read_attachments(
     files: Sequence[SentFile], *, operation: Operation, max_pixels: int
 ) -> Attachments:
+    """Check the files of an edit or a variation.
+
+    Raises:
+        MissingParameterError: There is no image.
+        InvalidRequestError: There are too many, or one is wrong; `param` names its field.
+    """
     images = [sent for sent in files if sent.param == "image"]
     masks = [sent for sent in files if sent.param == "mask"]
     most = 1 if operation is Operation.VARIATION else MAX_INPUTS

@@ -5,7 +5,7 @@ shown is then read. A text is looked for along the newest of the list first: whe
 they fill the page. Where they do not, it is rare, and the index of prompts has few rows of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -116,7 +116,7 @@ WITH found AS MATERIALIZED (
 )
 SELECT ARRAY(SELECT id FROM found {_ORDER} LIMIT %(limit)s)
 """  # noqa: S608 - made of constants
-_COLUMNS: Final = """
+COLUMNS: Final = """
 SELECT artifact.id, generation.id, artifact.index, generation.model,
     coalesce(generation.parameters ->> 'prompt', ''), artifact.width, artifact.height,
     artifact.size_bytes, artifact.content_type, artifact.is_public, artifact.key,
@@ -129,7 +129,7 @@ SELECT artifact.id, generation.id, artifact.index, generation.model,
         WHERE artifact_id = artifact.id AND status = 'failed' ORDER BY edge)
 """
 _PAGE: Final = (
-    _COLUMNS  # noqa: S608 - made of constants
+    COLUMNS  # noqa: S608 - made of constants
     + """
 FROM (
     SELECT generation.id, generation.created_at
@@ -147,7 +147,7 @@ LIMIT %(limit)s
 """
 )
 _BY_ID: Final = (
-    _COLUMNS
+    COLUMNS
     + """
 FROM unnest(%(ids)s::uuid[]) WITH ORDINALITY AS wanted (id, number)
 JOIN gateway_artifact AS artifact ON artifact.id = wanted.id AND artifact.deleted_at IS NULL
@@ -157,13 +157,16 @@ ORDER BY wanted.number
 """
 )
 _BY_PLACE: Final = (
-    _COLUMNS
+    COLUMNS
     + """
-FROM gateway_generation AS generation
+FROM unnest(%(generation_ids)s::uuid[], %(indexes)s::smallint[])
+    WITH ORDINALITY AS wanted (id, index, number)
+JOIN gateway_generation AS generation ON generation.id = wanted.id
 JOIN gateway_artifact AS artifact
-    ON artifact.generation_id = generation.id AND artifact.deleted_at IS NULL
-WHERE generation.id = %(generation_id)s AND artifact.index = %(index)s
-    AND generation.organization_id = %(organization_id)s
+    ON artifact.generation_id = generation.id AND artifact.index = wanted.index
+        AND artifact.deleted_at IS NULL
+WHERE generation.organization_id = %(organization_id)s
+ORDER BY wanted.number
 """
 )
 _COST: Final = "(CASE WHEN generation.livemode THEN generation.unit_micros ELSE 0 END)"
@@ -210,7 +213,7 @@ def list_images(
         statement = _PAGE.format(conditions=" AND ".join(conditions), after=shown)
         cursor.execute(statement, params)
         rows = cursor.fetchall()
-    images = tuple(_image(row) for row in rows[:limit])
+    images = tuple(image_of_row(row) for row in rows[:limit])
     return GalleryPage(images, images[-1].place if len(rows) > limit else None)
 
 
@@ -237,20 +240,29 @@ def find_images(*, organization_id: UUID, artifact_ids: list[UUID]) -> list[Gall
     """Return those of some images that are there, in the order of their ids' list. One query."""
     with connection.cursor() as cursor:
         cursor.execute(_BY_ID, {"organization_id": organization_id, "ids": artifact_ids})
-        return [_image(row) for row in cursor]
+        return [image_of_row(row) for row in cursor]
+
+
+def find_images_at(
+    *, organization_id: UUID, places: Sequence[tuple[UUID, int]]
+) -> list[GalleryImage]:
+    """Return those that are there of images named by generation and index. One query."""
+    # Beyond what the column's type holds there is none.
+    known = [(one, index) for one, index in places if 0 <= index < MAX_LIMIT]
+    params: dict[str, Any] = {
+        "organization_id": organization_id,
+        "generation_ids": [generation_id for generation_id, _ in known],
+        "indexes": [index for _, index in known],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_BY_PLACE, params)
+        return [image_of_row(row) for row in cursor]
 
 
 def find_image(*, organization_id: UUID, generation_id: UUID, index: int) -> GalleryImage | None:
     """Return one image if it is there. One query."""
-    params: dict[str, Any] = {
-        "organization_id": organization_id,
-        "generation_id": generation_id,
-        "index": index,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_BY_PLACE, params)
-        row = cursor.fetchone()
-    return None if row is None else _image(row)
+    found = find_images_at(organization_id=organization_id, places=[(generation_id, index)])
+    return found[0] if found else None
 
 
 def thumbnail_states(*, organization_id: UUID, artifact_ids: list[UUID]) -> dict[UUID, set[int]]:
@@ -289,7 +301,8 @@ def _search(
     return list(cursor.fetchone()[0])
 
 
-def _image(row: tuple[Any, ...]) -> GalleryImage:
+def image_of_row(row: tuple[Any, ...]) -> GalleryImage:
+    """Return an image of a row of `COLUMNS`."""
     *values, done, failed = row
     fields = (*values, tuple(done), tuple(failed))
     return GalleryImage(*fields)

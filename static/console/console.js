@@ -99,7 +99,9 @@
     }
     const drawer = document.getElementById("drawer");
     if (!drawer || document.querySelector("dialog[open]") || event.target.matches("input, textarea, select, [role=tab]")) return;
-    const where = { Escape: "closeUrl", ArrowUp: "previousUrl", ArrowDown: "nextUrl" }[event.key];
+    const where = {
+      Escape: "closeUrl", ArrowUp: "previousUrl", ArrowLeft: "previousUrl", ArrowDown: "nextUrl", ArrowRight: "nextUrl",
+    }[event.key];
     if (where && drawer.dataset[where]) { event.preventDefault(); window.location.assign(drawer.dataset[where]); }
   });
 

@@ -1,4 +1,5 @@
-// The playground beyond its form: seconds that pass, at most four models, Control+Enter.
+// The playground beyond its form: seconds that pass, at most four models, Control+Enter, and what
+// the form has to know of files before they are sent.
 (() => {
   "use strict";
 
@@ -20,7 +21,41 @@
     });
   }
 
-  document.addEventListener("change", limit);
+  // How many files there are and the first one's shape decide the price; their sum may be too much.
+  async function describe(form) {
+    const upload = form.querySelector("#upload");
+    const mask = form.querySelector("#mask");
+    const files = [...upload.files];
+    const masks = mask && !mask.disabled ? [...mask.files] : [];
+    const bytes = [...files, ...masks].reduce((sum, one) => sum + one.size, 0);
+    upload.setCustomValidity(bytes > Number(form.dataset.maxBytes) ? upload.dataset.tooLarge : "");
+    form.querySelector("[name=uploads]").value = files.length || "";
+    form.querySelector("[name=masked]").value = masks.length || "";
+    const shape = form.querySelector("[name=shape]");
+    shape.value = "";
+    if (files.length) {
+      const bitmap = await createImageBitmap(files[0]).catch(() => null);
+      if (bitmap) shape.value = `${bitmap.width}x${bitmap.height}`;
+      bitmap?.close();
+    }
+    shape.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+
+  // A mask is offered where all chosen models take one.
+  function offerMask() {
+    const fields = document.getElementById("fields");
+    const mask = document.getElementById("mask");
+    if (!fields || !mask) return;
+    const isOff = fields.dataset.takesMask !== "yes";
+    mask.disabled = isOff;
+    mask.closest(".mask-field").hidden = isOff;
+  }
+
+  document.addEventListener("change", (event) => {
+    limit();
+    if (event.target.matches("#upload, #mask")) describe(event.target.form);
+  });
+  document.addEventListener("htmx:afterSettle", offerMask);
   document.addEventListener("DOMContentLoaded", limit);
   document.addEventListener("click", (event) => {
     const picker = document.querySelector(".picker[open]");

@@ -184,11 +184,12 @@ class GalleryImageView(GalleryListView):
                 self.link(*places[one], query) if 0 <= one < len(places) else None
                 for one in (at - 1, at + 1)
             ]
+        path = reverse("gallery", args=(self.organization.id,))
         return self.page(
             request,
             found,
             opened=self.tiles([image])[0],
-            close_url=f"{reverse('gallery', args=(self.organization.id,))}?{query}",
+            close_url=f"{path}?{query}#image-{image.artifact_id}",
             previous_url=beside[0],
             next_url=beside[1],
         )

@@ -1,30 +1,25 @@
-"""What is done with many images: a ZIP file with its progress, and deletion."""
+"""What is done with many images: deleting them, and sending them to be edited."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
-from uuid import UUID
+from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.http.response import StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.http import content_disposition_header
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from core.clock import now
 from gateway.console.gallery.grid import GalleryPageView, Tile
 from gateway.console.requests.filters import read_uuid
-from gateway.errors import InvalidRequestError, NotFoundError
-from gateway.selectors.gallery import find_images, iterate_images
+from gateway.selectors.gallery import find_images
 from gateway.services.gallery.deletion import MAX_IMAGES, delete_images
-from gateway.services.gallery.exports import MAX_IMAGES as MOST_EXPORTED
-from gateway.services.gallery.exports import find_export, open_export, order_export
 from orgs.permissions import Permission
 
-FAILED = "failed"
-READY = "ready"
+# As many as one request may send along.
+MOST_EDITED = 16
 
 
 class SelectionView(GalleryPageView):
@@ -72,85 +67,19 @@ class DeleteImagesView(SelectionView):
         return render(request, "console/gallery/delete.html", context, status=status)
 
 
-class ExportsView(SelectionView):
-    """Orders a ZIP file: of what was chosen, or of everything the address asks for."""
+class EditImagesView(SelectionView):
+    """Leads to the playground, with what was chosen as images to edit."""
+
+    permission = Permission.CREATE_GENERATIONS
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Order it, then lead to its progress. Of prompts one may not read, nothing is exported."""
-        if "everything" in request.POST:
-            images = iterate_images(
-                organization_id=self.organization.id,
-                filters=self.filters(request.GET),
-                limit=MOST_EXPORTED,
-            )
-            chosen = self.tiles(list(images))
-        else:
-            chosen = self.chosen(request)
+        """Lead there."""
+        chosen = self.chosen(request)
         if not chosen:
             return self.back(_("Choose images first."))
-        ids = [tile.image.artifact_id for tile in chosen if tile.prompt is not None]
-        if not ids:
-            return self.back(_("A ZIP file has the prompts in it: choose images of your own."))
-        try:
-            export = order_export(
-                organization_id=self.organization.id,
-                user_id=self.user.id,
-                artifact_ids=ids,
-                now=now(),
-                actor=self.actor,
-            )
-        except InvalidRequestError as error:
-            return self.back(error.message)
-        return redirect("export", organization_id=self.organization.id, export_id=export.id)
-
-
-class OneExportView(GalleryPageView):
-    """A page about one ZIP file."""
-
-    def check(self, export_id: UUID) -> Any:  # noqa: ANN401 - a row, which pages may not name
-        """Return it to who may read what is in it: it has prompts.
-
-        Raises:
-            Http404: It is of others, or of nobody.
-        """
-        try:
-            export = find_export(organization_id=self.organization.id, export_id=export_id)
-        except NotFoundError as error:
-            raise Http404 from error
-        if export.created_by_id != self.user.id and not self.reader.reads_all:
-            raise Http404
-        return export
-
-
-class ExportView(OneExportView):
-    """A ZIP file on its way, and when it is there."""
-
-    def get(self, request: HttpRequest, export_id: UUID) -> HttpResponse:
-        """Show how far it is."""
-        export = self.check(export_id)
-        context = {"export": export, "is_ready": export.status == READY}
-        context["is_failed"] = export.status == FAILED
-        context["is_running"] = export.finished_at is None
-        return render(request, "console/gallery/export.html", context)
-
-
-class ExportFileView(OneExportView):
-    """The ZIP file itself."""
-
-    def get(self, request: HttpRequest, export_id: UUID) -> HttpResponseBase:
-        """Send its bytes as they come from storage."""
-        self.check(export_id)
-        try:
-            stream = open_export(
-                organization_id=self.organization.id, export_id=export_id, now=now()
-            )
-        except NotFoundError as error:
-            raise Http404 from error
-        name = f"lienzo-{export_id.hex[:8]}.zip"
-        headers = {
-            "Content-Type": "application/zip",
-            "Content-Length": str(stream.info.size),
-            "Content-Disposition": content_disposition_header(True, name) or "",  # noqa: FBT003
-            "Cache-Control": "no-store",
-        }
-        return StreamingHttpResponse(stream, headers=headers)
+        if len(chosen) > MOST_EDITED:
+            text = _("At most %(count)s images can be edited together.")
+            return self.back(text % {"count": MOST_EDITED})
+        places = [f"{tile.image.generation_id}/{tile.image.index}" for tile in chosen]
+        path = reverse("playground", args=(self.organization.id,))
+        return redirect(f"{path}?{urlencode({'mode': 'edit', 'source': places}, doseq=True)}")

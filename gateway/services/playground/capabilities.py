@@ -6,21 +6,34 @@ from datetime import datetime
 
 from billing.services.quotes import Cell, quote_cells
 from gateway.catalog.registry import catalog
+from gateway.catalog.sizes import Size, nearest_shape, size
 from gateway.catalog.types import Model
-from gateway.parameters.generation import BACKGROUNDS, MODERATIONS, OUTPUT_FORMATS, STYLES
+from gateway.parameters.generation import (
+    BACKGROUNDS,
+    FIDELITIES,
+    MODERATIONS,
+    OUTPUT_FORMATS,
+    STYLES,
+)
 from gateway.services.routing import is_available
 from orgs.services.api_keys import Caller
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of one image at a size and a quality, in micros; None where there is none."""
+    """The price of one image at a size and a quality, in micros; None where there is none.
+
+    Attributes:
+        unit_micros: With the images that are sent along to make it of.
+        inputs_micros: What of it is for those.
+    """
 
     size: str
     width: int
     height: int
     quality: str
     unit_micros: int | None
+    inputs_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,8 @@ class Capabilities:
         sizes: Those with a name; `free_sizes` says that others may be typed in.
         words: The values of each parameter that takes one of few words.
         parameters: Every optional parameter the model knows, `seed` for instance.
+        max_inputs: The most images that it edits at once; 0 if it cannot edit.
+        takes_mask: Whether it edits within a mask.
     """
 
     id: str
@@ -51,14 +66,30 @@ class Capabilities:
     max_n: int
     max_prompt_length: int
     has_partial_images: bool
+    max_inputs: int
+    takes_mask: bool
     currency: str
     prices: tuple[Price, ...]
 
+    def usual_size(self, shape: str) -> str:
+        """Return the size of an image that none is asked for: of an edit that of a shape."""
+        wanted = Size.parse(shape)
+        if wanted is None:
+            return self.default_size
+        return str(nearest_shape(map(size, self.sizes), wanted, size(self.default_size)))
 
-def model_capabilities(*, caller: Caller, now: datetime) -> list[Capabilities]:
-    """Return every model once, under its namespaced id where it has one. One query."""
-    models = _distinct_models()
+
+def model_capabilities(*, caller: Caller, now: datetime, inputs: int = 0) -> list[Capabilities]:
+    """Return every model once, under its namespaced id where it has one. One query.
+
+    Args:
+        caller: Who asks.
+        now: When.
+        inputs: So many images are sent along, a mask included: only models that edit are returned.
+    """
+    models = [model for model in _distinct_models() if model.max_inputs or not inputs]
     cells = [cell for model in models for cell in _cells(model)]
+    cells += [cell._replace(inputs=inputs) for cell in cells] if inputs else []
     quotes = quote_cells(
         organization_id=caller.organization_id, currency=caller.currency, cells=cells, now=now
     )
@@ -66,7 +97,7 @@ def model_capabilities(*, caller: Caller, now: datetime) -> list[Capabilities]:
         cell: None if quote is None else quote.unit_micros
         for cell, quote in zip(cells, quotes, strict=True)
     }
-    return [_capabilities(model, caller, units, now) for model in models]
+    return [_capabilities(model, caller, units, inputs, now) for model in models]
 
 
 def _distinct_models() -> list[Model]:
@@ -78,7 +109,7 @@ def _distinct_models() -> list[Model]:
 
 
 def _capabilities(
-    model: Model, caller: Caller, units: Mapping[Cell, int | None], now: datetime
+    model: Model, caller: Caller, units: Mapping[Cell, int | None], inputs: int, now: datetime
 ) -> Capabilities:
     today = now.date()
     takes = set(model.takes) | ({"partial_images"} if model.has_partial_images else set())
@@ -88,7 +119,10 @@ def _capabilities(
         if model.transparent
         else tuple(word for word in BACKGROUNDS if word != "transparent"),
         "moderation": MODERATIONS,
+        "input_fidelity": FIDELITIES,
     }
+    if inputs and model.edits_with("input_fidelity"):
+        takes.add("input_fidelity")
     return Capabilities(
         id=model.id,
         name=model.name,
@@ -99,7 +133,7 @@ def _capabilities(
         available=is_available(
             model=model, is_demo=caller.is_demo, livemode=caller.livemode, today=today
         ),
-        sizes=tuple(str(size) for size in model.sizes.listed),
+        sizes=tuple(map(str, model.sizes.listed)),
         default_size=str(model.default_size),
         free_sizes=not model.sizes.closed,
         qualities=tuple(model.qualities),
@@ -112,21 +146,29 @@ def _capabilities(
         max_n=model.max_n,
         max_prompt_length=model.prompt_limit,
         has_partial_images=model.has_partial_images,
+        max_inputs=model.max_inputs,
+        takes_mask=model.edits_with("mask"),
         currency=caller.currency,
-        prices=tuple(
-            Price(str(size), size.width, size.height, cell.quality, units[cell])
-            for cell, size in zip(
-                _cells(model),
-                (size for size in model.sizes.listed for _ in model.qualities or ("",)),
-                strict=True,
-            )
-        ),
+        prices=tuple(_price(cell, units, inputs) for cell in _cells(model)),
+    )
+
+
+def _price(cell: Cell, units: Mapping[Cell, int | None], inputs: int) -> Price:
+    wanted = size(cell.size)
+    alone, unit = units[cell], units[cell._replace(inputs=inputs)]
+    return Price(
+        size=cell.size,
+        width=wanted.width,
+        height=wanted.height,
+        quality=cell.quality,
+        unit_micros=unit,
+        inputs_micros=0 if alone is None or unit is None else unit - alone,
     )
 
 
 def _cells(model: Model) -> list[Cell]:
     return [
-        Cell(model.key, str(size), quality, size.pixels)
-        for size in model.sizes.listed
+        Cell(model.key, str(wanted), quality, wanted.pixels)
+        for wanted in model.sizes.listed
         for quality in model.qualities or ("",)
     ]

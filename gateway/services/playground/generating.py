@@ -14,7 +14,8 @@ from core.ids import new_uuid
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.models import Generation
 from gateway.parameters.canonical import from_canonical, to_canonical
-from gateway.parameters.generation import parse_generation
+from gateway.parameters.files import SentFile
+from gateway.parameters.generation import NONE, Attachments, parse_generation
 from gateway.parameters.types import GenerationRequest
 from gateway.selectors.generations import get_generation
 from gateway.services.playground.callers import console_caller
@@ -70,16 +71,41 @@ def generate_in_console(
         OrganizationSuspendedError: It is suspended.
         InvalidRequestError: No model, or too many.
     """
+    require_models(caller=caller, models=models)
+    return ask_each(caller=caller, body=body, models=models, submission_key=submission_key, now=now)
+
+
+def require_models(*, caller: Caller, models: Sequence[str]) -> None:
+    """Refuse what no model could be asked for.
+
+    Raises:
+        OrganizationSuspendedError: It is suspended.
+        InvalidRequestError: No model, or too many.
+    """
     require_active(caller=caller)
     if not 0 < len(set(models)) <= MAX_MODELS:
         raise InvalidRequestError(f"Choose 1 to {MAX_MODELS} models.", param="model")
+
+
+def ask_each(
+    *,
+    caller: Caller,
+    body: Mapping[str, object],
+    models: Sequence[str],
+    submission_key: str,
+    now: datetime,
+    attachments: Attachments = NONE,
+    files: Sequence[SentFile] = (),
+) -> Batch:
+    """Ask each model as `generate_in_console` does, of checked files if there are any."""
     batch_id = _uuid_of(caller, submission_key)
     results = []
     for model in dict.fromkeys(models):
         sent = {**body, **_FIXED, "model": model}
+        key = f"{submission_key}/{model}"
         try:
-            request = parse_generation(sent, default_model=None)
-            accepted = _accept(caller, request, batch_id, f"{submission_key}/{model}", now)
+            request = parse_generation(sent, default_model=None, attachments=attachments)
+            accepted = _accept(caller, request, batch_id, key, now, files)
         except AppError as error:
             results.append(Result(model, error=error))
         else:
@@ -154,6 +180,7 @@ def _accept(
     batch_id: UUID | None,
     submission_key: str,
     now: datetime,
+    files: Sequence[SentFile] = (),
 ) -> Accepted:
     """Spend the limits and create the generation; whoever gets its id counts as answered."""
     generation_id = new_uuid()
@@ -165,6 +192,7 @@ def _accept(
         connection=Connection(id=generation_id, web_process_id=None),
         idempotency_key=f"console:{key}",
         batch_id=batch_id,
+        files=files,
     )
     spent = spend(caller=caller, images=request.n, now=now)
     spent.require_granted()

@@ -168,3 +168,52 @@ def test_who_may_see_images_comes_in(team, key):
         check_doors(team, path(team, rest), Permission.VIEW_GENERATIONS)
     empty = Team.open()
     assert "Make the first one" in visit(client_of(empty), path(empty))
+
+
+def test_an_edit_leads_to_what_it_was_made_of_and_back(team, key):
+    origin, other = deliver(key, prompt=SECRET), deliver(key)
+    digest = b"\1" * 32
+    Artifact.objects.filter(generation=origin).update(sha256=digest)
+    inputs = [{"sha256": digest.hex()}, {"sha256": (b"\2" * 32).hex()}]
+    parameters = {"n": 1, "prompt": "at night", "operation": "edit", "inputs": inputs}
+    edit = deliver(key, parameters=parameters)
+    foreign = Team.open()
+    deliver(foreign.key_of(foreign.person("owner")), parameters=parameters)
+    client = client_of(team)
+
+    made_of = visit(client, path(team, f"gallery/{edit.id}/lineage"))
+    came = visit(client, path(team, f"gallery/{origin.id}/lineage"))
+
+    assert f"gallery/{origin.id}/0" in made_of
+    assert "1 image that is not in the gallery" in made_of
+    assert came.count("grid-item") == 1
+    assert f"gallery/{edit.id}/0" in came
+    assert "grid-item" not in visit(client, path(team, f"gallery/{other.id}/lineage"))
+    viewer = visit(client_of(team, "viewer"), path(team, f"gallery/{edit.id}/lineage"))
+    assert SECRET not in viewer
+    chosen = {"image": [str(image_of(one).id) for one in (edit, origin)]}
+    answer = client.post(path(team, "gallery/edit"), chosen)
+    assert answer["Location"].endswith(
+        f"playground?mode=edit&source={edit.id}%2F0&source={origin.id}%2F0"
+    )
+
+
+def test_exports_wait_in_the_inbox_of_who_ordered_them(team, key):
+    ensure_buckets()
+    row = deliver(key)
+    store(row)
+    person, other = team.person("owner"), client_of(team, "admin")
+    client = signed_in(person.user)
+    assert "No exports yet" in visit(client, path(team, "gallery/exports"))
+    assert visit(client, path(team, "inbox")).strip() == ""
+
+    client.post(path(team, "gallery/exports"), {"image": image_of(row).id})
+    assert "1 export on its way" in visit(client, path(team, "inbox"))
+    make_exports()
+    assert "1 export is ready to look at" in visit(client, path(team, "inbox"))
+    assert visit(other, path(team, "inbox")).strip() == ""
+    listed = visit(client, path(team, "gallery/exports"))
+    assert "1 of 1 images" in listed
+    assert "/file" in listed
+    assert visit(client, path(team, "inbox")).strip() == ""
+    assert "No exports yet" in visit(other, path(team, "gallery/exports"))

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from gateway.services.playground.capabilities import Capabilities
+from gateway.services.playground.capabilities import Capabilities, Price
 from gateway.services.playground.generating import MAX_MODELS
+from gateway.types import Operation
 
 PARTIALS: Final = 2
 # The shape of a size is drawn within a square of so many units.
@@ -19,7 +21,14 @@ WORDS: Final[Mapping[str, Promise]] = {
     "background": _("Background"),
     "output_format": _("Format"),
     "moderation": _("Moderation"),
+    "input_fidelity": _("Likeness to the images"),
 }
+# What the address calls each operation.
+MODES: Final[Mapping[str, Operation]] = {
+    "edit": Operation.EDIT,
+    "vary": Operation.VARIATION,
+}
+Place = tuple[UUID, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +85,45 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one model will cost; `unit_micros` None is a choice that has no price."""
+    """What one model will cost; `unit_micros` None is a choice that has no price.
+
+    Attributes:
+        inputs_micros: What of the total is for the images that are sent along.
+    """
 
     model: Capabilities
     unit_micros: int | None
     total_micros: int | None
+    inputs_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is sent along to be edited.
+
+    Attributes:
+        sources: Images of the organization, by generation and index; they come first.
+        uploads: How many images are sent from elsewhere.
+        shape: Of the first of all, as `WIDTHxHEIGHT`; empty while it is not known.
+    """
+
+    sources: tuple[Place, ...] = ()
+    uploads: int = 0
+    has_mask: bool = False
+    shape: str = ""
+
+    @property
+    def images(self) -> int:
+        """Return how many images there are, the mask apart."""
+        return len(self.sources) + self.uploads
+
+    @property
+    def paid(self) -> int:
+        """Return how many images are paid for: an edit has at least one, and a mask counts."""
+        return max(self.images, 1) + self.has_mask
+
+
+NOTHING: Final = Sent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +139,36 @@ class Choice:
     prompt: str
     n: int
     values: Mapping[str, str]
+    operation: Operation = Operation.GENERATION
+    sent: Sent = NOTHING
 
     def body(self) -> dict[str, object]:
         """Return the request without its model; one image is streamed where one has partials."""
         body: dict[str, object] = {"prompt": self.prompt, "n": self.n, **self.values}
+        if self.operation is Operation.VARIATION:
+            del body["prompt"]
         if (seed := self.values.get("seed")) is not None:
             body["seed"] = int(seed) if seed.isdecimal() else seed
         if self.n == 1 and any(one.has_partial_images for one in self.models):
             body |= {"stream": True, "partial_images": PARTIALS}
         return body
+
+    @property
+    def mode(self) -> str:
+        """Return what the address calls it; nothing for drawing."""
+        return next((name for name, one in MODES.items() if one is self.operation), "")
+
+    @property
+    def takes_mask(self) -> bool:
+        """Say whether all chosen models edit within a mask."""
+        return self.mode == "edit" and all(one.takes_mask for one in self.models)
+
+    @property
+    def most_images(self) -> int:
+        """Return how many images all chosen models take at once."""
+        if self.operation is Operation.VARIATION:
+            return 1
+        return min((one.max_inputs for one in self.models), default=1)
 
     @property
     def max_n(self) -> int:
@@ -147,7 +211,9 @@ class Choice:
             return []
         size = self.values.get("size", "")
         return [
-            Option(name, name == chosen, _sum([_unit(one, size, name) for one in self.models]))
+            Option(
+                name, name == chosen, _sum([self._micros(one, size, name) for one in self.models])
+            )
             for name in ("", *names)
         ]
 
@@ -167,13 +233,32 @@ class Choice:
     def lines(self) -> list[Line]:
         """Return what each model will cost."""
         size, quality = self.values.get("size", ""), self.values.get("quality", "")
-        units = [(one, _unit(one, size, quality)) for one in self.models]
-        return [Line(one, unit, None if unit is None else unit * self.n) for one, unit in units]
+        lines = []
+        for one in self.models:
+            price = self._price(one, size, quality)
+            unit = None if price is None else price.unit_micros
+            inputs = 0 if price is None else price.inputs_micros * self.n
+            lines.append(Line(one, unit, None if unit is None else unit * self.n, inputs))
+        return lines
 
     @property
     def total_micros(self) -> int | None:
         """Return what everything will cost; None if something has no price."""
         return _sum([line.total_micros for line in self.lines])
+
+    @property
+    def inputs_micros(self) -> int:
+        """Return what of it is for the images that are sent along."""
+        return sum(line.inputs_micros for line in self.lines)
+
+    def _micros(self, model: Capabilities, size: str, quality: str) -> int | None:
+        price = self._price(model, size, quality)
+        return None if price is None else price.unit_micros
+
+    def _price(self, model: Capabilities, size: str, quality: str) -> Price | None:
+        shape = self.sent.shape if self.operation is Operation.EDIT else ""
+        wanted = (size or model.usual_size(shape), quality or model.default_quality or "")
+        return next((one for one in model.prices if (one.size, one.quality) == wanted), None)
 
 
 def model_options(choice: Choice, offered: Sequence[Capabilities]) -> list[ModelOption]:
@@ -189,13 +274,39 @@ def model_options(choice: Choice, offered: Sequence[Capabilities]) -> list[Model
     return sorted(options, key=lambda one: (not one.is_chosen, not one.model.available))
 
 
-def read_choice(data: QueryDict, offered: Sequence[Capabilities], *, default: str) -> Choice:
+def read_mode(data: QueryDict) -> Operation:
+    """Return what is to be done."""
+    return MODES.get(data.get("mode", ""), Operation.GENERATION)
+
+
+def read_places(data: QueryDict) -> list[Place]:
+    """Return the images of the organization that are chosen, each once."""
+    places = []
+    for text in dict.fromkeys(data.getlist("source")):
+        generation, _sign, index = text.partition("/")
+        try:
+            places.append((UUID(generation), int(index)))
+        except ValueError:
+            continue
+    return places
+
+
+def read_uploads(data: QueryDict) -> int:
+    """Return how many images a page says that it will send; the form itself counts them."""
+    text = data.get("uploads", "")
+    return int(text) if text.isdecimal() and len(text) < 3 else 0  # noqa: PLR2004 - two digits
+
+
+def read_choice(
+    data: QueryDict, offered: Sequence[Capabilities], *, default: str, sent: Sent = NOTHING
+) -> Choice:
     """Return what a form, or an address, asks for; values that the models lack are left out.
 
     Args:
         data: Fields as the API names them; `model` may be there several times.
         offered: Every model.
         default: The model where none is named; else the first that is available.
+        sent: What is sent along.
     """
     by_id = {one.id: one for one in offered}
     wanted = [by_id[name] for name in dict.fromkeys(data.getlist("model")) if name in by_id]
@@ -214,7 +325,8 @@ def read_choice(data: QueryDict, offered: Sequence[Capabilities], *, default: st
         values["seed"] = data.get("seed", "").strip()
     count = data.get("n", "1")
     n = min(max(int(count), 1), empty.max_n) if count.isdecimal() and len(count) < 4 else 1  # noqa: PLR2004
-    return Choice(models, empty.prompt, n, {name: one for name, one in values.items() if one})
+    kept = {name: one for name, one in values.items() if one}
+    return Choice(models, empty.prompt, n, kept, read_mode(data), sent)
 
 
 def _common(lists: Sequence[Sequence[str]]) -> list[str]:
@@ -222,14 +334,6 @@ def _common(lists: Sequence[Sequence[str]]) -> list[str]:
     if not lists:
         return []
     return [one for one in lists[0] if all(one in other for other in lists[1:])]
-
-
-def _unit(model: Capabilities, size: str, quality: str) -> int | None:
-    wanted = (size or model.default_size, quality or model.default_quality or "")
-    for price in model.prices:
-        if (price.size, price.quality) == wanted:
-            return price.unit_micros
-    return None
 
 
 def _sum(amounts: Sequence[int | None]) -> int | None:

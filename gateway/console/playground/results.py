@@ -3,19 +3,29 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.response import StreamingHttpResponse
+from django.shortcuts import render
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import AppError
+from gateway.errors import NotFoundError
+from gateway.selectors.generations import get_generation
 from gateway.selectors.reasons import reason_of
-from gateway.services.playground.generating import Result
+from gateway.services.playground.generating import Result, open_partial
+from gateway.storage import ObjectNotFoundError
 from gateway.types import GenerationView
+from orgs.console.access import OrganizationView
+from orgs.permissions import Permission
 
 REFUSALS: Final[Mapping[str, Promise]] = {
     "missing_required_parameter": _("Write a prompt first."),
+    "request_too_large": _("These images are too large to be sent together."),
     "insufficient_balance": _("The balance does not cover it. Top up and send it again."),
     "budget_exceeded": _("A monthly budget does not cover it."),
     "rate_limit_exceeded": _("That is more a minute than your organization may. Wait a moment."),
@@ -39,6 +49,7 @@ class Card:
         partial: The number of the newest partial image, if the end has not come.
         indexes: The images to show.
         reason: Why there is none.
+        is_deleted: Whether there were some.
     """
 
     id: UUID
@@ -54,6 +65,7 @@ class Card:
     charged_micros: int
     currency: str
     reason: Promise | None
+    is_deleted: bool
 
     @property
     def ratio(self) -> str:
@@ -88,6 +100,7 @@ def card_of(view: GenerationView) -> Card:
         charged_micros=view.charged_micros if view.livemode else 0,
         currency=view.currency,
         reason=reason_of(code),
+        is_deleted=view.is_terminal and bool(view.delivered) and not view.images,
     )
 
 
@@ -100,3 +113,45 @@ def refusal_of(model: str, error: AppError) -> Refusal:
     """Return an error in plain words, with what the API says of it."""
     reason = REFUSALS.get(error.code, _("A value does not suit this model."))
     return Refusal(model, reason, error.message)
+
+
+class PlaygroundResultView(OrganizationView):
+    """The card of one generation, asked for again and again until its end."""
+
+    permission = Permission.CREATE_GENERATIONS
+
+    def get(self, request: HttpRequest, generation_id: UUID) -> HttpResponse:
+        """Send the card, or nothing while it is as the page has `seen` it."""
+        try:
+            view = get_generation(
+                organization_id=self.organization.id,
+                generation_id=generation_id,
+                with_attempts=False,
+            )
+        except NotFoundError as error:
+            raise Http404 from error
+        card = card_of(view)
+        if card.seen == request.GET.get("seen"):
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return render(request, "console/playground/card.html", {"card": card})
+
+
+class PartialImageView(OrganizationView):
+    """A partial image, while its generation runs."""
+
+    permission = Permission.CREATE_GENERATIONS
+
+    def get(self, request: HttpRequest, generation_id: UUID, index: int) -> HttpResponseBase:
+        """Send its bytes."""
+        try:
+            stream = open_partial(
+                organization_id=self.organization.id, generation_id=generation_id, index=index
+            )
+        except (NotFoundError, ObjectNotFoundError) as error:
+            raise Http404 from error
+        headers = {
+            "Content-Type": stream.info.content_type,
+            "Content-Length": str(stream.info.size),
+            "Cache-Control": "private, max-age=600",
+        }
+        return StreamingHttpResponse(stream, headers=headers)

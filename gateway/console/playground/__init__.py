@@ -1,0 +1,1 @@
+"""Pages of the playground: its form, what comes of it, edits, and the last runs."""

@@ -1,0 +1,1 @@
+"""What the playground looks back on: runs, and which image was made of which."""
