@@ -28,6 +28,7 @@ from sandbox.stripe_state import (
 
 _PAGE: Final = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>Sandbox payment</title>
+<link rel="icon" href="data:,">
 <style>body{{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f4f6fa;color:#182433}}
 main{{max-width:26rem;margin:8vh auto;padding:1.5rem;background:#fff;border:1px solid #d9dee6;
 border-radius:8px}}h1{{font-size:1.25rem;margin:0 0 .25rem}}strong{{font-size:1.75rem}}
