@@ -48,6 +48,20 @@ class FxRateStaleError(AppError):
     category = Category.UNAVAILABLE
 
 
+class RateNotFoundError(AppError):
+    """There is no such exchange rate, or none of the kind that was meant."""
+
+    code = "rate_not_found"
+    category = Category.NOT_FOUND
+
+
+class RateDecidedError(AppError):
+    """The rate does not wait for this decision: it was decided, or its time has passed."""
+
+    code = "rate_decided"
+    category = Category.CONFLICT
+
+
 class HoldNotFoundError(AppError):
     """No hold has this reference."""
 

@@ -4,7 +4,14 @@ from celery import shared_task
 
 from billing.services.payments.charges import ask_again, charge_low_wallets
 from billing.services.payments.sessions import reconcile_sessions
+from billing.services.rates.fetching import fetch_rates
 from core.clock import now
+
+
+@shared_task(name="billing.fetch_fx_rates", ignore_result=True)
+def fetch_fx_rates_task(**_: object) -> None:
+    """Fetch what the sources of exchange rates have published."""
+    fetch_rates(now=now())
 
 
 @shared_task(name="billing.charge_low_wallets", ignore_result=True)

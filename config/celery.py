@@ -17,6 +17,12 @@ app = Celery("lienzo")
 app.config_from_object("config.celery_settings")
 app.autodiscover_tasks(["gateway", "billing"])
 app.conf.beat_schedule = {
+    # The ECB publishes about 15:00 UTC, Banco de Mexico about 18:00; again in case one failed.
+    "fetch exchange rates": {
+        "task": "billing.fetch_fx_rates",
+        "schedule": crontab(minute="9", hour="4,8,12,15,16,18,19,22"),
+        "options": {"expires": 3600},
+    },
     "prune idempotency keys": {
         "task": "gateway.prune_idempotency_keys",
         "schedule": crontab(minute="17"),

@@ -20,13 +20,15 @@ from sandbox.faults import BadConfigError, Faults  # noqa: E402
 from sandbox.gemini import Gemini  # noqa: E402
 from sandbox.ideogram import Ideogram  # noqa: E402
 from sandbox.openai import OpenAI  # noqa: E402
+from sandbox.rates import Banxico, Ecb  # noqa: E402
 from sandbox.server import Application, Studio  # noqa: E402
 from sandbox.stability import Stability  # noqa: E402
 from sandbox.stripe import Stripe  # noqa: E402
 from sandbox.xai import XAI  # noqa: E402
 
 _PROVIDERS: tuple[
-    type[OpenAI | AzureOpenAI | Gemini | XAI | Fal | Bfl | Stability | Ideogram], ...
+    type[OpenAI | AzureOpenAI | Gemini | XAI | Fal | Bfl | Stability | Ideogram | Ecb | Banxico],
+    ...,
 ] = (
     OpenAI,
     AzureOpenAI,
@@ -36,6 +38,8 @@ _PROVIDERS: tuple[
     Bfl,
     Stability,
     Ideogram,
+    Ecb,
+    Banxico,
 )
 _BACKLOG = 1024
 _STOP_TIMEOUT_S = 1.0

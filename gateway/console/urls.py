@@ -24,6 +24,7 @@ from gateway.console.playground.page import (
 from gateway.console.playground.results import PartialImageView, PlaygroundResultView
 from gateway.console.requests.detail import RequestDetailView
 from gateway.console.requests.log import (
+    RequestColumnsView,
     RequestsCsvView,
     RequestsView,
     RequestView,
@@ -110,6 +111,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         f"{ORGANIZATION}/requests/<uuid:generation_id>/again",
         RunAgainView.as_view(),
         name="run_again",
+    ),
+    path(
+        f"{ORGANIZATION}/requests/columns", RequestColumnsView.as_view(), name="requests_columns"
     ),
     path(
         f"{ORGANIZATION}/requests/<uuid:generation_id>/detail",

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,20 +15,35 @@ from orgs.models import ApiKey
 MAX_LIMIT: Final = 200
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE: Final = struct.Struct(">q16sH")
+_VALUE: Final = struct.Struct(">q")
+
+
+class Order(StrEnum):
+    """What comes first: the newest, the slowest that has ended, or the dearest."""
+
+    TIME = "time"
+    DURATION = "duration"
+    COST = "cost"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a page ended: after this image of this generation, whose creation orders the list."""
+    """Where a page ended: after this image of this generation, whose creation orders the list.
+
+    A list in another order goes on after the `value` it is ordered by.
+    """
 
     created_at: datetime
     generation_id: UUID
     index: int = 0
+    value: int | None = None
 
     def as_text(self) -> str:
         """Return the cursor that stands in a URL."""
         micros = (self.created_at - _EPOCH) // timedelta(microseconds=1)
         packed = _PLACE.pack(micros, self.generation_id.bytes, self.index)
+        if self.value is not None:
+            packed += _VALUE.pack(self.value)
         return base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @classmethod
@@ -35,11 +51,13 @@ class Place:
         """Return the place a cursor names; None if it is none."""
         try:
             packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            micros, uuid, index = _PLACE.unpack(packed)
+            micros, uuid, index = _PLACE.unpack(packed[: _PLACE.size])
+            rest = packed[_PLACE.size :]
+            value: int | None = _VALUE.unpack(rest)[0] if rest else None
             created_at = _EPOCH + timedelta(microseconds=micros)
         except (binascii.Error, struct.error, ValueError, OverflowError):
             return None
-        return cls(created_at, UUID(bytes=uuid), index)
+        return cls(created_at, UUID(bytes=uuid), index, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,19 @@ def common_conditions(
     return conditions, params
 
 
+def beyond(after: Place, value: str | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition of what comes after a place, with its parameters."""
+    params: dict[str, Any] = {
+        "after_created_at": after.created_at,
+        "after_id": after.generation_id,
+    }
+    columns, places = "generation.created_at, generation.id", "%(after_created_at)s, %(after_id)s"
+    if value is not None and after.value is not None:
+        params["after_value"] = after.value
+        columns, places = f"{value}, {columns}", f"%(after_value)s, {places}"
+    return f"({columns}) < ({places})", params
+
+
 _CONDITIONS: Final[Sequence[tuple[str, str]]] = (
     ("model", "generation.model = %(model)s"),
     ("api_key_id", "generation.api_key_id = %(api_key_id)s"),
@@ -96,3 +127,10 @@ _CONDITIONS: Final[Sequence[tuple[str, str]]] = (
     ("created_after", "generation.created_at >= %(created_after)s"),
     ("created_before", "generation.created_at < %(created_before)s"),
 )
+# In the index of pages, so that no row is read that is not shown.
+VALUES: Final = {
+    Order.DURATION: (
+        "(extract(epoch FROM generation.finished_at - generation.created_at) * 1000000)::bigint"
+    ),
+    Order.COST: "CASE WHEN generation.livemode THEN generation.charged_micros ELSE 0 END",
+}

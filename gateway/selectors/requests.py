@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +14,15 @@ from django.utils.functional import Promise
 from billing.money import format_amount
 from core.ids import REQUEST_PREFIX, parse_request_id, request_id
 from gateway.models import Attempt, Generation
-from gateway.selectors.pages import MAX_LIMIT, CommonFilters, Place, common_conditions
+from gateway.selectors.pages import (
+    MAX_LIMIT,
+    VALUES,
+    CommonFilters,
+    Order,
+    Place,
+    beyond,
+    common_conditions,
+)
 from gateway.selectors.reasons import reason_of
 
 STATUSES: Final = tuple(Generation.Status.values)
@@ -148,10 +156,14 @@ class LoggedRequest:
         """Return in plain words why there is no image."""
         return reason_of(self.error_code)
 
-    @property
-    def place(self) -> Place:
+    def place(self, order: Order) -> Place:
         """Return where the list goes on after it."""
-        return Place(self.created_at, self.id)
+        value = None
+        if order is Order.COST:
+            value = self.charged_micros if self.livemode else 0
+        elif order is Order.DURATION and self.finished_at is not None:
+            value = (self.finished_at - self.created_at) // timedelta(microseconds=1)
+        return Place(self.created_at, self.id, value=value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +184,14 @@ SELECT generation.id, generation.status, generation.model, generation.requested_
     generation.created_at, generation.started_at, generation.finished_at, generation.deleted_at,
     generation.is_expired
 FROM (
-    SELECT generation.id
+    SELECT generation.id{value}
     FROM gateway_generation AS generation
     WHERE {conditions}
-    ORDER BY generation.created_at DESC, generation.id DESC
+    ORDER BY {first}generation.created_at DESC, generation.id DESC
     LIMIT %(limit)s
 ) AS page
 JOIN gateway_generation AS generation ON generation.id = page.id
-ORDER BY generation.created_at DESC, generation.id DESC
+ORDER BY {first}generation.created_at DESC, generation.id DESC
 """
 _IDS: Final = """
 SELECT id FROM gateway_generation
@@ -206,14 +218,16 @@ def list_requests(
     filters: RequestFilters,
     limit: int,
     after: Place | None = None,
+    order: Order = Order.TIME,
 ) -> RequestPage:
-    """Return a page of generations, newest first. Two queries; one more for a member or a search.
+    """Return a page of generations. Two queries; one more for a member or a search.
 
     Args:
         organization_id: Whose.
         filters: Which of them.
         limit: Most to return, at most `MAX_LIMIT`.
-        after: The `next_place` of the page before.
+        after: The `next_place` of the page before, in the same order.
+        order: Any but that of time looks at all that the filters leave, of however long a period.
     """
     limit = max(1, min(limit, MAX_LIMIT))
     conditions, params = common_conditions(filters, organization_id=organization_id)
@@ -225,21 +239,28 @@ def list_requests(
         ended = "canceled" if filters.error_code == _CANCELED else "failed"
         conditions.append(f"{_STATUS_CONDITIONS[ended]} AND generation.error ->> 'code' = %(code)s")
         params["code"] = filters.error_code
+    value = VALUES.get(order)
+    if order is Order.DURATION:
+        conditions.append("generation.finished_at IS NOT NULL")
     if after is not None:
-        conditions.append(
-            "(generation.created_at, generation.id) < (%(after_created_at)s, %(after_id)s)"
-        )
-        params["after_created_at"], params["after_id"] = after.created_at, after.generation_id
+        condition, after_params = beyond(after, value)
+        conditions.append(condition)
+        params |= after_params
     if text := filters.search.strip():
         conditions.append("generation.id = ANY(%(found)s::uuid[])")
         params["found"] = _ids_named(text, organization_id)
     with connection.cursor() as cursor:
-        cursor.execute(_PAGE.format(conditions=" AND ".join(conditions)), params)
+        statement = _PAGE.format(
+            conditions=" AND ".join(conditions),
+            value=f", {value} AS value" if value else "",
+            first="value DESC, " if value else "",
+        )
+        cursor.execute(statement, params)
         rows = cursor.fetchall()
     attempts = logged_attempts([row[0] for row in rows[:limit]])
     lines = [(*row, attempts.get(row[0], ())) for row in rows[:limit]]
     requests = tuple(LoggedRequest(*line) for line in lines)
-    return RequestPage(requests, requests[-1].place if len(rows) > limit else None)
+    return RequestPage(requests, requests[-1].place(order) if len(rows) > limit else None)
 
 
 def logged_attempts(generation_ids: Sequence[UUID]) -> dict[UUID, tuple[LoggedAttempt, ...]]:
@@ -270,7 +291,11 @@ def logged_attempts(generation_ids: Sequence[UUID]) -> dict[UUID, tuple[LoggedAt
 
 
 def export_requests(
-    *, organization_id: UUID, filters: RequestFilters, limit: int = 100_000
+    *,
+    organization_id: UUID,
+    filters: RequestFilters,
+    limit: int = 100_000,
+    order: Order = Order.TIME,
 ) -> Iterator[str]:
     """Yield the log as lines of CSV, heading first, read page by page.
 
@@ -284,6 +309,7 @@ def export_requests(
             filters=filters,
             limit=min(limit, MAX_LIMIT),
             after=place,
+            order=order,
         )
         connection.close()
         for request in page.requests:

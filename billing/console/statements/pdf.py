@@ -186,7 +186,7 @@ def _lines(sheet: Sheet) -> Flowable:
     heads = [
         _("Model"), _("Size and quality"), _("Images"), _("List price"), _("Markup"), _("Amount"),
     ]  # fmt: skip
-    return _table(heads, rows, widths=[28, 20, 10, 16, 10, 16], left=2, is_summed=True)
+    return _table(heads, rows, widths=[26, 19, 12, 17, 10, 16], left=2, is_summed=True)
 
 
 def _rates(sheet: Sheet) -> Flowable:
@@ -205,7 +205,7 @@ def _rates(sheet: Sheet) -> Flowable:
     heads = [
         _("Pair"), _("Source"), _("As of"), _("Rate"), _("Spread"), _("Images"), _("Amount"),
     ]  # fmt: skip
-    return _table(heads, rows, widths=[13, 14, 22, 15, 10, 10, 16], left=3)
+    return _table(heads, rows, widths=[12, 13, 21, 14, 11, 13, 16], left=3)
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
 from uuid import UUID
@@ -31,7 +32,7 @@ from gateway.console.requests.filters import (
     read_uuid,
 )
 from gateway.errors import NotFoundError
-from gateway.selectors.pages import Place
+from gateway.selectors.pages import Order, Place
 from gateway.selectors.prompts import readable_prompts
 from gateway.selectors.requests import (
     STATUSES,
@@ -47,6 +48,8 @@ from orgs.console.access import OrganizationView
 from orgs.permissions import Permission
 
 PAGE: Final = 40
+# In another order than that of time, all of a period is looked at.
+SORTED: Final = timedelta(days=31)
 # Of each status: how it is drawn, and its word.
 STATES: Final[Mapping[str, tuple[str, Promise]]] = {
     "queued": ("waiting", gettext_lazy("Waiting")),
@@ -54,6 +57,21 @@ STATES: Final[Mapping[str, tuple[str, Promise]]] = {
     "succeeded": ("ok", gettext_lazy("Succeeded")),
     "failed": ("failed", gettext_lazy("Failed")),
     "canceled": ("off", gettext_lazy("Canceled")),
+}
+
+
+COLUMNS_KEY: Final = "request_columns"
+USUAL: Final = ("state", "when", "stages", "attempts", "charged")
+OPTIONAL: Final[Mapping[str, Promise]] = {
+    "state": gettext_lazy("State"),
+    "when": gettext_lazy("When"),
+    "key": gettext_lazy("API key"),
+    "user": gettext_lazy("User"),
+    "served_by": gettext_lazy("Drawn by"),
+    "images": gettext_lazy("Images"),
+    "stages": gettext_lazy("Stages"),
+    "attempts": gettext_lazy("Attempts"),
+    "charged": gettext_lazy("Charged"),
 }
 
 
@@ -75,6 +93,7 @@ class Row:
         waiting: How much of the bar it waited, of 100 for the slowest request shown.
         working: How much of the bar it was worked on, without storing where that is known.
         storing: How much of the bar was storing.
+        key: The name of the API key that asked for it.
     """
 
     request: LoggedRequest
@@ -87,6 +106,7 @@ class Row:
     waiting: float
     working: float
     storing: float
+    key: str = ""
 
     @property
     def storing_from(self) -> float:
@@ -105,8 +125,12 @@ class LogView(GalleryPageView):
     def filters(self, query: QueryDict) -> RequestFilters:  # type: ignore[override] # of the log
         """Return what an address asks for."""
         status = query.get("status")
+        common = read_common(query)
+        if order_of(query) is not Order.TIME:
+            first = (common["created_before"] or now()) - SORTED
+            common["created_after"] = max(common["created_after"] or first, first)
         return RequestFilters(
-            **read_common(query),
+            **common,
             livemode=self.livemode,
             status=status if status in STATUSES else None,
             error_code=query.get("error") or None,
@@ -120,6 +144,7 @@ class LogView(GalleryPageView):
             filters=self.filters(query),
             limit=PAGE,
             after=Place.parse(query.get("cursor", "")),
+            order=order_of(query),
         )
 
     def rows(self, requests: Sequence[LoggedRequest], query: QueryDict) -> list[Row]:
@@ -153,6 +178,9 @@ class LogView(GalleryPageView):
     ) -> HttpResponse:
         """Draw the list, and what else there is."""
         choices = choices_of(organization_id=self.organization.id, now=now())
+        names: dict[UUID | None, str] = {one.id: one.name for one in choices.keys}
+        rows = [replace(row, key=names.get(row.request.api_key_id, "")) for row in rows]
+        order = order_of(query)
         is_paused = query.get("live") == "off"
         context = {
             "rows": rows,
@@ -163,7 +191,12 @@ class LogView(GalleryPageView):
             "statuses": [StatusOption(value, STATES[value][1]) for value in STATUSES],
             "query": query,
             "is_paused": is_paused,
-            "is_live": not is_paused and "cursor" not in query,
+            "is_live": not is_paused and "cursor" not in query and order is Order.TIME,
+            "order": order.value,
+            "order_links": {one.value: _in_order(query, one) for one in Order},
+            "columns": chosen_columns(self.request),
+            "column_options": list(OPTIONAL.items()),
+            "here": changed(query, {}).removeprefix("?"),
             "live_toggle": changed(query, {"live": "" if is_paused else "off", "cursor": ""}),
             "look_again": changed(query, {"seen": _seen(found)}),
             "csv_query": changed(query, {"cursor": "", "live": ""}),
@@ -251,13 +284,28 @@ class RequestsCsvView(LogView):
     def get(self, request: HttpRequest) -> StreamingHttpResponse:
         """Send its lines as they are read."""
         lines = export_requests(
-            organization_id=self.organization.id, filters=self.filters(request.GET)
+            organization_id=self.organization.id,
+            filters=self.filters(request.GET),
+            order=order_of(request.GET),
         )
         headers = {
             "Content-Disposition": 'attachment; filename="requests.csv"',
             "Cache-Control": "no-store",
         }
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+class RequestColumnsView(OrganizationView):
+    """Keeps which columns of the log somebody wants to see, for as long as they are signed in."""
+
+    permission = Permission.VIEW_GENERATIONS
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Keep them, and lead back to the list."""
+        asked = request.POST.getlist("columns")
+        request.session[COLUMNS_KEY] = [name for name in OPTIONAL if name in asked]
+        query = QueryDict(request.POST.get("query", "")[:2000])
+        return redirect(reverse("requests", args=(self.organization.id,)) + changed(query, {}))
 
 
 class SearchView(OrganizationView):
@@ -273,6 +321,22 @@ class SearchView(OrganizationView):
         query = QueryDict(mutable=True)
         query["q"] = text
         return redirect(f"{reverse(page, args=(self.organization.id,))}?{query.urlencode()}")
+
+
+def order_of(query: QueryDict) -> Order:
+    """Return the order that an address asks for."""
+    text = query.get("sort", "")
+    return Order(text) if text in Order.__members__.values() else Order.TIME
+
+
+def chosen_columns(request: HttpRequest) -> list[str]:
+    """Return the columns that somebody sees beside the request itself."""
+    chosen: list[str] = request.session.get(COLUMNS_KEY, list(USUAL))
+    return chosen
+
+
+def _in_order(query: QueryDict, order: Order) -> str:
+    return changed(query, {"sort": "" if order is Order.TIME else order.value, "cursor": ""})
 
 
 def _bar(stages: Stages, longest: float) -> tuple[float, float, float]:

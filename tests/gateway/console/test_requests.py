@@ -124,3 +124,27 @@ def test_who_may_see_requests_comes_in(team, key):
     for rest in (f"/{row.id}", f"/{row.id}/detail"):
         assert member.get(path(other, rest)).status_code == HTTPStatus.NOT_FOUND
     assert "No requests yet" in visit(member, path(other))
+
+
+def test_log_is_sorted_by_its_headings_and_keeps_the_columns_somebody_chose(team, key):
+    slow, quick = fail(key, user="jane"), deliver(key)
+    Generation.objects.filter(id=slow.id).update(finished_at=slow.created_at + timedelta(hours=1))
+    old = deliver(key, at=now() - timedelta(days=40))
+    client = signed_in(team.person("owner").user)
+
+    by_time, by_duration = visit(client, path(team)), visit(client, path(team, "?sort=duration"))
+    kept = client.post(
+        path(team, "/columns"), {"columns": ["user", "key"], "query": "sort=duration"}
+    )
+    chosen = visit(client, kept["Location"])
+
+    assert by_time.index(str(quick.id)) < by_time.index(str(slow.id)) < by_time.index(str(old.id))
+    assert by_duration.index(str(slow.id)) < by_duration.index(str(quick.id))
+    assert str(old.id) not in by_duration
+    assert "hx-trigger" not in by_duration.partition('id="log"')[2].partition(">")[0]
+    assert kept["Location"] == path(team, "?sort=duration")
+    assert ('data-label="User">jane' in chosen, 'data-label="Stages"' in chosen) == (True, False)
+    assert "jane" not in by_time
+    csv_link = re.search(r'href="([^"]*requests\.csv[^"]*|[^"]*/csv[^"]*)"', by_duration)
+    assert csv_link is not None
+    assert "sort=duration" in csv_link[1]

@@ -8,7 +8,8 @@ import pytest
 
 from core.clock import now
 from core.ids import request_id
-from gateway.models import Artifact
+from gateway.models import Artifact, Generation
+from gateway.selectors.pages import Order, Place
 from gateway.selectors.requests import (
     RequestFilters,
     Stages,
@@ -121,3 +122,35 @@ def test_pages_go_on_where_they_ended_and_the_export_has_all(key):
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["id"] for row in rows] == [request_id(one) for one in ids[:4]]
     assert (rows[0]["user"], rows[0]["working_s"], rows[0]["storing_s"]) == ("'=1+1", "3.000", "")
+
+
+@pytest.mark.parametrize("order", [Order.DURATION, Order.COST])
+def test_other_orders_have_every_line_once_and_ties_by_their_age(key, order):
+    moment = now()
+    figures = [(3, 10), (9, 40), (3, 10), (1, 90), (9, 40)]
+    ids = []
+    for age, (seconds, micros) in enumerate(figures):
+        at = moment - timedelta(minutes=age)
+        finished_at = at + timedelta(seconds=seconds)
+        done = deliver(key, at=at, finished_at=finished_at, charged_micros=micros)
+        ids.append(done.id)
+    if order is Order.COST:
+        Generation.objects.filter(id=ids[3]).update(livemode=False)
+    add_generation(key, parameters={"n": 1, "prompt": "a cat"}, created_at=moment)
+
+    found, place = [], None
+    while True:
+        page = list_requests(
+            organization_id=key.organization_id,
+            filters=RequestFilters(status="succeeded"),
+            limit=2,
+            after=place and Place.parse(place.as_text()),
+            order=order,
+        )
+        found += [one.id for one in page.requests]
+        place = page.next_place
+        if place is None:
+            break
+
+    assert found == [ids[one] for one in (1, 4, 0, 2, 3)]
+    assert len(log(key).requests) == 6
