@@ -6,8 +6,9 @@ root of all inputs holds little else.
 """
 
 import logging
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -16,13 +17,14 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection
 
-from gateway.errors import ProviderUnavailableError
+from gateway.errors import InvalidRequestError, ProviderUnavailableError
 from gateway.models import Generation
 from gateway.parameters.files import SentFile
 from gateway.parameters.types import GenerationRequest, InputFile
 from gateway.providers.base import InputImage
 from gateway.storage import (
     INPUTS_ROOT,
+    ObjectNotFoundError,
     ObjectSource,
     StorageError,
     StoredObject,
@@ -122,6 +124,39 @@ def input_images(
     ]
     mask = None if request.mask is None else images.pop()
     return tuple(images), mask
+
+
+@contextmanager
+def reopened_inputs(
+    *, organization_id: UUID, generation_id: UUID, request: GenerationRequest
+) -> Iterator[list[SentFile]]:
+    """Read a generation's inputs to disk for the block, to be sent along once more.
+
+    Raises:
+        InvalidRequestError: They are no longer kept.
+        ProviderUnavailableError: Storage is away.
+    """
+    sent: list[SentFile] = []
+    release_connections()
+    with ExitStack() as kept:
+        try:
+            for index, file in enumerate(request.files):
+                target = kept.enter_context(tempfile.TemporaryFile())
+                key = input_key(organization_id, generation_id, index)
+                with private_storage().open_stream(key) as stream:
+                    target.writelines(stream)
+                name = "mask" if file is request.mask else "image"
+                sent.append(SentFile(name, target, file.sha256, file.size_bytes))
+        except ObjectNotFoundError as error:
+            raise InvalidRequestError(
+                "The images that were sent along are no longer kept: they are deleted soon after"
+                " the end. Send them again."
+            ) from error
+        except StorageError as error:
+            raise ProviderUnavailableError(
+                "The images that were sent along cannot be read for now.", retry_after_s=5
+            ) from error
+        yield sent
 
 
 def delete_orphaned_inputs(*, now: datetime) -> int:

@@ -18,6 +18,7 @@ from gateway.parameters.files import SentFile
 from gateway.parameters.generation import NONE, Attachments, parse_generation
 from gateway.parameters.types import GenerationRequest
 from gateway.selectors.generations import get_generation
+from gateway.services.inputs import reopened_inputs
 from gateway.services.playground.callers import console_caller
 from gateway.services.requests.adoption import mark_answered
 from gateway.services.requests.generations import Accepted, Submission, accept_generation
@@ -128,7 +129,7 @@ def run_again(
 
     Raises:
         NotFoundError: It does not exist, or belongs to another organization.
-        InvalidRequestError: It had images sent along, which may be gone.
+        InvalidRequestError: Its prompt, or what was sent along with it, is no longer kept.
         AppError: As `accept_generation`.
     """
     view = get_generation(
@@ -136,8 +137,6 @@ def run_again(
     )
     if "prompt" not in view.parameters:
         raise InvalidRequestError("Its prompt is no longer kept, so that it cannot be run again.")
-    if view.parameters.get("inputs"):
-        raise InvalidRequestError("A request with images sent along cannot be run again.")
     caller = console_caller(
         organization_id=organization_id, user_id=user_id, livemode=view.livemode
     )
@@ -146,7 +145,10 @@ def run_again(
         from_canonical(view.parameters), max_cost=None, quote_id=None, response_format="url"
     )
     key = f"{submission_key}/{generation_id}"
-    return _accept(caller, request, None, key, now).generation_id
+    with reopened_inputs(
+        organization_id=organization_id, generation_id=generation_id, request=request
+    ) as files:
+        return _accept(caller, request, None, key, now, files).generation_id
 
 
 def batch_views(*, organization_id: UUID, batch_id: UUID) -> list[GenerationView]:

@@ -1,11 +1,13 @@
 """Generating in the console: money, repeated forms, and its code, which is run."""
 
+import hashlib
 import os
 import sys
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from billing.models import Hold
 from billing.services.prices import sync_list_prices
@@ -20,6 +22,7 @@ from gateway.services.playground.callers import console_caller
 from gateway.services.playground.capabilities import model_capabilities
 from gateway.services.playground.code import as_curl, as_python, as_typescript
 from gateway.services.playground.generating import batch_views, generate_in_console, run_again
+from gateway.storage import ensure_buckets, input_key, private_storage
 from orgs.models import Organization, User
 from tests.compatibility.programs import run, run_shell, settings_of
 from tests.gateway.services.rows import open_key
@@ -105,6 +108,40 @@ def test_running_again_keeps_the_parameters_and_takes_todays_price(member):
             submission_key="theirs",
             **{**how, "organization_id": open_key().organization_id},
         )
+
+
+def test_running_an_edit_again_sends_its_images_along_while_they_are_kept(member):
+    first = ask(member, "edit").results[1].generation_id
+    row = Generation.objects.get(id=first)
+    file = {
+        "content_type": "image/png",
+        "sha256": hashlib.sha256(b"sent").hexdigest(),
+        "size_bytes": 4,
+        "width": 1,
+        "height": 1,
+    }
+    edit = {"model": "openai/gpt-image-1", "operation": "edit", "inputs": [file], "mask": None}
+    parameters = {**row.parameters, **edit, "size": "1024x1024", "quality": "low", "style": None}
+    Generation.objects.filter(id=first).update(parameters=parameters)
+    how = {"organization_id": member.organization_id, "user_id": member.user_id, "now": now()}
+    connection.close()
+    ensure_buckets()
+    with pytest.raises(InvalidRequestError, match="no longer kept"):
+        run_again(generation_id=first, submission_key="late", **how)
+    private_storage().put_image(
+        input_key(member.organization_id, first, 0),
+        b"sent",
+        content_type="image/png",
+        cache_control="private",
+        sha256=file["sha256"],
+    )
+
+    second = run_again(generation_id=first, submission_key="soon", **how)
+
+    connection.close()
+    with private_storage().open_stream(input_key(member.organization_id, second, 0)) as stream:
+        assert b"".join(stream) == b"sent"
+    assert Generation.objects.get(id=second).parameters["inputs"] == [file]
 
 
 def test_capabilities_follow_the_model(member):
