@@ -60,6 +60,8 @@ class JournalEntry(models.Model):
                 condition=Q(kind__in=EntryKind.values), name="billing_entry_kind"
             ),
         )
+        # The journal of a period.
+        indexes = (models.Index(fields=("effective_at", "id"), name="billing_entry_effective"),)
 
     def __str__(self) -> str:
         return self.idempotency_key
