@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from billing.services.statements.issuing import issue_due_statements
 from core.clock import now
 from orgs.models import ApiKey, Organization
 from orgs.services.audit import SYSTEM
@@ -58,7 +59,7 @@ def test_every_sum_leads_to_its_charges_and_each_charge_to_its_price(
     look(page, f"{home}/usage", "Usage", "usage")
     expect(page.locator("figure table").first).to_contain_text("google/imagen-4")
 
-    page.locator("tfoot a").click()
+    page.locator("tfoot a").first.click()
     expect_page(page, "Charges")
     total = page.locator(".tile-figure").inner_text()
     amounts = page.locator("td[data-label=Amount] .money").all_inner_texts()
@@ -77,6 +78,13 @@ def test_every_sum_leads_to_its_charges_and_each_charge_to_its_price(
     expect_page(page, "Billing")
     expect(page.locator("#drawer")).to_have_count(0)
     look(page, f"{home}/billing", "Billing", "billing")
+
+    with stack.database():
+        issue_due_statements(now=now() + timedelta(days=32), organization_id=UUID(home[-36:]))
+    look(page, f"{home}/statements", "Statements", "statements")
+    page.locator("tbody a").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Statement no. 1")
+    look(page, page.url, page.get_by_role("heading", level=1).inner_text(), "statement")
 
 
 def test_a_budget_is_set_and_removed(
