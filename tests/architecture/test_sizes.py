@@ -16,6 +16,7 @@ LARGE_FOLDERS = {
     "gateway/api": "a module for each resource, and those that all requests share",
     "gateway/catalog": "a file for each maker's models, and what prices are made of",
     "gateway/providers": "an adapter and its errors for each provider, named after it",
+    "gateway/selectors": "a module for each kind of figure, list and detail that pages read",
     "sandbox": "an emulator, its rules and its errors for each provider, named after it",
 }
 
