@@ -38,8 +38,8 @@ from gateway.console.usage_charges import ChargesView
 
 ORGANIZATION = "o/<uuid:organization_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include("gateway.console.operations.urls")),
     path("", include("gateway.console.operations.platform_urls")),
+    path("", include("gateway.console.operations.urls")),
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
     path(ORGANIZATION, HomeView.as_view(), name="home"),
     path(f"{ORGANIZATION}/start", FirstStepsView.as_view(), name="first_steps"),
@@ -112,9 +112,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         RunAgainView.as_view(),
         name="run_again",
     ),
-    path(
-        f"{ORGANIZATION}/requests/columns", RequestColumnsView.as_view(), name="requests_columns"
-    ),
+    path(f"{ORGANIZATION}/requests/columns", RequestColumnsView.as_view(), name="requests_columns"),
     path(
         f"{ORGANIZATION}/requests/<uuid:generation_id>/detail",
         RequestDetailView.as_view(),
