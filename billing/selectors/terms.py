@@ -15,6 +15,7 @@ class HoldTerms:
         markup: A fraction: 0.05 is five percent.
         rate: Units of `currency` for one of `list_currency`; 1 where they are the same.
         rate_source: Who said so, and `rate_as_of` when; None without an exchange.
+        spread: What was added to the rate, as a fraction.
     """
 
     status: str
@@ -37,6 +38,7 @@ class HoldTerms:
     rate: Decimal
     rate_source: str | None
     rate_as_of: datetime | None
+    spread: Decimal
 
     @property
     def released_micros(self) -> int:
@@ -73,4 +75,5 @@ def find_terms(*, reference: str) -> HoldTerms | None:
         rate=hold.rate,
         rate_source=None if rate is None else rate.source,
         rate_as_of=None if rate is None else rate.as_of,
+        spread=hold.spread,
     )

@@ -1,5 +1,7 @@
 """Quotes: prices that were promised for ten minutes."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 
@@ -41,6 +43,12 @@ class Quote(models.Model):
     rate = models.DecimalField(max_digits=20, decimal_places=10)
     fx_rate = models.ForeignKey(
         "billing.FxRate", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    spread = models.DecimalField(
+        max_digits=9, decimal_places=6, default=Decimal(0), db_default=Decimal(0)
+    )
+    spread_version = models.ForeignKey(
+        "billing.FxSpread", on_delete=models.PROTECT, null=True, related_name="+", db_index=False
     )
 
     created_at = models.DateTimeField()

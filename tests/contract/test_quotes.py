@@ -11,6 +11,7 @@ import requests
 
 from billing.services.fx import set_rate
 from billing.services.markups import set_markup
+from billing.services.rates.spreads import set_spread
 from core.clock import now
 from core.ids import parse_quote_id
 from gateway.models import Quote
@@ -39,11 +40,12 @@ def grow_older(tenant: Tenant, quote_id: str, age: timedelta) -> None:
         row.save()
 
 
-def set_terms(tenant: Tenant, *, markup: str, rate: str) -> None:
-    """Change the organization's markup, and the rate of a currency that no other test has."""
+def set_terms(tenant: Tenant, *, markup: str, rate: str, spread: str = "0") -> None:
+    """Change markup and spread, and the rate of a currency that no other test has."""
     with tenant.stack.database():
         moment = now()
         set_markup(organization_id=tenant.organization_id, rate=Decimal(markup), now=moment)
+        set_spread(rate=Decimal(spread), organization_id=tenant.organization_id, now=moment)
         set_rate(
             base="USD",
             quote="NOK",
@@ -82,7 +84,8 @@ def test_quote_takes_no_money_and_makes_no_image(tenant, stack):
 
 
 def test_quoted_price_holds_when_markup_and_rate_change(open_tenant):
-    set_terms(tenant := open_tenant(currency="NOK", amount="100"), markup="0.05", rate="10")
+    tenant = open_tenant(currency="NOK", amount="100")
+    set_terms(tenant, markup="0.05", rate="10", spread="0.1")
     quote_id = quote_of(tenant)
     set_terms(tenant, markup="1", rate="11")
 
@@ -90,10 +93,10 @@ def test_quoted_price_holds_when_markup_and_rate_change(open_tenant):
     quoted = tenant.generate(new_prompt(), quote_id=quote_id)
     plain = tenant.generate(new_prompt())
 
-    assert quoted.headers["X-Cost"] == "0.42"
+    assert quoted.headers["X-Cost"] == "0.462"
     assert plain.headers["X-Cost"] == dearer == "0.88"
-    terms = [(hold.markup, hold.rate) for hold in tenant.holds()]
-    assert terms == [(Decimal("0.05"), 10), (1, 11)]
+    terms = [(hold.markup, hold.rate, hold.spread) for hold in tenant.holds()]
+    assert terms == [(Decimal("0.05"), 10, Decimal("0.1")), (1, 11, 0)]
     assert tenant.ledger_findings() == []
 
 

@@ -74,6 +74,8 @@ def create_quote(
         markup_version_id=terms.markup_id,
         rate=terms.rate,
         fx_rate_id=terms.fx_rate_id,
+        spread=terms.spread,
+        spread_version_id=terms.spread_id,
         created_at=now,
         expires_at=now + QUOTE_TTL,
     )
@@ -174,6 +176,8 @@ def quoted_terms(*, caller: Caller, request: GenerationRequest, now: datetime) -
         markup_id=row.markup_version_id,
         rate=row.rate,
         fx_rate_id=row.fx_rate_id,
+        spread=row.spread,
+        spread_id=row.spread_version_id,
         inputs=row.inputs,
     )
 
