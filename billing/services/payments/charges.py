@@ -166,6 +166,5 @@ def _params(payment: Payment) -> dict[str, Any]:
         "payment_method_types": ["card"],
         "off_session": True,
         "confirm": True,
-        "description": "Lienzo: automatic top-up",
         "metadata": intent_metadata(payment),
     }

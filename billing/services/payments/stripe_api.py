@@ -26,6 +26,8 @@ _TIMEOUT_S: Final = (5, 20)
 _RETRIES: Final = 1
 _TOLERANCE_S: Final = 300
 _MISSING: Final = "resource_missing"
+_NOT_FOUND: Final = 404
+_SUCCEEDED: Final = "succeeded"
 _TEST_KEYS: Final = ("sk_test_", "rk_test_")
 
 
@@ -161,7 +163,7 @@ def read_intent(intent_id: str) -> IntentFacts:
         lambda stripe: stripe.v1.payment_intents.retrieve(intent_id, {"expand": ["payment_method"]})
     )
     refunds: list[dict[str, Any]] = []
-    if found.get("status") == "succeeded":
+    if found.get("status") == _SUCCEEDED:
         answer = _call(
             lambda stripe: stripe.v1.refunds.list({"payment_intent": intent_id, "limit": 100})
         )
@@ -269,7 +271,7 @@ def _call(work: "Callable[[StripeClient], Any]") -> dict[str, Any]:
     except stripe.InvalidRequestError as error:
         raise PaymentsUnavailableError(
             "The payment provider refused the request.",
-            details={"reason": str(error.code or "invalid_request")},
+            details={"reason": _reason(error.code, error.http_status)},
         ) from error
     except stripe.StripeError as error:
         raise PaymentsUnavailableError("The payment provider does not answer.") from error
@@ -282,6 +284,10 @@ def _release_connection() -> None:
         connection.close()
     elif settings.FORBID_NETWORK_IN_TRANSACTION:
         raise RuntimeError("network call inside a transaction")
+
+
+def _reason(code: str | None, status: int | None) -> str:
+    return code or (_MISSING if status == _NOT_FOUND else "invalid_request")
 
 
 def _error_body(error: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the library's, untyped
@@ -302,11 +308,12 @@ def _session(found: Mapping[str, Any]) -> SessionFacts:
 def _intent(found: Mapping[str, Any], refunds: Sequence[Mapping[str, Any]]) -> IntentFacts:
     metadata = found.get("metadata") or {}
     error = found.get("last_payment_error") or {}
+    is_paid = found["status"] == _SUCCEEDED
     return IntentFacts(
         id=str(found["id"]),
         status=str(found["status"]),
         amount=int(found["amount"]),
-        received=int(found.get("amount_received") or 0),
+        received=int(found.get("amount_received", found["amount"] if is_paid else 0)),
         currency=str(found["currency"]).upper(),
         livemode=bool(found.get("livemode")),
         customer_id=_id_of(found.get("customer")),

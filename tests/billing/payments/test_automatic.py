@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -143,7 +144,7 @@ def test_suspended_and_closing_organizations_are_not_charged(payer: Payer):
 
 def test_terms_are_checked_and_logged_and_end_with_their_card(payer: Payer):
     terms = payer.fill_by("ok", cap=300)
-    own = {"organization_id": payer.scene.organization_id, "now": now()}
+    own: Any = {"organization_id": payer.scene.organization_id, "now": now()}
     other = Payer.create(payer.emulator).fill_by("ok")
     for bad, error in (
         (Terms(other.card_id, 1, 300 * PESO, 300 * PESO), PaymentNotFoundError),

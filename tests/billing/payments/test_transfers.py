@@ -1,6 +1,7 @@
 """Bank transfers and unmatched money: one person asks, another decides."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -122,7 +123,7 @@ def held_aside(payer: Payer) -> UnmatchedPayment:
 def test_unmatched_money_is_assigned_by_two_people(payer: Payer, finance):
     first, second = finance
     held = held_aside(payer)
-    how = {"organization_id": payer.scene.organization_id, "note": "Ours."}
+    how: Any = {"organization_id": payer.scene.organization_id, "note": "Ours."}
     turned_down = assign_unmatched(reference=held.reference, actor=first.actor, now=now(), **how)
     with pytest.raises(PaymentClosedError):
         dismiss_unmatched(reference=held.reference, note="x", actor=second.actor, now=now())
