@@ -1,4 +1,4 @@
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from billing.console.finance.topups import (
     RecordTransferView,
@@ -8,6 +8,7 @@ from billing.console.finance.topups import (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("billing.console.finance.reports.urls")),
     path("finance/top-ups", TopUpsView.as_view(), name="finance_topups"),
     path("finance/top-ups/transfer", RecordTransferView.as_view(), name="finance_transfer"),
     path("finance/top-ups/<uuid:payment_id>", TopUpView.as_view(), name="finance_topup"),

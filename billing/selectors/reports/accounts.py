@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -134,7 +134,7 @@ def list_journal(
     """
     first = datetime.combine(begins, time.min, UTC)
     place = after or Place(first, UUID(int=0), 0)
-    params = {
+    params: dict[str, Any] = {
         "begins": max(first, place.effective_at),
         "ends": datetime.combine(ends + timedelta(days=1), time.min, UTC),
         "after_at": place.effective_at,

@@ -1,0 +1,1 @@
+"""Reports: what finance reads of the books, as pages and files."""

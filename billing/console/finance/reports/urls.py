@@ -1,0 +1,29 @@
+from django.urls import URLPattern, URLResolver, path
+
+from billing.console.finance.reports.journal import JournalFileView, JournalView
+from billing.console.finance.reports.trial_balance import (
+    AccountFileView,
+    AccountView,
+    EntryView,
+    PostingsView,
+    TrialBalanceFileView,
+    TrialBalanceView,
+)
+
+REPORTS = "finance/reports"
+ACCOUNT = f"{REPORTS}/accounts/<str:code>/<str:currency>"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path(REPORTS, TrialBalanceView.as_view(), name="finance_reports"),
+    path(
+        f"{REPORTS}/trial-balance.<str:kind>",
+        TrialBalanceFileView.as_view(),
+        name="finance_trial_balance_file",
+    ),
+    path(ACCOUNT, AccountView.as_view(), name="finance_account"),
+    path(f"{ACCOUNT}/postings", PostingsView.as_view(), name="finance_postings"),
+    path(f"{ACCOUNT}/days.<str:kind>", AccountFileView.as_view(), name="finance_account_file"),
+    path(f"{REPORTS}/entries/<uuid:entry_id>", EntryView.as_view(), name="finance_entry"),
+    path(f"{REPORTS}/journal", JournalView.as_view(), name="finance_journal"),
+    path(f"{REPORTS}/journal.<str:kind>", JournalFileView.as_view(), name="finance_journal_file"),
+]
