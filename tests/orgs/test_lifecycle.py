@@ -1,6 +1,7 @@
 """Settings, suspension, deletion, and what the lists show."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -179,7 +180,7 @@ def test_lists_show_people_and_keys_without_secrets(django_assert_num_queries):
     owner, developer = team.person("owner"), team.person("developer")
     key = team.key_of(developer)
     foreign = other.key_of(other.person("owner"))
-    own = {"organization_id": team.organization.id}
+    own: dict[str, Any] = {"organization_id": team.organization.id}
 
     with django_assert_num_queries(1):
         members = list_members(**own)

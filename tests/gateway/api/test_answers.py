@@ -125,6 +125,8 @@ def test_generation_can_be_read_while_it_runs_and_after(tenant, stack):
     assert body["attempts"][0]["provider"] == "openai"
     with stack.database():
         attempt = Attempt.objects.get(generation_id=tenant.generations()[0].id)
+    assert attempt.received_at is not None
+    assert attempt.finished_at is not None
     assert attempt.started_at < attempt.received_at < attempt.finished_at
     assert "Retry-After" not in done.headers
 

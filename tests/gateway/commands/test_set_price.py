@@ -78,7 +78,7 @@ def test_an_accepted_loss_is_set():
 
 def test_a_price_from_later_on_is_logged_and_waits_and_keeps_what_inputs_cost():
     at = now()
-    change = {"accept_loss": False, "created_by": "x", "actor": SYSTEM, "now": at}
+    change: dict[str, Any] = {"accept_loss": False, "created_by": "x", "actor": SYSTEM, "now": at}
     price = NewPrice("gpt-image-1", Decimal("0.25"), source="Memo 7")
     before = prices("gpt-image-1")
 

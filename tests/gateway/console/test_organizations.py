@@ -5,6 +5,7 @@ import io
 import re
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -163,7 +164,7 @@ def test_operator_sets_limits_and_markup():
     )
     assert team.log()[-2:] == ["organization.settings_changed", "organization.markup_changed"]
     assert team.last().changes["markup"]["after"] == "-0.125"
-    own = {"organization_id": team.organization.id, "now": now()}
+    own: dict[str, Any] = {"organization_id": team.organization.id, "now": now()}
     assert organization_markup(**own) == Decimal("-0.125")
     set_price(model_key="marked", amount=Decimal("0.04"), now=own["now"])
     cell = Cell("marked", "1024x1024", quality="", pixels=1024 * 1024)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import sys
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -113,7 +114,7 @@ def test_running_again_keeps_the_parameters_and_takes_todays_price(member):
 def test_running_an_edit_again_sends_its_images_along_while_they_are_kept(member):
     first = ask(member, "edit").results[1].generation_id
     row = Generation.objects.get(id=first)
-    file = {
+    file: dict[str, Any] = {
         "content_type": "image/png",
         "sha256": hashlib.sha256(b"sent").hexdigest(),
         "size_bytes": 4,

@@ -75,6 +75,7 @@ def test_a_line_has_its_stages_its_attempts_and_plain_words(key):
 
 def test_storing_is_a_stage_of_its_own_where_the_last_byte_is_known(key):
     done = deliver(key)
+    assert done.finished_at is not None
     for number, before_s in ((1, 2.0), (2, 0.5)):
         received_at = done.finished_at - timedelta(seconds=before_s)
         add_attempt(done, number=number, ended_at=done.finished_at, received_at=received_at)

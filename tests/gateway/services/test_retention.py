@@ -3,6 +3,7 @@
 import hashlib
 import socket
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -196,7 +197,7 @@ def test_a_thumbnail_in_the_making_of_a_deleted_image_is_taken_again_until_it_is
 
 def test_prompts_past_the_retention_are_blank_and_found_no_more(key):
     keep(key, prompt_retention_days=30)
-    fields = {"user": "jane", "client_request_id": "mine", "charged_micros": 42_000}
+    fields: dict[str, Any] = {"user": "jane", "client_request_id": "mine", "charged_micros": 42_000}
     parameters = {"n": 1, "prompt": "a violet walrus", "size": "1x1"}
     old = deliver(key, at=now() - OLD, parameters=parameters, **fields)
     add_attempt(old, number=1, ended_at=now(), result={"images": ["a violet walrus"]})

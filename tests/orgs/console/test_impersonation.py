@@ -242,7 +242,7 @@ def test_session_gets_another_key_and_stays_in_the_operators_list():
     assert UserSession.objects.get(user=scene.operator.user).session_key == second
     assert not UserSession.objects.filter(user=scene.owner.user).exists()
     stale = Client()
-    stale.cookies["lienzo_session"] = first
+    stale.cookies["lienzo_session"] = str(first)
     assert stale.get(scene.home)["Location"].startswith("/accounts/login/")
 
 
