@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from gateway.models import Artifact, Attempt, Export, Generation, IdempotencyKey, Quote
+from gateway.services.rollups import rebuild_rollups
 from gateway.storage import StorageError, private_storage, public_storage, release_connections
 from gateway.storage.keys import INPUTS_ROOT
 from orgs.selectors.people import list_due_for_purge
@@ -60,6 +61,8 @@ def _purge(organization_id: UUID, now: datetime) -> bool:
     artifacts = Artifact.objects.filter(generation__organization_id=organization_id)
     artifacts.exclude(revised_prompt="").update(revised_prompt="")
     artifacts.filter(deleted_at__isnull=True).update(deleted_at=now)
+    # Callers' words are names of users in the figures, too.
+    rebuild_rollups(organization_id=organization_id)
     with transaction.atomic():
         for model in (IdempotencyKey, Quote, Export):
             model.objects.filter(**own).delete()

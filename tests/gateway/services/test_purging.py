@@ -7,13 +7,16 @@ import pytest
 from django.db import connection
 
 from core.clock import now
-from gateway.models import Artifact, Generation
+from gateway.models import Artifact, Generation, Rollup, UserDay
 from gateway.services.purging import purge_due_organizations
+from gateway.services.rollup_checks import check_rollups
+from gateway.services.rollups import roll_up
 from gateway.storage import ensure_buckets, public_storage, request_prefix
 from orgs.models import ApiKey, Organization
 from orgs.services import lifecycle
 from orgs.services.audit import SYSTEM
 from tests.gateway.services.rows import add_generation, open_key
+from tests.gateway.services.test_rollups import charge
 
 DATA = b"an image"
 
@@ -21,7 +24,9 @@ DATA = b"an image"
 @pytest.fixture
 def generation(committed) -> Generation:
     ensure_buckets()
-    row = add_generation(open_key(), status="succeeded", finished_at=now())
+    key_row = open_key()
+    charge(key_row, now(), user="jane")
+    row = add_generation(key_row, status="succeeded", finished_at=now())
     Generation.objects.filter(id=row.id).update(
         parameters={"prompt": "A secret plan", "size": "1x1"}, user="jane"
     )
@@ -53,6 +58,9 @@ def generation(committed) -> Generation:
 
 def test_purge_takes_images_and_words_when_it_is_due_and_keeps_figures(generation):
     organization = Organization.objects.get(id=generation.organization_id)
+    while roll_up():
+        pass
+    assert UserDay.objects.filter(organization_id=organization.id, user="jane").exists()
     key = f"{request_prefix(organization.id, generation.id)}0.png"
     lifecycle.request_deletion(
         organization_id=organization.id, name=organization.name, actor=SYSTEM, now=now()
@@ -72,3 +80,6 @@ def test_purge_takes_images_and_words_when_it_is_due_and_keeps_figures(generatio
     assert artifact.deleted_at is not None
     assert not ApiKey.objects.filter(organization=organization, revoked_at=None).exists()
     assert purge_due_organizations(now=now() + timedelta(days=31)) == 0
+    assert not Rollup.objects.filter(organization_id=organization.id, user="jane").exists()
+    assert not UserDay.objects.filter(organization_id=organization.id, user="jane").exists()
+    assert list(check_rollups(organization_id=organization.id)) == []
