@@ -12,7 +12,7 @@ from gateway.models.pause import Pause
 from gateway.models.process import Process
 from gateway.models.quote import Quote
 from gateway.models.retention import Retention
-from gateway.models.rollup import Fact, Rollup, RollupZone, UserDay
+from gateway.models.rollup import Fact, MarginDay, MarginFact, Rollup, RollupZone, UserDay
 from gateway.models.thumbnail import Thumbnail
 
 __all__ = [
@@ -25,6 +25,8 @@ __all__ = [
     "Finding",
     "Generation",
     "IdempotencyKey",
+    "MarginDay",
+    "MarginFact",
     "Pause",
     "Process",
     "Quote",

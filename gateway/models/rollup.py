@@ -110,3 +110,49 @@ class RollupZone(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization_id} {self.zone}"
+
+
+class MarginFact(models.Model):
+    """Postings of one entry to an account of margins that no margin day has counted yet.
+
+    A trigger writes it in the transaction of the postings; the sweeper adds it to `MarginDay` and
+    deletes it, in one transaction. `micros` are on the side the account grows on, so that those of
+    a correction are negative.
+    """
+
+    day = models.DateField(db_index=True)
+    code = models.CharField(max_length=32)
+    currency = models.CharField(max_length=3)
+    entry_reference = models.CharField(max_length=255)
+    line_reference = models.CharField(max_length=255)
+    micros = models.BigIntegerField()
+    images = models.IntegerField()
+    lines = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.day}"
+
+
+class MarginDay(models.Model):
+    """What was earned or spent in a day of UTC, on images of one organization, model and provider.
+
+    `code` is the account: `revenue`, `fx_spread` or `provider_cost`; all its postings are in one of
+    its rows. `organization_id` is `selectors.rollups.NO_KEY`, and `model` and `provider` are empty,
+    where nothing says whose they are. `images` are those of revenue.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "day", "organization_id", "model", "provider", "code", "currency"
+    )
+    day = models.DateField()
+    organization_id = models.UUIDField()
+    model = models.CharField(max_length=100)
+    provider = models.CharField(max_length=20)
+    code = models.CharField(max_length=32)
+    currency = models.CharField(max_length=3)
+    micros = models.BigIntegerField()
+    images = models.BigIntegerField()
+    lines = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.model} {self.provider} {self.code}: {self.micros}"

@@ -13,6 +13,7 @@ from billing.selectors.holds import open_holds
 from billing.services.verification import ledger_checks, snapshot
 from billing.types import CaptureLine, Finding
 from gateway.models import Artifact, Attempt, Generation
+from gateway.services.reports.margin_days import check_margin_days
 from gateway.services.rollup_checks import check_rollups
 from gateway.storage import ObjectNotFoundError, private_storage, public_storage
 
@@ -41,6 +42,7 @@ def money_checks(
         lambda: _check_captures(organization_id),
         lambda: _check_open_holds(organization_id),
         lambda: check_rollups(organization_id=organization_id),
+        lambda: check_margin_days(organization_id=organization_id),
     ]
     if organization_id is None:
         checks.append(_check_attempt_costs)

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from billing.management.base import find_organization
 from billing.services.reports.account_days import rebuild_account_days
+from gateway.services.reports.margin_days import rebuild_margin_days
 from gateway.services.rollups import rebuild_rollups
 
 
@@ -20,4 +21,5 @@ class Command(BaseCommand):
         rebuild_rollups(organization_id=find_organization(text).id if text else None)
         if not text:
             rebuild_account_days()
+            rebuild_margin_days()
         self.stdout.write("The rollups are made anew.")

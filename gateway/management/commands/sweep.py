@@ -20,6 +20,7 @@ from gateway.services.operations.checks import (
     check_platform,
     note_pass,
 )
+from gateway.services.reports import margin_days
 from gateway.services.rollups import BATCH, roll_up
 from gateway.services.runs.recovery import sweep
 from gateway.storage import StorageError
@@ -115,6 +116,8 @@ class Command(BaseCommand):
     def count(self, *, until: float) -> None:
         """Add facts to the rollups; a long queue of them waits for the next rounds."""
         while roll_up() == BATCH and time.monotonic() < until:
+            pass
+        while margin_days.count_margins() == margin_days.BATCH and time.monotonic() < until:
             pass
         while account_days.count_postings() == account_days.BATCH and time.monotonic() < until:
             pass

@@ -1,0 +1,1 @@
+"""Pages of finance that need to know what was drawn."""

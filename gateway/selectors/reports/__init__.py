@@ -1,0 +1,1 @@
+"""What finance reads of what was sold and what it cost."""

@@ -1,0 +1,1 @@
+"""The sums behind finance's reports of what was sold."""

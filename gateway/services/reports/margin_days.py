@@ -1,0 +1,107 @@
+"""Adding revenue, spread and cost up by day, organization, model and provider, as ADR 14 says.
+
+In every snapshot the margin days plus the facts that are left are all postings of these accounts.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.types import Finding
+from gateway.selectors.reports.margin_sql import COUNTED, POSTED, RESOLVED
+
+# Any fixed number: "lienzo marg" in ASCII, cut to 63 bits.
+ADVISORY_LOCK: Final = 0x6C69656E7A6F6D61
+BATCH: Final = 5000
+
+_COLUMNS: Final = "(day, organization_id, model, provider, code, currency, micros, images, lines)"
+_SUMS: Final = """
+SELECT day, organization_id, model, provider, code, currency, sum(micros), sum(images), sum(lines)
+FROM ({rows}) AS counted GROUP BY 1, 2, 3, 4, 5, 6
+"""
+# The oldest first, so that what waits is always the youngest.
+_COUNT: Final = f"""
+WITH taken AS (
+    DELETE FROM gateway_marginfact
+    WHERE id IN (SELECT id FROM gateway_marginfact ORDER BY id LIMIT %s)
+    RETURNING *
+), added AS (
+    INSERT INTO gateway_marginday AS kept {_COLUMNS}
+    {_SUMS.format(rows=RESOLVED.format(parts="SELECT * FROM taken"))}
+    ON CONFLICT (day, organization_id, model, provider, code, currency) DO UPDATE SET
+        micros = kept.micros + EXCLUDED.micros,
+        images = kept.images + EXCLUDED.images,
+        lines = kept.lines + EXCLUDED.lines
+)
+SELECT count(*) FROM taken
+"""  # noqa: S608 - made of constants
+_REBUILD: Final = (
+    "DELETE FROM gateway_marginday",
+    "DELETE FROM gateway_marginfact",
+    f"INSERT INTO gateway_marginday {_COLUMNS} {_SUMS.format(rows=RESOLVED.format(parts=POSTED))}",
+)
+_KEYS: Final = "day, organization_id, model, provider, code, currency"
+_SIDE: Final = f"""
+SELECT {_KEYS}, sum(micros) AS micros, sum(images) AS images, sum(lines) AS lines
+FROM ({{rows}}) AS side
+WHERE %(organization_id)s::uuid IS NULL OR organization_id = %(organization_id)s
+GROUP BY {_KEYS}
+"""  # noqa: S608 - made of constants
+_DIFFERENCES: Final = f"""
+SELECT {_KEYS}, coalesce(said.micros, 0), coalesce(due.micros, 0)
+FROM ({_SIDE.format(rows=COUNTED)}) AS said
+FULL JOIN ({_SIDE.format(rows=RESOLVED.format(parts=POSTED))}) AS due USING ({_KEYS})
+WHERE (coalesce(said.micros, 0), coalesce(said.images, 0), coalesce(said.lines, 0))
+    <> (coalesce(due.micros, 0), coalesce(due.images, 0), coalesce(due.lines, 0))
+ORDER BY {_KEYS}
+"""  # noqa: S608 - made of constants
+
+
+def count_margins(*, limit: int = BATCH) -> int:
+    """Count the oldest facts, at most `limit`; return how many. One transaction.
+
+    Does nothing while another process counts.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(_COUNT, [limit])
+        return int(cursor.fetchone()[0])
+
+
+def rebuild_margin_days() -> None:
+    """Make all margin days anew from the postings, beside everything else.
+
+    What is posted meanwhile is neither lost nor counted twice: its facts are not in this snapshot
+    and stay.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+    try:
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            # Millions of postings take more than the minute that statements have.
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            for statement in _REBUILD:
+                cursor.execute(statement)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+
+
+def check_margin_days(*, organization_id: UUID | None) -> Iterator[Finding]:
+    """Yield margin days unlike the postings in them. Call it in a snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DIFFERENCES, {"organization_id": organization_id})
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    for day, owner, model, provider, code, currency, said, due in rows:
+        yield Finding(
+            "rollup",
+            "gateway_marginday",
+            str(owner),
+            f"{code} {currency} of {model or 'no model'} by {provider or 'no provider'} on {day}:"
+            f" {said} micros counted, its postings say {due}",
+        )
