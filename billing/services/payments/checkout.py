@@ -18,8 +18,8 @@ from billing.services.payments.stripe_api import (
     is_configured,
     is_sandbox,
 )
-from orgs.errors import OrganizationClosedError
-from orgs.models import Organization
+from orgs.errors import OrganizationClosedError, OrganizationNotFoundError
+from orgs.models import Organization, lock_organization
 from orgs.permissions import Permission
 from orgs.services.audit import Action, Actor, Target, record, require_permission
 
@@ -115,10 +115,13 @@ def _commit_payment(
     now: datetime,
 ) -> tuple[Payment, Organization]:
     with transaction.atomic():
-        organization = Organization.objects.get(id=organization_id)
         require_permission(
             organization_id=organization_id, actor=actor, permission=Permission.TOP_UP
         )
+        # The currency must not change between being read and being paid in.
+        organization = lock_organization(organization_id)
+        if organization is None:
+            raise OrganizationNotFoundError(f"There is no organization {organization_id}.")
         if organization.deletion_requested_at is not None:
             raise OrganizationClosedError("This organization is to be deleted.")
         currency = organization.currency

@@ -4,15 +4,17 @@ import hashlib
 import hmac
 import json
 import time
+from typing import Any
 
 import pytest
 
 from billing.errors import InvalidAmountError, PaymentsUnavailableError
 from billing.models import JournalEntry, Payment, PaymentEvent, SavedCard, UnmatchedPayment
+from billing.services.accounts import change_currency
 from billing.services.payments.checkout import start_checkout
 from billing.services.payments.sessions import reconcile_sessions
 from core.clock import now
-from orgs.errors import PermissionDeniedError
+from orgs.errors import CurrencyFixedError, PermissionDeniedError
 from tests.billing.payments.payer import PESO, PLACES, Payer
 from tests.billing.scene import check_deferred
 
@@ -266,3 +268,19 @@ def test_what_is_owed_is_paid_before_the_wallet(payer: Payer):
     assert (payer.wallet(), payer.owes()) == (80, 0)
     check_deferred()
     assert payer.findings() == []
+
+
+def test_the_currency_stays_while_something_is_being_paid(db, emulator):
+    payer = Payer.create(emulator)
+    started = payer.start(500)
+    change: Any = {
+        "organization_id": payer.scene.organization_id,
+        "currency": "EUR",
+        "has_quotes": False,
+        "actor": payer.owner.actor,
+    }
+    with pytest.raises(CurrencyFixedError):
+        change_currency(**change)
+
+    Payment.objects.filter(id=started.payment_id).update(status="canceled", ended_at=now())
+    assert change_currency(**change).currency == "EUR"
