@@ -31,6 +31,7 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("organization_closed", None): _(
         "This organization is to be deleted: nothing of it can be changed."
     ),
+    ("rate_decided", None): _("This rate was decided already, or its time has passed."),
     ("revoked_api_key", None): _("This API key was revoked."),
     ("expired_api_key", None): _("This API key has expired. Create a new one."),
     ("invalid_value", "url"): _(

@@ -80,7 +80,7 @@
         },
         scales: {
           x: { stacked: Boolean(data.stacked), grid: { display: false }, ticks: { color: ink, maxRotation: 0, autoSkipPadding: 16 } },
-          y: { stacked: Boolean(data.stacked), beginAtZero: true, grid: { color: line }, border: { display: false },
+          y: { stacked: Boolean(data.stacked), beginAtZero: data.from_zero !== false, grid: { color: line }, border: { display: false },
             ticks: { color: ink, maxTicksLimit: 5 }, title: { display: Boolean(data.unit), text: data.unit, color: ink } },
         },
       },

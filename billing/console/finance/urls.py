@@ -1,5 +1,13 @@
 from django.urls import URLPattern, URLResolver, include, path
 
+from billing.console.finance.rates import (
+    CandidateView,
+    EndRateView,
+    FetchRatesView,
+    NewRateView,
+    RatesView,
+    RateView,
+)
 from billing.console.finance.topups import (
     RecordTransferView,
     TopUpsView,
@@ -16,5 +24,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "finance/top-ups/unmatched/<str:reference>",
         UnmatchedView.as_view(),
         name="finance_unmatched",
+    ),
+    path("finance/rates", RatesView.as_view(), name="finance_rates"),
+    path("finance/rates/new", NewRateView.as_view(), name="finance_rate_new"),
+    path("finance/rates/fetch", FetchRatesView.as_view(), name="finance_rates_fetch"),
+    path(
+        "finance/rates/aside/<int:candidate_id>",
+        CandidateView.as_view(),
+        name="finance_rate_candidate",
+    ),
+    path("finance/rates/<str:base>/<str:quote>", RateView.as_view(), name="finance_rate"),
+    path(
+        "finance/rates/<str:base>/<str:quote>/end", EndRateView.as_view(), name="finance_rate_end"
     ),
 ]
