@@ -41,7 +41,7 @@ class RateForm(forms.Form):
         label=gettext_lazy("Rate"),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=gettext_lazy(
-            "More than 20 % from the rate in force needs a second person of finance."
+            "More than a fifth away from the rate in force needs a second person of finance."
         ),
     )
     reason = forms.CharField(
