@@ -38,6 +38,7 @@ from gateway.console.usage_charges import ChargesView
 
 ORGANIZATION = "o/<uuid:organization_id>"
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("gateway.console.finance.urls")),
     path("", include("gateway.console.operations.platform_urls")),
     path("", include("gateway.console.operations.urls")),
     path("organizations/new", NewOrganizationView.as_view(), name="new_organization"),
