@@ -11,8 +11,12 @@ from billing.console.payments.forms import AutoTopUpForm
 from billing.console.payments.words import failure_of
 from billing.errors import PaymentsUnavailableError
 from billing.selectors.payments import find_auto_top_up, list_cards
-from billing.services.payments.automatic import Terms, set_auto_top_up, stop_auto_top_up
-from billing.services.payments.cards import remove_card
+from billing.services.payments.automatic import (
+    Terms,
+    remove_card,
+    set_auto_top_up,
+    stop_auto_top_up,
+)
 from billing.services.payments.charges import charged_this_month
 from billing.services.payments.stripe_api import is_configured, is_sandbox
 from core.clock import now

@@ -9,8 +9,12 @@ from django.db import IntegrityError, connection, transaction
 
 from billing.errors import InvalidAmountError, PaymentNotFoundError
 from billing.models import Payment
-from billing.services.payments.automatic import Terms, set_auto_top_up, stop_auto_top_up
-from billing.services.payments.cards import remove_card
+from billing.services.payments.automatic import (
+    Terms,
+    remove_card,
+    set_auto_top_up,
+    stop_auto_top_up,
+)
 from billing.services.payments.charges import ask_again, begin_charge, charge_low_wallets
 from core.clock import now
 from orgs.models import AuditEvent, Mail, Organization
