@@ -12,12 +12,18 @@ import psycopg
 import pytest
 
 from embedded.database import refuse_foreign_database
-from embedded.environment import Address, refuse_own_address, taken_names, without_settings
+from embedded.environment import (
+    Address,
+    product_environment,
+    refuse_own_address,
+    taken_names,
+    without_settings,
+)
 from embedded.errors import EmbeddedError, MissingBinaryError
 from embedded.files import read_env_file, write_env_file
 from embedded.locks import sole_user
 from embedded.requirements import supports_engines, without_engines
-from embedded.state import load_environment, open_state, services_file
+from embedded.state import State, load_environment, open_state, services_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -134,6 +140,21 @@ def test_environment_taken_from_the_shell_is_named():
         "S3_BUCKET",
     ]
     assert without_settings(environ) == {"PATH": "/bin"}
+
+
+def test_stripe_is_played_by_the_sandbox_unless_there_is_a_key(tmp_path):
+    secrets = dict.fromkeys(("SECRET_KEY", "API_KEY_HMAC_SECRET", "STRIPE_WEBHOOK_SECRET"), "x")
+    state = State(var=tmp_path, secrets=secrets, ports={"sandbox": (9,)})
+    address = Address("0.0.0.0", 8000, "https://lienzo.test")
+
+    played = product_environment(state, address, {}, {})
+    real = product_environment(state, address, {}, {"STRIPE_SECRET_KEY": "sk_live_1"})
+
+    assert played["STRIPE_BASE_URL"] == "http://127.0.0.1:9/stripe"
+    assert played["STRIPE_SECRET_KEY"].startswith("sk_test_")
+    assert played["STRIPE_WEBHOOK_URL"] == "http://127.0.0.1:8000/stripe/webhook"
+    assert not [name for name in real if name.startswith("STRIPE_")]
+    assert without_settings({"STRIPE_SECRET_KEY": "sk_live_1"}) == {}
 
 
 def test_database_of_something_else_is_refused(var):
