@@ -60,8 +60,16 @@ class JournalEntry(models.Model):
                 condition=Q(kind__in=EntryKind.values), name="billing_entry_kind"
             ),
         )
-        # The journal of a period.
-        indexes = (models.Index(fields=("effective_at", "id"), name="billing_entry_effective"),)
+        indexes = (
+            # The journal of a period.
+            models.Index(fields=("effective_at", "id"), name="billing_entry_effective"),
+            # What is not about images is few.
+            models.Index(
+                fields=("effective_at",),
+                condition=~Q(kind__in=(EntryKind.CAPTURE, EntryKind.ATTEMPT_COST)),
+                name="billing_entry_not_images",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.idempotency_key

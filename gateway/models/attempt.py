@@ -62,6 +62,14 @@ class Attempt(models.Model):
                 condition=models.Q(finished_at__isnull=False, is_sandboxed=False),
                 name="gateway_attempt_real",
             ),
+            # What cost money and delivered nothing.
+            models.Index(
+                fields=["finished_at"],
+                condition=models.Q(
+                    cost_micros__gt=0, status__in=["failed", "refused", "late", "unknown"]
+                ),
+                name="gateway_attempt_lost",
+            ),
             # Support and the request log are given a provider's id and look for its request.
             models.Index(
                 fields=["upstream_id"],

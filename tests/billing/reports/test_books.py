@@ -196,3 +196,47 @@ def test_reports_do_not_exist_for_others(db, pages):
     for client in (signed_in(one.user) for one in people):
         for path in ("", "/trial-balance.csv", "/journal", "/journal.xlsx"):
             assert client.get(f"{REPORTS}{path}").status_code == 404
+
+
+def test_the_prepaid_liability_rolls_forward_to_the_trial_balance(scene: Scene, finance: Client):
+    live(29, scene)
+    due: Counter[str] = Counter()
+    period = Posting.objects.filter(
+        account__code="wallet",
+        account__currency="MXN",
+        entry__effective_at__gte=datetime.combine(FIRST, datetime.min.time(), UTC),
+    )
+    for posting in period.select_related("entry"):
+        sign = 1 if posting.direction == Direction.CREDIT else -1
+        due[posting.entry.kind] += sign * posting.amount_micros
+    opening, _, _, closing = recomputed()["wallet", "MXN"]
+
+    rows = read_csv(finance, f"{REPORTS}/liability.csv{PERIOD}")
+
+    said = {
+        row["item"]: micros(row["amount"])
+        for row in rows
+        if (row["account"], row["currency"]) == ("wallet", "MXN")
+    }
+    assert said.pop("opening") == opening
+    assert said.pop("closing") == closing
+    assert said == {kind: change for kind, change in due.items() if change}
+    assert opening + sum(said.values()) == closing
+    assert "Wallets · MXN" in visit(finance, f"{REPORTS}/liability{PERIOD}")
+
+
+def test_open_holds_are_listed_by_age(scene: Scene, finance: Client):
+    scene.top_up(50 * UNIT)
+    old = scene.authorize(2, at=now() - timedelta(minutes=20)).reference
+    young = scene.authorize(1).reference
+
+    page = visit(finance, f"{REPORTS}/holds")
+    of_an_hour = visit(finance, f"{REPORTS}/holds?age=hour")
+    rows = {row["reference"]: row for row in read_csv(finance, f"{REPORTS}/holds.csv")}
+
+    assert "Up to an hour" in page
+    assert old in of_an_hour
+    assert young not in of_an_hour
+    assert "Past the deadline" in of_an_hour
+    assert micros(rows[old]["amount"]) == 2 * UNIT
+    assert micros(rows[young]["amount"]) == UNIT

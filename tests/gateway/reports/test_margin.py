@@ -131,3 +131,38 @@ def test_margins_do_not_exist_for_others_and_odd_addresses_are_borne(finance: Cl
     assert finance.get(f"{REPORT}.pdf").status_code == 404
     page = visit(finance, f"{REPORT}?since=2001-01-01&until=2001-02-01&by=x&organization=y")
     assert "Nothing was sold in this period" in page
+
+
+def test_attempts_that_delivered_nothing_are_summed_and_listed(finance: Client):
+    chance = random.Random(8)
+    model = f"test/{chance.getrandbits(60)}"
+    key = open_key()
+    for _ in range(6):
+        sell(key, chance, model=model)
+    lost = Attempt.objects.filter(generation__model=model, status="failed")
+    due = sum(attempt.cost_micros for attempt in lost)
+    report = "/finance/reports/losses"
+
+    text = finance.get(f"{report}.csv{PERIOD}&model={model}").getvalue().decode()
+    [row] = csv.DictReader(io.StringIO(text))
+    page = visit(finance, f"{report}{PERIOD}&model={model}&provider=bfl&status=failed")
+    of_another = visit(finance, f"{report}{PERIOD}&model={model}&status=late")
+
+    assert (row["provider"], row["outcome"], row["attempts"]) == ("bfl", "failed", "6")
+    assert int(Decimal(row["cost"]) * 10**6) == due
+    assert page.count("/finance/reports/entries/") == 6
+    assert "Every attempt that cost money delivered" in of_another
+
+
+def test_the_overview_is_of_this_month_and_leads_to_reports(finance: Client):
+    sell(open_key(), random.Random(4))
+    own = f"since={LAST.replace(day=1)}&amp;until={LAST}"
+
+    page = visit(finance, "/finance/overview")
+    spanish = visit(
+        signed_in(person(staff_role="finance").user, language="es"), "/finance/overview"
+    )
+
+    for path in (f"margin?{own}", f"liability?{own}"):
+        assert f"/finance/reports/{path}" in page
+    assert "Margen" in spanish

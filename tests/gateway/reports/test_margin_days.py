@@ -27,10 +27,10 @@ from tests.gateway.services.test_rollups import charge
 MODELS = ("fal/flux-1.1-pro", "google/imagen-4")
 
 
-def sell(key: ApiKey, chance: random.Random) -> None:
+def sell(key: ApiKey, chance: random.Random, *, model: str = "") -> None:
     """Charge an image that the second of two providers made, and book what both cost."""
     instant = now() - timedelta(days=chance.randint(0, 9))
-    generation = charge(key, instant, model=chance.choice(MODELS))
+    generation = charge(key, instant, model=model or chance.choice(MODELS))
     made = chance.choice(("fal", "gemini"))
     for number, (provider, status) in enumerate((("bfl", "failed"), (made, "succeeded")), 1):
         cost = chance.randint(1, 30_000)

@@ -1,6 +1,8 @@
 from django.urls import URLPattern, URLResolver, path
 
+from billing.console.finance.reports.holds import HoldsFileView, HoldsView
 from billing.console.finance.reports.journal import JournalFileView, JournalView
+from billing.console.finance.reports.liability import LiabilityFileView, LiabilityView
 from billing.console.finance.reports.trial_balance import (
     AccountFileView,
     AccountView,
@@ -26,4 +28,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{REPORTS}/entries/<uuid:entry_id>", EntryView.as_view(), name="finance_entry"),
     path(f"{REPORTS}/journal", JournalView.as_view(), name="finance_journal"),
     path(f"{REPORTS}/journal.<str:kind>", JournalFileView.as_view(), name="finance_journal_file"),
+    path(f"{REPORTS}/liability", LiabilityView.as_view(), name="finance_liability"),
+    path(
+        f"{REPORTS}/liability.<str:kind>",
+        LiabilityFileView.as_view(),
+        name="finance_liability_file",
+    ),
+    path(f"{REPORTS}/holds", HoldsView.as_view(), name="finance_holds"),
+    path(f"{REPORTS}/holds.<str:kind>", HoldsFileView.as_view(), name="finance_holds_file"),
 ]
