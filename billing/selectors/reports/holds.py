@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
@@ -77,7 +77,7 @@ def list_aged_holds(*, now: datetime) -> list[AgedHolds]:
 def list_open_holds(*, now: datetime, limit: int, age: str | None = None) -> list[OpenHold]:
     """Return the open holds, of one of `AGES` or of all, the oldest first."""
     least, most = AGES[age] if age else (-(10**9), 10**9)
-    params = {"now": now, "least": least, "most": most, "limit": limit}
+    params: dict[str, Any] = {"now": now, "least": least, "most": most, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(_OPEN, params)
         return [OpenHold(*row) for row in cursor.fetchall()]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -54,7 +54,7 @@ class RollForward:
 
 def list_roll_forwards(*, begins: date, ends: date) -> list[RollForward]:
     """Return the way of wallets and promotional credit, by currency; days of UTC, both included."""
-    params = {"begins": begins, "ends": ends, "codes": list(PREPAID)}
+    params: dict[str, Any] = {"begins": begins, "ends": ends, "codes": list(PREPAID)}
     found: dict[tuple[str, str], RollForward] = {}
     others: dict[tuple[str, str], dict[str, int]] = {}
     with connection.cursor() as cursor:

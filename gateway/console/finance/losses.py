@@ -74,12 +74,10 @@ class LossesView(FinanceView):
         after = None if place is None else (place.effective_at, place.entry_id)
         found = list_lost_attempts(scope, limit=PAGE + 1, after=after)
         shown = found[:PAGE]
-        more = len(found) > PAGE
+        last = shown[-1] if len(found) > PAGE else None
         return {
             "attempts": [(one, OUTCOMES[one.status]) for one in shown],
-            "next_cursor": f"{shown[-1].finished_at.isoformat()}_{shown[-1].id}_0"
-            if more
-            else None,
+            "next_cursor": f"{last.finished_at.isoformat()}_{last.id}_0" if last else None,
         }
 
 

@@ -227,7 +227,7 @@ def test_the_prepaid_liability_rolls_forward_to_the_trial_balance(scene: Scene, 
 
 def test_open_holds_are_listed_by_age(scene: Scene, finance: Client):
     scene.top_up(50 * UNIT)
-    old = scene.authorize(2, at=now() - timedelta(minutes=20)).reference
+    old = scene.authorize(2, at=now() - timedelta(minutes=59)).reference
     young = scene.authorize(1).reference
 
     page = visit(finance, f"{REPORTS}/holds")
