@@ -59,7 +59,7 @@ class LossesView(FinanceView):
             ],
             "count": sum(row.count for row in rows),
             "micros": sum(row.micros for row in rows),
-            "filters": [
+            "chosen": [
                 (FILTERS[name], value, period.with_(**{name: None}))
                 for name, value in filters.items()
             ],

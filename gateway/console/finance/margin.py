@@ -54,7 +54,7 @@ class MarginView(FinanceView):
             "report": "margin",
             "query": query,
             "groups": self.groups(query),
-            "filters": filter_chips(query, names),
+            "chosen": filter_chips(query, names),
             "rows": [
                 {"of": row, "name": group_name(query.by, row.name, names), **links(query, row)}
                 for row in rows[:SHOWN]
@@ -119,7 +119,7 @@ class MarginLinesView(FinanceView):
             "period": query.period,
             "code": code,
             "name": account_name(code),
-            "filters": filter_chips(query, names),
+            "chosen": filter_chips(query, names),
             "totals": [(one.currency, _figure(one, code)) for one in totals if _figure(one, code)],
             "lines": [
                 (line, group_name("organization", str(line.organization_id), names))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,7 +10,18 @@ from django.shortcuts import render
 from billing.console.finance.topups import FinanceView
 from billing.selectors.reports.liability import list_roll_forwards
 from core.clock import now
-from gateway.selectors.reports.margin import Margin, MarginScope, list_margins
+from gateway.console.finance.charts import margin_chart
+from gateway.console.finance.query import parse_margin_query
+from gateway.selectors.reports.margin import (
+    Margin,
+    MarginScope,
+    list_daily_margins,
+    list_margins,
+)
+
+CHARTED_DAYS: Final = 30
+# Of the currencies with the most images.
+CHARTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +69,22 @@ class OverviewView(FinanceView):
             "before": f"?since={before}&until={until}",
             "before_first": before,
             "before_last": until,
-            "today": today,
+            "charts": _charts(today),
         }
         return render(request, "console/finance/overview.html", context)
+
+
+def _charts(today: date) -> list[tuple[str, dict[str, Any]]]:
+    """Return revenue, cost and margin by day, by currency."""
+    since = today - timedelta(days=CHARTED_DAYS - 1)
+    query = parse_margin_query({"since": str(since), "until": str(today), "by": "currency"})
+    sums = sorted(list_margins(query.scope, by="currency"), key=lambda one: -one.images)
+    days = list_daily_margins(query.scope, by="currency") if sums else {}
+    charts = (
+        (one.currency, margin_chart(query, days, currency=one.currency, names={}))
+        for one in sums[:CHARTS]
+    )
+    return [(currency, chart) for currency, chart in charts if chart]
 
 
 def _figures(first: date, today: date, before: date, until: date) -> list[CurrencyFigures]:

@@ -53,7 +53,7 @@ def _words() -> Iterator[tuple[str, str]]:
 
 def _parts(options: str, text: str) -> Iterator[str]:
     for part in re.split(r"{%\s*plural\s*%}", text)[:1]:
-        words = re.sub(r"{{\s*([^}| ]+)[^}]*}}", r"%(\1)s", part)
+        words = re.sub(r"{{\s*([^}| ]+)[^}]*}}", r"%(\1)s", part.replace("%", "%%"))
         yield " ".join(words.split()) if "trimmed" in options else words
 
 
