@@ -30,10 +30,12 @@ class PublishedPrice:
 def price_history(*, model_key: str, limit: int) -> list[PublishedPrice]:
     """Return the versions of a model's list prices in every book, the latest to begin first."""
     versions = PriceVersion.objects.filter(kind="list", model_key=model_key)
-    return [
-        PublishedPrice(_view(version), version.created_at, version.created_by)
-        for version in versions.order_by("-active_from", "-id")[:limit]
-    ]
+    return [publish(version) for version in versions.order_by("-active_from", "-id")[:limit]]
+
+
+def publish(version: PriceVersion) -> PublishedPrice:
+    """Return a version with how it came to be."""
+    return PublishedPrice(_view(version), version.created_at, version.created_by)
 
 
 def _view(version: PriceVersion) -> PriceView:

@@ -21,17 +21,19 @@ def set_markup(
     organization_id: UUID | None = None,
     model_key: str = "",
     created_by: str = "",
+    active_from: datetime | None = None,
 ) -> int:
-    """Add a markup in force from now on; holds that exist keep theirs.
+    """Add a markup in force from now or a later instant on; holds that exist keep theirs.
 
     Precedence: an organization's for a model, an organization's, a model's, the platform's.
 
     Args:
         rate: A fraction with at most six decimals: 0.05 is five percent. A discount is negative.
-        now: From when it holds.
+        now: From when it holds, unless `active_from` says otherwise.
         organization_id: Whose, or None for everybody.
         model_key: Which model, or empty for all.
         created_by: Who decided it.
+        active_from: From when on it holds; None is now.
 
     Raises:
         InvalidAmountError: The rate is -1 or less, 1000 or more, or too precise.
@@ -48,7 +50,7 @@ def set_markup(
         organization_id=organization_id,
         model_key=model_key,
         rate=rate,
-        active_from=now,
+        active_from=active_from or now,
         created_at=now,
         created_by=created_by,
     ).id

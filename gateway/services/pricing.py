@@ -17,7 +17,9 @@ from gateway.catalog.registry import catalog
 from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model
 from gateway.errors import InvalidRequestError, ModelNotFoundError
-from orgs.services.audit import Action, Actor, Target, record, require_platform
+from gateway.services.pricebook.losses import find_book_losses
+from gateway.services.pricebook.staff import require_pricing
+from orgs.services.audit import Action, Actor, Target, record
 
 SOURCE_LENGTH: Final = 255
 
@@ -29,6 +31,7 @@ class NewPrice:
     Attributes:
         source: Where it was read, or who decided it.
         active_from: From when on it holds; None is now.
+        reason: Why, for the log.
     """
 
     model: str
@@ -38,6 +41,7 @@ class NewPrice:
     quality: str = ""
     source: str = OPERATOR_SOURCE
     active_from: datetime | None = None
+    reason: str = ""
 
 
 def change_price(
@@ -52,9 +56,9 @@ def change_price(
         InvalidRequestError: The size or quality is not the model's, the source is empty or the
             instant is past, or a route would be sold at a loss (`details["losses"]`) and
             `accept_loss` is False; nothing is changed then.
-        PermissionDeniedError: The actor does not run the platform.
+        PermissionDeniedError: The actor neither runs the platform nor is of finance.
     """
-    require_platform(actor)
+    require_pricing(actor)
     model = catalog().find(price.model)
     if model is None:
         raise ModelNotFoundError(f"The model '{price.model}' does not exist.", param="model")
@@ -62,7 +66,7 @@ def change_price(
     _check_cell(model, price)
     _check_origin(price, now)
     with transaction.atomic():
-        before = find_losses(model_key=model.key, now=starts_at)
+        before = _losses(model.key, price.currency, starts_at)
         cells = _cells(model, price, starts_at)
         versions = [
             set_price(
@@ -79,7 +83,7 @@ def change_price(
             )
             for (size, quality), input_amount in sorted(cells.items())
         ]
-        losses = find_losses(model_key=model.key, now=starts_at)
+        losses = _losses(model.key, price.currency, starts_at)
         if losses and not accept_loss:
             raise _loss_error(losses)
         after = {
@@ -114,6 +118,12 @@ def find_losses(*, now: datetime, model_key: str | None = None) -> list[str]:
     ]
 
 
+def _losses(model_key: str, currency: str, at: datetime) -> list[str]:
+    if currency == PLATFORM_CURRENCY:
+        return find_losses(model_key=model_key, now=at)
+    return find_book_losses(currency=currency, now=at, model_keys=[model_key])
+
+
 def _loss_error(losses: list[str]) -> InvalidRequestError:
     return InvalidRequestError(
         "This price would sell at a loss (--accept-loss sets it all the same): "
@@ -124,7 +134,12 @@ def _loss_error(losses: list[str]) -> InvalidRequestError:
 
 
 def _as_logged(price: NewPrice) -> dict[str, object]:
-    return {"amount": f"{price.amount:f}", "currency": price.currency, "source": price.source}
+    return {
+        "amount": f"{price.amount:f}",
+        "currency": price.currency,
+        "source": price.source,
+        "reason": price.reason or None,
+    }
 
 
 def _check_cell(model: Model, price: NewPrice) -> None:

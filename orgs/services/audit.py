@@ -72,6 +72,8 @@ class Action(StrEnum):
     FX_RATE_REJECTED = "fx_rate.rejected"
     USER_CREATED = "user.created"
     PRICE_SET = "price.set"
+    PRICES_IMPORTED = "price.imported"
+    MARKUP_CHANGED = "markup.changed"
     PROVIDER_PAUSED = "provider.paused"
     PROVIDER_RESUMED = "provider.resumed"
     PROVIDER_PROBED = "provider.probed"

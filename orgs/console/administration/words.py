@@ -79,6 +79,8 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     "prompt.expired": _("Prompts deleted by retention"),
     Action.USER_CREATED: _("Account created"),
     Action.PRICE_SET: _("Price set"),
+    Action.PRICES_IMPORTED: _("Prices imported"),
+    Action.MARKUP_CHANGED: _("Markup changed"),
     Action.PROVIDER_PAUSED: _("Provider paused"),
     Action.PROVIDER_RESUMED: _("Provider resumed"),
     Action.PROVIDER_PROBED: _("Call let through to a provider"),

@@ -1,0 +1,1 @@
+"""The price book: what prices leave, and changing them."""
