@@ -1,7 +1,7 @@
 """Changing prices and markups, from now or from a later instant on."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from django import forms
 from django.contrib import messages
@@ -16,7 +16,7 @@ from billing.currencies import MINOR_DIGITS
 from billing.selectors.pricebook import list_markups
 from core.clock import now
 from core.errors import AppError
-from gateway.console.finance.fields import LOSSES_SHOWN, TimelyForm, losses_of, model_choices
+from gateway.console.finance.fields import LOSSES_SHOWN, ModelField, TimelyForm, losses_of
 from gateway.errors import ModelNotFoundError
 from gateway.services.pricebook.losses import book_of
 from gateway.services.pricebook.markups import NewMarkup, change_markup
@@ -31,7 +31,7 @@ HUNDRED: Final = 100
 class PriceForm(TimelyForm):
     """A new list price."""
 
-    model = forms.ChoiceField(label=gettext_lazy("Model"))
+    model = ModelField(empty=gettext_lazy("Choose a model"))
     currency = forms.ChoiceField(
         label=gettext_lazy("Currency"),
         choices=[(code, code) for code in sorted(MINOR_DIGITS)],
@@ -68,12 +68,6 @@ class PriceForm(TimelyForm):
         *("model", "currency", "size", "quality", "amount"),
         *("source", "reason", "active_from", "allow_loss"),
     )
-
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - a form's own
-        super().__init__(*args, **options)
-        field = self.fields["model"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - of this form
-        field.choices = model_choices(_("Choose a model"))
 
     def price(self) -> NewPrice:
         """Return what was asked for."""
@@ -136,7 +130,7 @@ class MarkupForm(TimelyForm):
         ),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    model = forms.ChoiceField(label=gettext_lazy("Model"), required=False)
+    model = ModelField(empty=gettext_lazy("Every model"), required=False)
     organization = forms.UUIDField(
         label=gettext_lazy("Organization"),
         required=False,
@@ -144,12 +138,6 @@ class MarkupForm(TimelyForm):
         error_messages={"invalid": gettext_lazy("This is no id of an organization.")},
     )
     field_order = ("percent", "model", "organization", "reason", "active_from", "allow_loss")
-
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - a form's own
-        super().__init__(*args, **options)
-        field = self.fields["model"]
-        assert isinstance(field, forms.ChoiceField)  # noqa: S101 - of this form
-        field.choices = model_choices(_("Every model"))
 
     def markup(self) -> NewMarkup:
         """Return what was asked for."""

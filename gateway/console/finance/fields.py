@@ -1,12 +1,13 @@
 """What the forms of prices and markups have in common."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from django import forms
 from django.utils.translation import gettext_lazy
 
 from core.errors import AppError
+from gateway.catalog.registry import catalog
 from gateway.errors import InvalidRequestError
 from gateway.services.pricebook.book import models_by_key
 
@@ -32,10 +33,24 @@ class TimelyForm(forms.Form):
     )
 
 
-def model_choices(empty: object) -> list[tuple[str, object]]:
-    """Return one public id of each model, after an empty choice."""
-    ids = sorted(model.id for model in models_by_key().values())
-    return [("", empty), *((name, name) for name in ids)]
+class ModelField(forms.ChoiceField):
+    """One id of each model to choose from; its other ids are taken for it."""
+
+    def __init__(self, *, empty: object, **options: Any) -> None:  # noqa: ANN401 - a field's own
+        """Name the choice of none."""
+        ids = sorted(model.id for model in models_by_key().values())
+        choices = [("", empty), *((name, name) for name in ids)]
+        super().__init__(choices=choices, label=gettext_lazy("Model"), **options)
+
+    def prepare_value(self, value: object) -> str:
+        """Return the id that is shown."""
+        return self.to_python(value)
+
+    def to_python(self, value: object) -> str:
+        """Return the id to choose; an unknown one as it is, to be refused."""
+        name = super().to_python(value)
+        model = catalog().find(name)
+        return name if model is None else models_by_key()[model.key].id
 
 
 def losses_of(error: AppError) -> Sequence[str]:
