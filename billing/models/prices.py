@@ -105,14 +105,17 @@ class MarkupScope(models.TextChoices):
 
 
 class Markup(models.Model):
-    """A fraction added to list prices (0.05 is five percent), from `active_from` on."""
+    """A fraction added to list prices (0.05 is five percent), from `active_from` on.
+
+    Without a rate, what it applies to has no markup of its own any more: the next one counts.
+    """
 
     scope = models.CharField(max_length=16, choices=MarkupScope)
     organization = models.ForeignKey(
         "orgs.Organization", on_delete=models.PROTECT, null=True, related_name="+"
     )
     model_key = models.CharField(max_length=128, blank=True)
-    rate = models.DecimalField(max_digits=9, decimal_places=6)
+    rate = models.DecimalField(max_digits=9, decimal_places=6, null=True)
     active_from = models.DateTimeField()
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=255, blank=True)
@@ -127,6 +130,10 @@ class Markup(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(rate__gt=Decimal(-1)), name="billing_markup_above_minus_one"
+            ),
+            models.CheckConstraint(
+                condition=Q(rate__isnull=False) | ~Q(scope="platform"),
+                name="billing_markup_platform_has_one",
             ),
         )
         indexes = (

@@ -14,7 +14,7 @@ def default_markup(*, now: datetime) -> Decimal:
         .order_by("-active_from", "-id")
         .first()
     )
-    return Decimal(0) if newest is None else newest.rate
+    return Decimal(0) if newest is None or newest.rate is None else newest.rate
 
 
 def organization_markup(*, organization_id: UUID, now: datetime) -> Decimal | None:

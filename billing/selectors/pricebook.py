@@ -24,14 +24,17 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class MarkupVersion:
-    """A markup that is past, in force or yet to come. `rate` is a fraction: 0.05 is 5 percent."""
+    """A markup that is past, in force or yet to come.
+
+    `rate` is a fraction: 0.05 is 5 percent; None took away what was there before.
+    """
 
     id: int
     scope: str
     organization_id: UUID | None
     organization_name: str
     model_key: str
-    rate: Decimal
+    rate: Decimal | None
     active_from: datetime
     created_at: datetime
     created_by: str
@@ -82,7 +85,8 @@ def standing_markups(*, now: datetime) -> Mapping[str, Decimal]:
         .order_by("model_key", "-active_from", "-id")
         .distinct("model_key")
     )
-    return dict(rows.values_list("model_key", "rate"))
+    found = rows.values_list("model_key", "rate")
+    return {model_key: rate for model_key, rate in found if rate is not None}
 
 
 def list_markups(

@@ -161,7 +161,7 @@ def _price_problems(hold: Hold) -> Iterator[tuple[str, str]]:
         input_amount=version.input_amount,
         inputs=hold.inputs,
     )
-    markup = Decimal(0) if hold.markup_version is None else hold.markup_version.rate
+    markup = (hold.markup_version.rate if hold.markup_version else None) or Decimal(0)
     rate = Decimal(1) if hold.fx_rate is None else hold.fx_rate.rate
     # Without a row it is the setting of that time, which the hold alone remembers.
     spread = hold.spread if hold.spread_version is None else hold.spread_version.rate

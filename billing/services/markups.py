@@ -16,7 +16,7 @@ from orgs.services.audit import Action, Actor, Target, record, require_platform
 
 def set_markup(
     *,
-    rate: Decimal,
+    rate: Decimal | None,
     now: datetime,
     organization_id: UUID | None = None,
     model_key: str = "",
@@ -29,6 +29,7 @@ def set_markup(
 
     Args:
         rate: A fraction with at most six decimals: 0.05 is five percent. A discount is negative.
+            None takes away what an organization or a model has of its own.
         now: From when it holds, unless `active_from` says otherwise.
         organization_id: Whose, or None for everybody.
         model_key: Which model, or empty for all.
@@ -36,11 +37,10 @@ def set_markup(
         active_from: From when on it holds; None is now.
 
     Raises:
-        InvalidAmountError: The rate is -1 or less, 1000 or more, or too precise.
+        InvalidAmountError: The rate is -1 or less, 1000 or more, or too precise; or the platform's
+            is to be taken away.
     """
-    usable = rate.is_finite() and Decimal(-1) < rate < Decimal(1000)
-    if not usable or rate != round(rate, 6):
-        raise InvalidAmountError("A markup is a fraction above -1 with at most six decimals.")
+    _check(rate, is_platform=organization_id is None and not model_key)
     if organization_id is not None:
         scope = MarkupScope.ORGANIZATION
     else:
@@ -56,14 +56,25 @@ def set_markup(
     ).id
 
 
+def _check(rate: Decimal | None, *, is_platform: bool) -> None:
+    if rate is None:
+        if is_platform:
+            raise InvalidAmountError("The platform always has a markup, if only of zero.")
+        return
+    usable = rate.is_finite() and Decimal(-1) < rate < Decimal(1000)
+    if not usable or rate != round(rate, 6):
+        raise InvalidAmountError("A markup is a fraction above -1 with at most six decimals.")
+
+
 def change_organization_markup(
-    *, organization_id: UUID, rate: Decimal, actor: Actor, now: datetime
+    *, organization_id: UUID, rate: Decimal | None, actor: Actor, now: datetime
 ) -> None:
     """Set what an organization pays beyond list prices, and log it. Its quotes keep their price.
 
     Args:
         organization_id: Whose.
-        rate: As of `set_markup`; it wins over those of models and of the platform.
+        rate: As of `set_markup`; it wins over those of models and of the platform, which apply
+            again without it.
         actor: Of the platform.
         now: From when it holds.
 
@@ -87,5 +98,5 @@ def change_organization_markup(
             organization_id=organization_id,
             target=Target("organization", organization_id, organization.name),
             before={"markup": None if before is None else str(before)},
-            after={"markup": str(rate)},
+            after={"markup": None if rate is None else str(rate)},
         )

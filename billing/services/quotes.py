@@ -34,10 +34,15 @@ FROM (
 ) AS price
 LEFT JOIN LATERAL (
     SELECT id, rate
-    FROM billing_markup
-    WHERE (organization_id = %(organization_id)s OR organization_id IS NULL)
-        AND model_key IN (cell.model_key, '') AND active_from <= %(now)s
-    ORDER BY organization_id IS NOT NULL DESC, model_key <> '' DESC, active_from DESC, id DESC
+    FROM (
+        SELECT DISTINCT ON (organization_id, model_key) id, rate, organization_id, model_key
+        FROM billing_markup
+        WHERE (organization_id = %(organization_id)s OR organization_id IS NULL)
+            AND model_key IN (cell.model_key, '') AND active_from <= %(now)s
+        ORDER BY organization_id, model_key, active_from DESC, id DESC
+    ) AS newest
+    WHERE rate IS NOT NULL
+    ORDER BY organization_id IS NOT NULL DESC, model_key <> '' DESC
     LIMIT 1
 ) AS markup ON price.price_book = %(platform)s
 LEFT JOIN LATERAL ({

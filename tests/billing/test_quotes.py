@@ -2,6 +2,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from billing.errors import (
     FxRateStaleError,
@@ -9,7 +10,7 @@ from billing.errors import (
     ModelNotPricedError,
     PriceConflictError,
 )
-from billing.models import PriceVersion
+from billing.models import Markup, PriceVersion
 from billing.selectors.prices import active_prices
 from billing.services.markups import set_markup
 from billing.services.prices import add_price_version, set_price, sync_list_prices
@@ -144,6 +145,27 @@ def test_markups_apply_from_the_most_specific_down(scene):
         seen.append(scene.quote().markup)
 
     assert seen == [Decimal(1), Decimal(2), Decimal(3)]
+
+
+def test_a_markup_that_is_taken_away_lets_the_next_apply(scene):
+    own = {"organization_id": scene.organization_id, "model_key": scene.model_key}
+    set_markup(rate=Decimal("0.2"), now=now(), model_key=scene.model_key)
+    set_markup(rate=Decimal("0.3"), now=now(), organization_id=scene.organization_id)
+    set_markup(rate=Decimal("0.4"), now=now(), **own)
+
+    assert scene.quote().markup == Decimal("0.4")
+    set_markup(rate=None, now=now(), **own)
+    assert scene.quote().markup == Decimal("0.3")
+    set_markup(rate=None, now=now(), organization_id=scene.organization_id)
+    assert scene.quote().markup == Decimal("0.2")
+    set_markup(rate=None, now=now(), model_key=scene.model_key)
+    assert scene.quote().markup == Decimal("0.05")
+    with pytest.raises(InvalidAmountError):
+        set_markup(rate=None, now=now())
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Markup.objects.create(scope="platform", active_from=now(), created_at=now())
+    set_markup(rate=Decimal("0.4"), now=now(), **own)
+    assert scene.quote().markup == Decimal("0.4")
 
 
 def test_sync_is_idempotent_and_keeps_a_later_operator_price(scene):

@@ -1,7 +1,7 @@
 """Changing prices and markups, from now or from a later instant on."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
@@ -123,10 +123,12 @@ class MarkupForm(TimelyForm):
 
     percent = forms.DecimalField(
         label=gettext_lazy("Markup in percent"),
+        required=False,
         max_digits=7,
         decimal_places=4,
         help_text=gettext_lazy(
-            "A discount is negative. Quotes and requests that exist keep theirs."
+            "A discount is negative. Empty takes away what an organization or a model has of its"
+            " own: the next markup applies."
         ),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
@@ -139,11 +141,25 @@ class MarkupForm(TimelyForm):
     )
     field_order = ("percent", "model", "organization", "reason", "active_from", "allow_loss")
 
+    def clean(self) -> dict[str, Any]:
+        """Return what was asked for.
+
+        Raises:
+            ValidationError: The platform's markup is to be taken away.
+        """
+        asked = super().clean() or self.cleaned_data
+        is_wrong = {"percent", "model", "organization"} & self.errors.keys()
+        is_platform = not asked.get("model") and not asked.get("organization")
+        if not is_wrong and is_platform and asked.get("percent") is None:
+            words = _("The platform always has a markup: write 0 for none.")
+            raise forms.ValidationError({"percent": words})
+        return asked
+
     def markup(self) -> NewMarkup:
         """Return what was asked for."""
         asked = self.cleaned_data
         return NewMarkup(
-            rate=asked["percent"] / HUNDRED,
+            rate=None if asked["percent"] is None else asked["percent"] / HUNDRED,
             reason=asked["reason"],
             model_id=asked["model"],
             organization_id=asked["organization"],

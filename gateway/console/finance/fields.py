@@ -1,6 +1,7 @@
 """What the forms of prices and markups have in common."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from django import forms
@@ -38,9 +39,7 @@ class ModelField(forms.ChoiceField):
 
     def __init__(self, *, empty: object, **options: Any) -> None:  # noqa: ANN401 - a field's own
         """Name the choice of none."""
-        ids = sorted(model.id for model in models_by_key().values())
-        choices = [("", empty), *((name, name) for name in ids)]
-        super().__init__(choices=choices, label=gettext_lazy("Model"), **options)
+        super().__init__(choices=partial(_choices, empty), label=gettext_lazy("Model"), **options)
 
     def prepare_value(self, value: object) -> str:
         """Return the id that is shown."""
@@ -51,6 +50,11 @@ class ModelField(forms.ChoiceField):
         name = super().to_python(value)
         model = catalog().find(name)
         return name if model is None else models_by_key()[model.key].id
+
+
+def _choices(empty: object) -> list[tuple[str, object]]:
+    ids = sorted(model.id for model in models_by_key().values())
+    return [("", empty), *((name, name) for name in ids)]
 
 
 def losses_of(error: AppError) -> Sequence[str]:

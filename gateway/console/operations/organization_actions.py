@@ -75,11 +75,13 @@ class MarkupForm(forms.Form):
 
     percent = forms.DecimalField(
         label=gettext_lazy("Markup in percent"),
+        required=False,
         min_value=Decimal("-99.9999"),
         max_value=Decimal(1000),
         decimal_places=4,
         help_text=gettext_lazy(
-            "A discount is negative. Quotes and requests that exist keep theirs."
+            "A discount is negative; empty is none of its own. Quotes and requests that exist"
+            " keep theirs."
         ),
     )
 
@@ -259,7 +261,7 @@ class ChangeMarkupView(ActionView):
         """Set it."""
         change_organization_markup(
             organization_id=self.organization.id,
-            rate=asked["percent"] / PERCENT,
+            rate=None if asked["percent"] is None else asked["percent"] / PERCENT,
             actor=self.actor,
             now=now(),
         )

@@ -26,14 +26,14 @@ class NewMarkup:
     """What is asked for.
 
     Attributes:
-        rate: A fraction: 0.05 is five percent.
+        rate: A fraction: 0.05 is five percent; None takes an organization's or a model's own away.
         reason: For the log.
         model_id: Any public id of a model; empty is all models.
         organization_id: Whose; None is everybody's.
         active_from: From when on it holds; None is now.
     """
 
-    rate: Decimal
+    rate: Decimal | None
     reason: str
     model_id: str = ""
     organization_id: UUID | None = None
@@ -58,7 +58,11 @@ def change_markup(*, markup: NewMarkup, allow_loss: bool, actor: Actor, now: dat
     _check(markup, now)
     model_key = _key_of(markup.model_id)
     starts_at = markup.active_from or now
-    losses = find_markup_losses(markup=markup.rate, now=starts_at, model_key=model_key)
+    losses = (
+        []  # the next one counts, which was looked at when it was set
+        if markup.rate is None
+        else find_markup_losses(markup=markup.rate, now=starts_at, model_key=model_key)
+    )
     if losses and not allow_loss:
         raise InvalidRequestError(
             "With this markup images would sell at a loss: " + "; ".join(losses[:5]),
@@ -86,7 +90,7 @@ def change_markup(*, markup: NewMarkup, allow_loss: bool, actor: Actor, now: dat
             target=target,
             before={"markup": None if before is None else f"{before:f}"},
             after={
-                "markup": f"{markup.rate:f}",
+                "markup": None if markup.rate is None else f"{markup.rate:f}",
                 "model": model_key or None,
                 "active_from": starts_at,
                 "reason": markup.reason.strip(),

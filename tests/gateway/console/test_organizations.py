@@ -172,6 +172,11 @@ def test_operator_sets_limits_and_markup():
     page = visit(client, path(team, "/actions"))
     assert 'value="-12.5"' in page
     assert 'value="600"' in page
+    client.post(path(team, "/markup"), {"percent": ""})
+    own["now"] = now()
+    assert organization_markup(**own) is None
+    assert team.last().changes["markup"] == {"before": "-0.125000", "after": None}
+    assert quote_unit(**own, currency="USD", cell=cell).unit_micros == 42_000
     before = team.log()
     for what, sent in (("limits", {"max_concurrent": "0"}), ("markup", {"percent": "-100"})):
         answer = client.post(path(team, f"/{what}"), sent)

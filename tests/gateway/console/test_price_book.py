@@ -149,11 +149,17 @@ def test_markups_hold_from_their_date_and_are_logged(finance):
     customer = {**terms, "organization": str(team.organization.id), "percent": "50"}
     assert finance.post(MARKUPS, customer).status_code == 302
 
+    for sent in ({"percent": ""}, {"percent": "", "organization": "x"}):
+        assert finance.post(MARKUPS, {**terms, **sent}).status_code == 200
+    assert finance.post(MARKUPS, {**own, "percent": ""}).status_code == 302
+    assert price_of("USD", "flux-1.1-pro") == 42_000
+
     page = visit(finance, MARKUPS)
+    assert page.count("taken away") == 1
     assert page.count("To come") == 1
     assert "Acme" in page
     logged = AuditEvent.objects.filter(action="markup.changed").order_by("created_at")
-    assert [line.changes["reason"]["after"] for line in logged] == ["Costs", "Costs"]
+    assert [line.changes["reason"]["after"] for line in logged] == ["Costs"] * 3
     assert team.last().action == "organization.markup_changed"
 
 
