@@ -147,6 +147,13 @@ class PaymentClosedError(AppError):
     category = Category.CONFLICT
 
 
+class TotalNotSeenError(AppError):
+    """Tax comes on top, and who pays has not seen the total, or saw another one."""
+
+    code = "total_not_seen"
+    category = Category.CONFLICT
+
+
 class ReferenceUsedError(AppError):
     """A transfer of this reference is recorded already."""
 

@@ -40,6 +40,18 @@ def round_half_up_micro(amount: Decimal) -> int:
     return int(micros.quantize(Decimal(1), context=_EXACT))
 
 
+def round_half_up_minor(amount: Decimal, currency: str) -> int:
+    """Round an amount in currency units to the currency's minor unit, as micros; taxes are."""
+    minor = Decimal(1).scaleb(-MINOR_DIGITS[check_currency(currency)])
+    return round_half_up_micro(amount.quantize(minor, context=_EXACT))
+
+
+def is_payable(micros: int, currency: str) -> bool:
+    """Return whether an amount is of whole minor units, as money outside is."""
+    minor_micros: int = 10 ** (MAX_DECIMALS - MINOR_DIGITS[check_currency(currency)])
+    return micros % minor_micros == 0
+
+
 def unit_price_micros(
     list_amount: Decimal, *, markup: Decimal, rate: Decimal, spread: Decimal = Decimal(0)
 ) -> int:

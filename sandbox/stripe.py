@@ -37,7 +37,7 @@ label{{display:block;margin:1rem 0 .25rem}}select,button,a{{font:inherit;padding
 border-radius:4px;border:1px solid #8a94a6;width:100%;box-sizing:border-box;background:#fff;
 color:inherit;display:block;text-align:center;text-decoration:none;margin-top:.5rem}}
 button.pay{{background:#0b5ed7;border-color:#0b5ed7;color:#fff}}</style></head><body><main>
-<h1>{name}</h1><strong>{amount} {currency}</strong>
+<h1>{name}</h1><strong>{amount} {currency}</strong>{lines}
 <p class="note">Sandbox: no real money. Stripe's own page looks different.</p>{body}</main></body>
 </html>"""
 _FORM: Final = """<form method="post"><label for="card">Test card</label>
@@ -149,8 +149,9 @@ class Stripe:
         return made
 
     def _create_session(self, request: Request, params: dict[str, Any]) -> dict[str, Any]:
-        line = params["line_items"][0]
-        total = int(line["price_data"]["unit_amount"]) * int(line["quantity"])
+        lines = params["line_items"]
+        line = lines[0]
+        total = sum(int(one["price_data"]["unit_amount"]) * int(one["quantity"]) for one in lines)
         session_id = f"cs_test_{secrets.token_hex(24)}"
         return self._add(
             "cs",
@@ -164,7 +165,13 @@ class Stripe:
                 "url": f"{request.root}/pay/{session_id}",
                 "amount_total": total,
                 "currency": line["price_data"]["currency"],
-                "name": line["price_data"]["product_data"]["name"],
+                "lines": [
+                    (
+                        one["price_data"]["product_data"]["name"],
+                        int(one["price_data"]["unit_amount"]),
+                    )
+                    for one in lines
+                ],
                 "customer": params.get("customer"),
                 "client_reference_id": params.get("client_reference_id"),
                 "metadata": params.get("metadata", {}),
@@ -251,13 +258,21 @@ def _unknown_url() -> Refused:
 
 
 def _page(session: dict[str, Any], body: str) -> Response:
-    digits = 0 if session["currency"] in _ZERO_DECIMALS else 2
-    whole, rest = divmod(session["amount_total"], 10**digits)
-    amount = f"{whole}.{rest:0{digits}d}" if digits else str(whole)
+    currency, lines = session["currency"], session["lines"]
     page = _PAGE.format(
-        name=html.escape(session["name"]),
-        amount=amount,
-        currency=session["currency"].upper(),
+        name=html.escape(lines[0][0]),
+        amount=_written(session["amount_total"], currency),
+        currency=currency.upper(),
+        lines="".join(
+            f"<p>{html.escape(name)}: {_written(amount, currency)}</p>"
+            for name, amount in (lines if len(lines) > 1 else [])
+        ),
         body=body,
     )
     return Response(200, page.encode(), "text/html; charset=utf-8")
+
+
+def _written(amount: int, currency: str) -> str:
+    digits = 0 if currency in _ZERO_DECIMALS else 2
+    whole, rest = divmod(amount, 10**digits)
+    return f"{whole}.{rest:0{digits}d}" if digits else str(whole)

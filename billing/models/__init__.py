@@ -26,6 +26,7 @@ from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, Pri
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
 from billing.models.rollups import AccountDay, PostingFact
 from billing.models.statements import Statement
+from billing.models.taxes import TaxBasis, TaxProfile, TaxRate, TaxTreatment
 
 __all__ = [
     "DEBIT_KINDS",
@@ -62,5 +63,9 @@ __all__ = [
     "RateCandidate",
     "SavedCard",
     "Statement",
+    "TaxBasis",
+    "TaxProfile",
+    "TaxRate",
+    "TaxTreatment",
     "UnmatchedPayment",
 ]

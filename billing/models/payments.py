@@ -1,8 +1,11 @@
 """Payments of organizations, and what a payment provider tells of them."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.db.models import F, Q
 
+from billing.models.taxes import TaxBasis
 from core.ids import new_uuid
 
 
@@ -40,10 +43,11 @@ class PaymentCustomer(models.Model):
 class Payment(models.Model):
     """Money from outside on its way into a wallet.
 
-    `gross_micros` is what is paid: `net_micros` for the wallet and `tax_micros`. `reference` is the
-    payment's id at its source: a payment intent, or what a bank transfer is called at the bank. A
-    transfer, and unmatched money assigned to an organization, is asked for by one person of the
-    platform and decided by another.
+    `gross_micros` is what is paid: `net_micros` for the wallet and `tax_micros`. They, and the
+    terms of the tax, are decided when the row is written and hold when the money comes.
+    `reference` is the payment's id at its source: a payment intent, or what a bank transfer is
+    called at the bank. A transfer, and unmatched money assigned to an organization, is asked for by
+    one person of the platform and decided by another.
     """
 
     class Kind(models.TextChoices):
@@ -67,6 +71,11 @@ class Payment(models.Model):
     gross_micros = models.BigIntegerField()
     net_micros = models.BigIntegerField()
     tax_micros = models.BigIntegerField(default=0)
+    tax_basis = models.CharField(max_length=16, choices=TaxBasis, default=TaxBasis.UNKNOWN)
+    tax_country = models.CharField(max_length=2, blank=True)
+    tax_name = models.CharField(max_length=32, blank=True)
+    tax_rate = models.DecimalField(max_digits=7, decimal_places=6, default=Decimal(0))
+    tax_reason = models.CharField(max_length=255, blank=True)
     currency = models.CharField(max_length=3)
     is_sandbox = models.BooleanField(default=False)
     session_id = models.CharField(max_length=255, blank=True)
@@ -97,6 +106,15 @@ class Payment(models.Model):
                     tax_micros__gte=0,
                 ),
                 name="billing_payment_amounts",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_basis="standard", tax_rate__gte=Decimal(0), tax_rate__lt=Decimal(1))
+                | Q(
+                    tax_basis__in=["exempt", "reverse_charge", "no_country", "no_rate", "unknown"],
+                    tax_rate=Decimal(0),
+                    tax_micros=0,
+                ),
+                name="billing_payment_tax",
             ),
             models.CheckConstraint(
                 condition=Q(refunded_micros__gte=0, refunded_micros__lte=F("gross_micros")),
@@ -161,7 +179,10 @@ class PaymentEvent(models.Model):
 
 
 class PaymentRefund(models.Model):
-    """Money of a payment that was paid back. `failed` ones came back to us after all."""
+    """Money of a payment that was paid back. `failed` ones came back to us after all.
+
+    `tax_micros` of `amount_micros` was the payment's tax.
+    """
 
     class Status(models.TextChoices):
         BOOKED = "booked"
@@ -170,6 +191,7 @@ class PaymentRefund(models.Model):
     refund_id = models.CharField(max_length=255, primary_key=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
     amount_micros = models.BigIntegerField()
+    tax_micros = models.BigIntegerField(default=0)
     status = models.CharField(max_length=16, choices=Status, default=Status.BOOKED)
     created_at = models.DateTimeField()
 
@@ -179,6 +201,10 @@ class PaymentRefund(models.Model):
                 condition=Q(amount_micros__gt=0, status__in=["booked", "failed"]),
                 name="billing_paymentrefund_whole",
             ),
+            models.CheckConstraint(
+                condition=Q(tax_micros__gte=0, tax_micros__lte=F("amount_micros")),
+                name="billing_paymentrefund_tax",
+            ),
         )
 
     def __str__(self) -> str:
@@ -186,7 +212,10 @@ class PaymentRefund(models.Model):
 
 
 class Dispute(models.Model):
-    """A payment that the holder of the card contests; its money is taken while it is open."""
+    """A payment that the holder of the card contests; its money is taken while it is open.
+
+    `tax_micros` of `amount_micros` was the payment's tax.
+    """
 
     class Status(models.TextChoices):
         OPEN = "open"
@@ -196,6 +225,7 @@ class Dispute(models.Model):
     dispute_id = models.CharField(max_length=255, primary_key=True)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="disputes")
     amount_micros = models.BigIntegerField()
+    tax_micros = models.BigIntegerField(default=0)
     status = models.CharField(max_length=16, choices=Status, default=Status.OPEN)
     reason = models.CharField(max_length=64, blank=True)
     opened_at = models.DateTimeField()
@@ -210,6 +240,10 @@ class Dispute(models.Model):
                     | Q(status__in=["won", "lost"], closed_at__isnull=False)
                 ),
                 name="billing_dispute_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_micros__gte=0, tax_micros__lte=F("amount_micros")),
+                name="billing_dispute_tax",
             ),
         )
 

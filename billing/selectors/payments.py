@@ -18,6 +18,7 @@ from billing.models import (
     SavedCard,
     UnmatchedPayment,
 )
+from billing.selectors.taxes.terms import TaxTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class PaymentView:
     gross_micros: int
     net_micros: int
     tax_micros: int
+    tax: TaxTerms
     refunded_micros: int
     currency: str
     is_sandbox: bool
@@ -198,6 +200,7 @@ def _view(row: Payment) -> PaymentView:
         gross_micros=row.gross_micros,
         net_micros=row.net_micros,
         tax_micros=row.tax_micros,
+        tax=TaxTerms(row.tax_basis, row.tax_country, row.tax_name, row.tax_rate, row.tax_reason),
         refunded_micros=row.refunded_micros,
         currency=row.currency,
         is_sandbox=row.is_sandbox,

@@ -113,11 +113,13 @@ def book_top_up(
     net_micros = received.amount_micros - tax_micros
     lines = [
         received,
-        *credit_lines(organization_id=organization_id, currency=currency, micros=net_micros),
+        *credit_lines(
+            organization_id=organization_id,
+            currency=currency,
+            micros=net_micros,
+            tax_micros=tax_micros,
+        ),
     ]
-    if tax_micros:
-        tax = account(AccountCode.TAX_PAYABLE, currency)
-        lines.append(Line(tax, Direction.CREDIT, tax_micros))
     entry = post_entry(
         kind=EntryKind.TOP_UP,
         idempotency_key=idempotency_key,
@@ -127,31 +129,38 @@ def book_top_up(
         description=description,
         effective_at=effective_at,
     )
-    _tell(entry, organization_id, net_micros, currency, reference, now)
+    _tell(entry, organization_id, (net_micros, tax_micros), currency, reference, now)
     return entry
 
 
-def credit_lines(*, organization_id: UUID, currency: str, micros: int) -> list[Line]:
+def credit_lines(
+    *, organization_id: UUID, currency: str, micros: int, tax_micros: int = 0
+) -> list[Line]:
     """Return the lines that credit an organization: first what it owes, the rest to its wallet.
 
-    Locks both balances until the transaction ends.
+    Tax beside it is owed to the state. Locks both balances until the transaction ends.
     """
     wallet, receivable = _accounts(organization_id, currency)
     owed = max(0, _lock_balances(wallet.id, receivable.id)[receivable.id])
     settled = min(owed, micros)
-    parts = ((receivable, settled), (wallet, micros - settled))
+    tax = account(AccountCode.TAX_PAYABLE, currency)
+    parts = ((receivable, settled), (wallet, micros - settled), (tax, tax_micros))
     return [Line(ref, Direction.CREDIT, part) for ref, part in parts if part]
 
 
-def debit_lines(*, organization_id: UUID, currency: str, micros: int) -> list[Line]:
+def debit_lines(
+    *, organization_id: UUID, currency: str, micros: int, tax_micros: int = 0
+) -> list[Line]:
     """Return the lines that take money back: what the wallet can give, the rest becomes owed.
 
-    Money set aside for running requests stays. Locks both balances until the transaction ends.
+    Money set aside for running requests stays. Tax beside it is owed to the state no more. Locks
+    both balances until the transaction ends.
     """
     wallet, receivable = _accounts(organization_id, currency)
     available = max(0, _lock_balances(wallet.id, receivable.id)[wallet.id])
     given = min(available, micros)
-    parts = ((wallet, given), (receivable, micros - given))
+    tax = account(AccountCode.TAX_PAYABLE, currency)
+    parts = ((wallet, given), (receivable, micros - given), (tax, tax_micros))
     return [Line(ref, Direction.DEBIT, part) for ref, part in parts if part]
 
 
@@ -195,18 +204,21 @@ def _lock_currency(organization_id: UUID, currency: str) -> None:
 def _tell(
     entry: EntryView,
     organization_id: UUID,
-    amount_micros: int,
+    amounts: tuple[int, int],
     currency: str,
     reference: str,
     now: datetime,
 ) -> None:
+    net_micros, tax_micros = amounts
     write_event(
         organization_id=organization_id,
         kind=EventType.TOPUP_SUCCEEDED,
         data={
             "object": "topup",
             "id": str(entry.id),
-            "amount": format_amount(amount_micros, currency),
+            "amount": format_amount(net_micros, currency),
+            "tax": format_amount(tax_micros, currency),
+            "total": format_amount(net_micros + tax_micros, currency),
             "currency": currency,
             "reference": reference,
             "created": int(now.timestamp()),

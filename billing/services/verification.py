@@ -14,6 +14,7 @@ from billing.services.rates.checks import check_cross_rates
 from billing.services.rates.revaluation import check_revaluations
 from billing.services.reports.account_days import check_account_days
 from billing.services.statements.checks import check_statements
+from billing.services.taxes.checks import check_taxes
 from billing.types import Finding
 
 
@@ -64,6 +65,7 @@ def ledger_checks(
         lambda: check_budgets(organization_id=owner),
         lambda: check_account_days(organization_id=owner),
         lambda: check_payments(organization_id=owner),
+        lambda: check_taxes(organization_id=owner),
         lambda: check_statements(organization_id=owner),
         *([] if owner else [check_cross_rates, check_revaluations]),
     ]

@@ -40,6 +40,10 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("invalid_value", "default_model"): _(
         "Choose a default model: without substitution the usual one may be retired."
     ),
+    ("invalid_value", "monthly_cap"): _("The cap is below one top-up with its tax."),
+    ("invalid_value", "treatment"): _(
+        "A reverse charge needs the country and the tax id in the billing profile."
+    ),
     ("currency_fixed", None): _(
         "The currency can no longer change: money has moved, or is about to."
     ),
@@ -47,6 +51,7 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
         "The payment provider does not answer. Nothing was charged; try again in a minute."
     ),
     ("payment_closed", None): _("This was decided already."),
+    ("total_not_seen", None): _("This is the total with tax. Go on if you agree."),
     ("reference_used", "reference"): _("A payment of this reference is recorded already."),
     ("self_approval", None): _("Another person has to decide about what you asked for."),
     ("currency_mismatch", "currency"): _("The wallet is in another currency."),

@@ -59,6 +59,8 @@ class Action(StrEnum):
     PAYMENT_APPROVED = "payment.approved"
     PAYMENT_REJECTED = "payment.rejected"
     PAYMENT_RESOLVED = "payment.resolved"
+    TAX_RATE_SET = "tax_rate.set"
+    TAX_TREATMENT_CHANGED = "tax_profile.treatment_changed"
     CARD_REMOVED = "card.removed"
     AUTO_TOP_UP_CHANGED = "auto_top_up.changed"
     IMAGES_DELETED = "image.deleted"

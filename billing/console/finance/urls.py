@@ -8,6 +8,7 @@ from billing.console.finance.rates import (
     RatesView,
     RateView,
 )
+from billing.console.finance.taxes import NewTaxRateView, TaxesView, TaxProfileView
 from billing.console.finance.topups import (
     RecordTransferView,
     TopUpsView,
@@ -24,6 +25,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "finance/top-ups/unmatched/<str:reference>",
         UnmatchedView.as_view(),
         name="finance_unmatched",
+    ),
+    path("finance/taxes", TaxesView.as_view(), name="finance_taxes"),
+    path("finance/taxes/new", NewTaxRateView.as_view(), name="finance_tax_new"),
+    path(
+        "finance/taxes/organizations/<uuid:organization_id>",
+        TaxProfileView.as_view(),
+        name="finance_tax_profile",
     ),
     path("finance/rates", RatesView.as_view(), name="finance_rates"),
     path("finance/rates/new", NewRateView.as_view(), name="finance_rate_new"),

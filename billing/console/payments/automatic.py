@@ -9,8 +9,10 @@ from django.utils.translation import gettext as _
 
 from billing.console.payments.forms import AutoTopUpForm
 from billing.console.payments.words import failure_of
+from billing.console.taxes.words import tax_of
 from billing.errors import PaymentsUnavailableError
 from billing.selectors.payments import find_auto_top_up, list_cards
+from billing.selectors.taxes.terms import find_terms
 from billing.services.payments.automatic import (
     Terms,
     remove_card,
@@ -19,6 +21,7 @@ from billing.services.payments.automatic import (
 )
 from billing.services.payments.charges import charged_this_month
 from billing.services.payments.stripe_api import is_configured, is_sandbox
+from billing.services.taxes.amounts import taxed
 from core.clock import now
 from core.errors import AppError
 from orgs.console.failures import AdministrationView, add_failure
@@ -80,9 +83,12 @@ class AutoTopUpView(AdministrationView):
 
     def _page(self, request: HttpRequest, form: AutoTopUpForm) -> HttpResponse:
         terms = find_auto_top_up(organization_id=self.organization.id)
+        tax = find_terms(self.organization, at=now())
         context = {
             "form": form,
             "terms": terms,
+            "tax": tax_of(tax),
+            "each": taxed(terms.amount_micros, self.organization.currency, tax) if terms else None,
             "failure": failure_of(terms.failure_code) if terms and terms.paused_at else "",
             "has_cards": bool(form.fields["card"].choices),  # type: ignore[attr-defined] # a ChoiceField
             "charged_micros": charged_this_month(self.organization, now=now()),

@@ -35,9 +35,12 @@ class PayableField(AmountField):
 
 
 class AddMoneyForm(forms.Form):
-    """How much to pay, and whether to keep the card."""
+    """How much to add before tax, and whether to keep the card.
 
-    def __init__(self, *args: Any, currency: str, **options: Any) -> None:  # noqa: ANN401 - a form's own
+    `total_url` draws the total while the amount is being typed.
+    """
+
+    def __init__(self, *args: Any, currency: str, total_url: str = "", **options: Any) -> None:  # noqa: ANN401 - a form's own
         super().__init__(*args, **options)
         least, most = limits_of(currency) or (0, 0)
         self.fields["amount"] = PayableField(
@@ -50,6 +53,14 @@ class AddMoneyForm(forms.Form):
                 "most": written(most, currency),
             },
         )
+        if total_url:
+            self.fields["amount"].widget.attrs |= {
+                "hx-get": total_url,
+                "hx-trigger": "input changed delay:250ms",
+                "hx-target": "#total",
+                "hx-swap": "outerHTML",
+                "hx-sync": "this:replace",
+            }
         self.fields["saves_card"] = forms.BooleanField(
             required=False,
             label=gettext_lazy("Save the card"),
@@ -58,6 +69,14 @@ class AddMoneyForm(forms.Form):
                 " never comes here."
             ),
         )
+
+    def amount(self) -> int | None:
+        """Return the amount that was entered, in micros; None where there is none to be paid."""
+        if not self.is_bound:
+            return None
+        self.is_valid()
+        found: int | None = self.cleaned_data.get("amount")
+        return found
 
 
 class AutoTopUpForm(forms.Form):
@@ -77,13 +96,16 @@ class AutoTopUpForm(forms.Form):
             help_text=gettext_lazy("What is set aside for running requests is not available."),
         )
         self.fields["amount"] = PayableField(
-            currency=currency, label=gettext_lazy("Charge the card with")
+            currency=currency,
+            label=gettext_lazy("Add each time"),
+            help_text=gettext_lazy("Before tax: what comes into the wallet."),
         )
         self.fields["monthly_cap"] = AmountField(
             currency=currency,
             label=gettext_lazy("At most in a month"),
             help_text=gettext_lazy(
-                "From the first of the month in your time zone. Beyond it the card is left alone."
+                "What is charged, with tax, from the first of the month in your time zone. Beyond"
+                " it the card is left alone."
             ),
         )
         self.fields["card"] = forms.ChoiceField(

@@ -5,12 +5,15 @@ from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 
 from billing.console.payments.forms import AddMoneyForm
 from billing.console.payments.words import KINDS, failure_of, state_of
+from billing.console.taxes.words import tax_of
+from billing.errors import TotalNotSeenError
 from billing.selectors.payments import (
     PaymentView,
     find_auto_top_up,
@@ -19,15 +22,18 @@ from billing.selectors.payments import (
     list_cards,
     list_payments,
 )
+from billing.selectors.taxes.terms import find_terms
 from billing.services.payments.amounts import limits_of
-from billing.services.payments.checkout import Places, start_checkout
+from billing.services.payments.checkout import Places, Wanted, start_checkout
 from billing.services.payments.stripe_api import is_configured, is_sandbox
+from billing.services.taxes.amounts import add_tax
 from core.clock import now
 from core.errors import AppError
-from orgs.console.failures import AdministrationView, add_failure
+from orgs.console.failures import AdministrationView, add_failure, explain
 from orgs.permissions import Permission
 
 PAGE: Final = 50
+_DIGITS: Final = 19
 
 
 class AddMoneyView(AdministrationView):
@@ -37,26 +43,45 @@ class AddMoneyView(AdministrationView):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form, the saved cards and the automatic top-up."""
-        return self._page(request, AddMoneyForm(currency=self.organization.currency))
+        return self._page(request, self.form(None))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Start a payment and lead to where it is paid."""
-        form = AddMoneyForm(request.POST, currency=self.organization.currency)
+        """Start a payment and lead to where it is paid; where there is tax, once it was seen."""
+        form = self.form(request.POST)
         if form.is_valid():
+            fields = form.cleaned_data
             try:
                 started = start_checkout(
                     organization_id=self.organization.id,
-                    amount_micros=form.cleaned_data["amount"],
-                    saves_card=form.cleaned_data["saves_card"],
+                    wanted=Wanted(fields["amount"], _micros(request), fields["saves_card"]),
                     places=self._places(),
                     actor=self.actor,
                     now=now(),
                 )
+            except TotalNotSeenError as error:
+                messages.info(request, explain(error))
             except AppError as error:
                 add_failure(form, error)
             else:
                 return HttpResponseRedirect(started.url)
         return self._page(request, form)
+
+    def form(self, data: QueryDict | None) -> AddMoneyForm:
+        """Return the form, of what was sent if anything was."""
+        total_url = reverse("add_money_total", kwargs={"organization_id": self.organization.id})
+        return AddMoneyForm(data, currency=self.organization.currency, total_url=total_url)
+
+    def total(self, form: AddMoneyForm) -> dict[str, object]:
+        """Return what is paid for the amount in a form; for none what comes on top of it."""
+        micros = form.amount()
+        amount = None if micros is None else add_tax(self.organization, micros, at=now())
+        terms = amount.terms if amount else find_terms(self.organization, at=now())
+        return {
+            "amount": amount,
+            "tax": tax_of(terms),
+            "currency": self.organization.currency,
+            "may_manage_profile": self.may(Permission.MANAGE_BILLING_PROFILE),
+        }
 
     def _places(self) -> Places:
         own = {"organization_id": self.organization.id}
@@ -75,10 +100,21 @@ class AddMoneyView(AdministrationView):
             "is_sandbox": is_configured() and is_sandbox(),
             "cards": list_cards(organization_id=self.organization.id),
             "terms": find_auto_top_up(organization_id=self.organization.id),
-            "currency": self.organization.currency,
             "is_back": "canceled" in request.GET,
+            **self.total(form),
         }
         return render(request, "console/payments/add.html", context)
+
+
+class AddMoneyTotalView(AddMoneyView):
+    """The total with tax, drawn while the amount is being typed."""
+
+    http_method_names = ("get",)
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return the fragment."""
+        context = self.total(self.form(request.GET))
+        return render(request, "console/payments/total.html", context)
 
 
 class PaymentsView(AdministrationView):
@@ -129,6 +165,12 @@ class PaymentStateView(PaymentPageView):
     template = "console/payments/state.html"
 
 
+def _micros(request: HttpRequest) -> int | None:
+    """Return the total that the form carried."""
+    seen = request.POST.get("seen", "")
+    return int(seen) if seen.isascii() and seen.isdigit() and len(seen) < _DIGITS else None
+
+
 def row_of(payment: PaymentView) -> dict[str, object]:
     """Return a payment with its words."""
     icon, word = state_of(payment)
@@ -137,6 +179,7 @@ def row_of(payment: PaymentView) -> dict[str, object]:
         "icon": icon,
         "word": word,
         "kind": KINDS[payment.kind],
+        "tax": tax_of(payment.tax),
         "failure": failure_of(payment.failure_code) if payment.failure_code else "",
     }
 

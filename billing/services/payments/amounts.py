@@ -5,7 +5,13 @@ from typing import Final
 
 from billing.currencies import MINOR_DIGITS
 from billing.errors import InvalidAmountError
-from billing.money import MAX_DECIMALS, MICROS_PER_UNIT, check_currency, format_amount
+from billing.money import (
+    MAX_DECIMALS,
+    MICROS_PER_UNIT,
+    check_currency,
+    format_amount,
+    is_payable,
+)
 
 # Where Stripe's minor unit is another than ISO 4217's (docs.stripe.com/currencies, read 2026-11).
 _STRIPE_DIGITS: Final = MappingProxyType({"ISK": 2, "UGX": 2, "MGA": 0})
@@ -43,13 +49,16 @@ _LIMITS: Final = MappingProxyType(
 
 
 def limits_of(currency: str) -> tuple[int, int] | None:
-    """Return the least and the most of one payment by card, in micros; None takes no cards."""
+    """Return the least and the most of one payment by card before tax, in micros.
+
+    None takes no cards.
+    """
     limits = _LIMITS.get(currency)
     return limits and (limits[0] * MICROS_PER_UNIT, limits[1] * MICROS_PER_UNIT)
 
 
 def check_payable(micros: int, currency: str, *, param: str = "amount") -> None:
-    """Refuse an amount that cannot be paid by card.
+    """Refuse an amount, before tax, that cannot be paid by card.
 
     Raises:
         InvalidAmountError: It is too small, too large, or finer than the currency's minor unit.
@@ -64,7 +73,7 @@ def check_payable(micros: int, currency: str, *, param: str = "amount") -> None:
             f" {format_amount(most, currency)} {currency} at a time.",
             param=param,
         )
-    if micros % 10 ** (MAX_DECIMALS - MINOR_DIGITS[currency]):
+    if not is_payable(micros, currency):
         raise InvalidAmountError(f"{currency} cannot be paid that finely.", param=param)
 
 

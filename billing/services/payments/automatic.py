@@ -11,6 +11,7 @@ from billing.models import AutoTopUp, SavedCard
 from billing.money import format_amount
 from billing.services.payments.amounts import check_payable
 from billing.services.payments.stripe_api import detach_card
+from billing.services.taxes.amounts import add_tax
 from orgs.models import Organization, lock_organization
 from orgs.permissions import Permission
 from orgs.services.audit import Action, Actor, Target, record, require_permission
@@ -18,7 +19,10 @@ from orgs.services.audit import Action, Actor, Target, record, require_permissio
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """When an organization's wallet is filled, by how much, and how much in a month at most."""
+    """When an organization's wallet is filled, by how much, and how much in a month at most.
+
+    What is filled is before tax, what is charged in a month with it.
+    """
 
     card_id: UUID
     threshold_micros: int
@@ -41,8 +45,11 @@ def set_auto_top_up(
         check_payable(terms.amount_micros, organization.currency)
         if terms.threshold_micros <= 0:
             raise InvalidAmountError("The line must be above zero.", param="threshold")
-        if terms.monthly_cap_micros < terms.amount_micros:
-            raise InvalidAmountError("The cap is below one top-up.", param="monthly_cap")
+        amount = add_tax(organization, terms.amount_micros, at=now)
+        if terms.monthly_cap_micros < amount.gross_micros:
+            raise InvalidAmountError(
+                "The cap is below one top-up with its tax.", param="monthly_cap"
+            )
         card = SavedCard.objects.filter(
             organization=organization, id=terms.card_id, removed_at=None
         ).first()

@@ -21,6 +21,7 @@ from billing.services.payments.checkout import intent_metadata
 from billing.services.payments.failures import fail_automatic
 from billing.services.payments.settling import SUCCEEDED, settle_intent
 from billing.services.payments.stripe_api import charge_card, is_configured, is_sandbox
+from billing.services.taxes.amounts import add_tax
 from orgs.models import Organization
 
 logger = logging.getLogger(__name__)
@@ -98,16 +99,14 @@ def begin_charge(*, organization_id: UUID, now: datetime) -> Payment | None:
         )
         if terms is None or organization_id not in _low_organizations(organization_id):
             return None
-        if charged_this_month(terms.organization, now=now) + terms.amount_micros > (
-            terms.monthly_cap_micros
-        ):
+        amount = add_tax(terms.organization, terms.amount_micros, at=now)
+        charged = charged_this_month(terms.organization, now=now)
+        if charged + amount.gross_micros > terms.monthly_cap_micros:
             return None
         return Payment.objects.create(
             organization_id=organization_id,
             kind=Payment.Kind.AUTOMATIC,
-            gross_micros=terms.amount_micros,
-            net_micros=terms.amount_micros,
-            currency=terms.organization.currency,
+            **amount.columns(),
             is_sandbox=is_sandbox(),
             card=terms.card,
             requested_by_id=terms.changed_by_id,
@@ -116,7 +115,7 @@ def begin_charge(*, organization_id: UUID, now: datetime) -> Payment | None:
 
 
 def charged_this_month(organization: Organization, *, now: datetime) -> int:
-    """Return what automatic top-ups have charged, or may be charging, since the first.
+    """Return what automatic top-ups have charged, or may be charging, since the first, with tax.
 
     The month is the organization's own. Micros of its currency.
     """

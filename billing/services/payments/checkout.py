@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.errors import PaymentsUnavailableError
+from billing.errors import PaymentsUnavailableError, TotalNotSeenError
 from billing.models import Payment, PaymentCustomer
 from billing.money import format_amount
 from billing.services.payments.amounts import check_payable, to_minor
@@ -18,6 +18,7 @@ from billing.services.payments.stripe_api import (
     is_configured,
     is_sandbox,
 )
+from billing.services.taxes.amounts import add_tax
 from orgs.errors import OrganizationClosedError, OrganizationNotFoundError
 from orgs.models import Organization, lock_organization
 from orgs.permissions import Permission
@@ -36,6 +37,21 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody wants to add to a wallet, in micros of its currency.
+
+    Attributes:
+        net_micros: For the wallet, before tax.
+        seen_micros: The total with tax that they were shown; None where they saw none.
+        saves_card: Whether the card may be charged again while its holder is away.
+    """
+
+    net_micros: int
+    seen_micros: int | None = None
+    saves_card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A payment that has been started, and where the customer pays it."""
 
@@ -46,20 +62,19 @@ class Started:
 def start_checkout(
     *,
     organization_id: UUID,
-    amount_micros: int,
-    saves_card: bool,
+    wanted: Wanted,
     places: Places,
     actor: Actor,
     now: datetime,
 ) -> Started:
     """Start a payment by card. Nothing is credited until Stripe says that it was paid.
 
-    The payment's row is committed before Stripe is called, and ends as failed if that refuses.
+    The payment's row is committed before Stripe is called, and ends as failed if that refuses. Its
+    tax is decided here, and holds when the money comes.
 
     Args:
         organization_id: Whose wallet.
-        amount_micros: In the wallet's currency.
-        saves_card: Whether the card may be charged again while its holder is away.
+        wanted: How much.
         places: Where to come back to.
         actor: Needs `top_up`.
         now: When.
@@ -68,11 +83,12 @@ def start_checkout(
         PermissionDeniedError: The actor may not.
         OrganizationClosedError: The organization is to be deleted.
         InvalidAmountError: The amount is outside the limits.
+        TotalNotSeenError: There is tax, and the total is not the one that they were shown.
         PaymentsUnavailableError: Payments by card are not set up, or Stripe does not answer.
     """
     if not is_configured():
         raise PaymentsUnavailableError("Payments by card are not set up.")
-    payment, organization = _commit_payment(organization_id, amount_micros, saves_card, actor, now)
+    payment, organization = _commit_payment(organization_id, wanted, actor, now)
     try:
         customer_id = ensure_customer(organization)
         session = create_session(
@@ -108,11 +124,7 @@ def intent_metadata(payment: Payment) -> dict[str, str]:
 
 
 def _commit_payment(
-    organization_id: UUID,
-    amount_micros: int,
-    saves_card: bool,  # noqa: FBT001 - of the public function
-    actor: Actor,
-    now: datetime,
+    organization_id: UUID, wanted: Wanted, actor: Actor, now: datetime
 ) -> tuple[Payment, Organization]:
     with transaction.atomic():
         require_permission(
@@ -124,16 +136,16 @@ def _commit_payment(
             raise OrganizationNotFoundError(f"There is no organization {organization_id}.")
         if organization.deletion_requested_at is not None:
             raise OrganizationClosedError("This organization is to be deleted.")
-        currency = organization.currency
-        check_payable(amount_micros, currency)
+        check_payable(wanted.net_micros, organization.currency)
+        amount = add_tax(organization, wanted.net_micros, at=now)
+        if amount.tax_micros and wanted.seen_micros != amount.gross_micros:
+            raise TotalNotSeenError("This is the total with tax. Go on if you agree.")
         payment = Payment.objects.create(
             organization=organization,
             kind=Payment.Kind.CHECKOUT,
-            gross_micros=amount_micros,
-            net_micros=amount_micros,
-            currency=currency,
+            **amount.columns(),
             is_sandbox=is_sandbox(),
-            saves_card=saves_card,
+            saves_card=wanted.saves_card,
             requested_by_id=actor.user_id,
             created_at=now,
         )
@@ -142,7 +154,10 @@ def _commit_payment(
             actor=actor,
             organization_id=organization_id,
             target=Target("payment", payment.id, organization.name),
-            after={"amount": f"{format_amount(amount_micros, currency)} {currency}"},
+            after={
+                "amount": f"{format_amount(payment.gross_micros, payment.currency)} "
+                f"{payment.currency}"
+            },
         )
     return payment, organization
 
@@ -162,16 +177,7 @@ def _session_params(
         "customer": customer_id,
         "client_reference_id": str(payment.id),
         "payment_method_types": ["card"],
-        "line_items": [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": payment.currency.lower(),
-                    "unit_amount": to_minor(payment.gross_micros, payment.currency),
-                    "product_data": {"name": f"Lienzo: {organization.name}"},
-                },
-            }
-        ],
+        "line_items": _line_items(payment, organization),
         "payment_intent_data": intent,
         "metadata": intent_metadata(payment),
         "locale": organization.language,
@@ -179,6 +185,25 @@ def _session_params(
         "success_url": places.paid_url.replace("{payment}", str(payment.id)),
         "cancel_url": places.canceled_url.replace("{payment}", str(payment.id)),
     }
+
+
+def _line_items(payment: Payment, organization: Organization) -> list[dict[str, Any]]:
+    """Return what Stripe's page lists: the money for the wallet, and the tax on it."""
+    lines = [(f"Lienzo: {organization.name}", payment.net_micros)]
+    if payment.tax_micros:
+        percent = f"{(payment.tax_rate * 100).normalize():f}"
+        lines.append((f"{payment.tax_name} {percent} %", payment.tax_micros))
+    return [
+        {
+            "quantity": 1,
+            "price_data": {
+                "currency": payment.currency.lower(),
+                "unit_amount": to_minor(micros, payment.currency),
+                "product_data": {"name": name},
+            },
+        }
+        for name, micros in lines
+    ]
 
 
 def _fail(payment: Payment, now: datetime) -> None:

@@ -11,36 +11,41 @@ from billing.types import Finding
 _FACTS: Final = """
 WITH facts AS (
     SELECT 'billing_payment' AS source, id::text AS row_id, organization_id,
-        'top_up:payment:' || id AS key, 'top_up' AS kind, gross_micros AS micros, currency,
-        status = 'succeeded' AS is_booked
+        'top_up:payment:' || id AS key, 'top_up' AS kind, gross_micros AS micros, tax_micros,
+        currency, status = 'succeeded' AS is_booked
     FROM billing_payment
     UNION ALL
     SELECT 'billing_paymentrefund', r.refund_id, p.organization_id, step.prefix || r.refund_id,
-        'payment_refund', r.amount_micros, p.currency, step.is_first OR r.status = 'failed'
+        'payment_refund', r.amount_micros, r.tax_micros, p.currency,
+        step.is_first OR r.status = 'failed'
     FROM billing_paymentrefund AS r JOIN billing_payment AS p ON p.id = r.payment_id
     CROSS JOIN (VALUES ('payment_refund:', true), ('payment_refund_failed:', false))
         AS step (prefix, is_first)
     UNION ALL
     SELECT 'billing_dispute', d.dispute_id, p.organization_id, step.prefix || d.dispute_id,
-        'dispute', d.amount_micros, p.currency, step.is_first OR d.status = 'won'
+        'dispute', d.amount_micros, d.tax_micros, p.currency, step.is_first OR d.status = 'won'
     FROM billing_dispute AS d JOIN billing_payment AS p ON p.id = d.payment_id
     CROSS JOIN (VALUES ('dispute:', true), ('dispute_won:', false)) AS step (prefix, is_first)
     UNION ALL
     SELECT 'billing_unmatchedpayment', reference, NULL, 'unmatched:' || reference,
-        'adjustment', amount_micros, currency, is_booked
+        'adjustment', amount_micros, 0, currency, is_booked
     FROM billing_unmatchedpayment
 )
 """
 _UNBOOKED: Final = f"""{_FACTS}
-SELECT f.source, f.row_id, f.key, f.micros, e.kind, coalesce(sum(p.amount_micros), 0)
+SELECT f.source, f.row_id, f.key, f.micros, f.tax_micros, e.kind, booked.micros, booked.tax_micros
 FROM facts AS f
 LEFT JOIN billing_journalentry AS e ON e.idempotency_key = f.key
-LEFT JOIN billing_posting AS p ON p.entry_id = e.id AND p.direction = 'debit'
-    AND p.currency = f.currency
-WHERE %(organization_id)s::uuid IS NULL OR f.organization_id = %(organization_id)s
-GROUP BY f.source, f.row_id, f.key, f.kind, f.micros, f.is_booked, e.id, e.kind
-HAVING f.is_booked <> (e.id IS NOT NULL)
-    OR e.id IS NOT NULL AND (e.kind <> f.kind OR coalesce(sum(p.amount_micros), 0) <> f.micros)
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(amount_micros) FILTER (WHERE direction = 'debit'), 0) AS micros,
+        coalesce(sum(amount_micros) FILTER (WHERE code = 'tax_payable'), 0) AS tax_micros
+    FROM billing_posting AS p JOIN billing_account AS a ON a.id = p.account_id
+    WHERE p.entry_id = e.id AND p.currency = f.currency
+) AS booked ON true
+WHERE (%(organization_id)s::uuid IS NULL OR f.organization_id = %(organization_id)s)
+    AND (f.is_booked <> (e.id IS NOT NULL) OR e.id IS NOT NULL AND (
+        e.kind <> f.kind OR booked.micros <> f.micros OR booked.tax_micros <> f.tax_micros
+    ))
 ORDER BY f.source, f.row_id
 """  # noqa: S608 - made of constants
 _ORPHANS: Final = f"""{_FACTS}
@@ -67,10 +72,13 @@ ORDER BY p.id
 
 def check_payments(*, organization_id: UUID | None) -> Iterator[Finding]:
     """Yield payments, refunds, disputes and unmatched money that the journal does not confirm."""
-    for source, row_id, key, micros, kind, booked in _rows(_UNBOOKED, organization_id):
-        found = f"{kind} of {booked}" if kind else "nothing"
+    for source, row_id, key, micros, tax, kind, booked, taxed in _rows(_UNBOOKED, organization_id):
+        found = f"{kind} of {booked} with tax of {taxed}" if kind else "nothing"
         yield Finding(
-            "payment_entry", source, row_id, f"says {micros} micros, booked as {key} is {found}"
+            "payment_entry",
+            source,
+            row_id,
+            f"says {micros} micros with tax of {tax}, booked as {key} is {found}",
         )
     for entry_id, key in _rows(_ORPHANS, organization_id):
         yield Finding(

@@ -11,6 +11,7 @@ from billing.services.ledger import post_entry
 from billing.services.payments.amounts import from_minor
 from billing.services.payments.settling import EventMark, mark_event
 from billing.services.payments.stripe_api import DisputeFacts
+from billing.services.taxes.shares import share_of_tax
 from billing.services.topups import credit_lines, debit_lines
 from billing.services.transactions import retrying
 from billing.types import Line
@@ -27,9 +28,9 @@ _REASON: Final = "A payment of this organization is disputed."
 def settle_dispute(facts: DisputeFacts, *, now: datetime, mark: EventMark | None = None) -> None:
     """Book a dispute as it is now: its money taken, and given back if it is won. One transaction.
 
-    The wallet gives what is available, the rest is owed, and the organization is suspended until
-    the dispute is won or the platform's staff resume it. A dispute of money that is not credited
-    changes nothing here.
+    The wallet gives what is available, the rest is owed, tax goes back in proportion, and the
+    organization is suspended until the dispute is won or the platform's staff resume it. A dispute
+    of money that is not credited changes nothing here.
     """
 
     def work() -> None:
@@ -56,8 +57,12 @@ def settle_dispute(facts: DisputeFacts, *, now: datetime, mark: EventMark | None
 
 def _open(payment: Payment, facts: DisputeFacts, now: datetime) -> Dispute:
     micros = from_minor(facts.amount, payment.currency)
+    tax = share_of_tax(payment, micros)
     taken = debit_lines(
-        organization_id=payment.organization_id, currency=payment.currency, micros=micros
+        organization_id=payment.organization_id,
+        currency=payment.currency,
+        micros=micros - tax,
+        tax_micros=tax,
     )
     clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
     post_entry(
@@ -75,6 +80,7 @@ def _open(payment: Payment, facts: DisputeFacts, now: datetime) -> Dispute:
         dispute_id=facts.id,
         payment=payment,
         amount_micros=micros,
+        tax_micros=tax,
         reason=facts.reason[:64],
         opened_at=now,
     )
@@ -89,7 +95,8 @@ def _close(dispute: Dispute, payment: Payment, status: str, now: datetime) -> No
     given = credit_lines(
         organization_id=payment.organization_id,
         currency=payment.currency,
-        micros=dispute.amount_micros,
+        micros=dispute.amount_micros - dispute.tax_micros,
+        tax_micros=dispute.tax_micros,
     )
     post_entry(
         kind=EntryKind.DISPUTE,

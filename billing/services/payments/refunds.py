@@ -15,6 +15,7 @@ from billing.services.accounts import account
 from billing.services.ledger import post_entry
 from billing.services.payments.amounts import from_minor
 from billing.services.payments.stripe_api import RefundFacts
+from billing.services.taxes.shares import share_of_tax
 from billing.services.topups import credit_lines, debit_lines
 from billing.types import Line
 
@@ -29,7 +30,7 @@ def apply_refunds(payment: Payment, refunds: Iterable[RefundFacts], *, now: date
     """Book the refunds of a credited payment that are not booked yet, and those that failed.
 
     Joins the caller's transaction, which locked the payment. The wallet gives what is available;
-    the rest is owed. A refund that failed is credited again.
+    the rest is owed; tax goes back in proportion. A refund that failed is credited again.
     """
     known = {row.refund_id: row for row in PaymentRefund.objects.filter(payment=payment)}
     for refund in refunds:
@@ -42,12 +43,13 @@ def apply_refunds(payment: Payment, refunds: Iterable[RefundFacts], *, now: date
 
 def _book(payment: Payment, refund: RefundFacts, now: datetime) -> None:
     micros = from_minor(refund.amount, payment.currency)
-    tax = _tax_of(payment, micros)
+    tax = share_of_tax(payment, micros)
     lines = debit_lines(
-        organization_id=payment.organization_id, currency=payment.currency, micros=micros - tax
+        organization_id=payment.organization_id,
+        currency=payment.currency,
+        micros=micros - tax,
+        tax_micros=tax,
     )
-    if tax:
-        lines.append(Line(account(AccountCode.TAX_PAYABLE, payment.currency), Direction.DEBIT, tax))
     clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
     post_entry(
         kind=EntryKind.PAYMENT_REFUND,
@@ -58,25 +60,27 @@ def _book(payment: Payment, refund: RefundFacts, now: datetime) -> None:
         description="Payment refunded",
     )
     PaymentRefund.objects.create(
-        refund_id=refund.id, payment=payment, amount_micros=micros, created_at=now
+        refund_id=refund.id,
+        payment=payment,
+        amount_micros=micros,
+        tax_micros=tax,
+        created_at=now,
     )
     _add(payment, micros)
 
 
 def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
     micros = row.amount_micros
-    tax = _tax_of(payment, micros)
     clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
     lines = [
         Line(clearing, Direction.DEBIT, micros),
         *credit_lines(
-            organization_id=payment.organization_id, currency=payment.currency, micros=micros - tax
+            organization_id=payment.organization_id,
+            currency=payment.currency,
+            micros=micros - row.tax_micros,
+            tax_micros=row.tax_micros,
         ),
     ]
-    if tax:
-        lines.append(
-            Line(account(AccountCode.TAX_PAYABLE, payment.currency), Direction.CREDIT, tax)
-        )
     post_entry(
         kind=EntryKind.PAYMENT_REFUND,
         idempotency_key=f"payment_refund_failed:{row.refund_id}",
@@ -88,11 +92,6 @@ def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
     row.status = Status.FAILED
     row.save(update_fields=["status"])
     _add(payment, -micros)
-
-
-def _tax_of(payment: Payment, micros: int) -> int:
-    """Return the share of tax in a part of a payment, rounded down."""
-    return payment.tax_micros * micros // payment.gross_micros
 
 
 def _add(payment: Payment, micros: int) -> None:

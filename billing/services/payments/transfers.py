@@ -14,11 +14,12 @@ from billing.errors import (
     ReferenceUsedError,
 )
 from billing.models import AccountCode, Payment
-from billing.money import MAX_AMOUNT_MICROS, format_amount
+from billing.money import MAX_AMOUNT_MICROS, format_amount, is_payable
 from billing.services.payments.failures import end_payment
 from billing.services.payments.settling import credit_payment
 from billing.services.payments.staff import require_another, require_finance
 from billing.services.payments.unmatched import end_assignment
+from billing.services.taxes.amounts import split_tax
 from orgs.errors import InvalidInputError, OrganizationNotFoundError
 from orgs.models import Organization, lock_organization
 from orgs.services.audit import Action, Actor, Target, record
@@ -30,7 +31,7 @@ _REFERENCE_LENGTH = 255
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What the bank says: how much came, when, and what the bank calls it."""
+    """What the bank says: how much came, with tax, when, and what the bank calls it."""
 
     amount_micros: int
     currency: str
@@ -44,10 +45,12 @@ def record_transfer(
 ) -> Payment:
     """Ask for a bank transfer to be credited. Nothing is until another person approves.
 
+    What of it is tax is decided here, by the organization's terms and the rate of the day it came.
+
     Raises:
         PermissionDeniedError: The actor is not of finance.
         OrganizationNotFoundError: There is no such organization.
-        InvalidAmountError: The amount is not positive.
+        InvalidAmountError: The amount is not positive, or finer than the currency's minor unit.
         CurrencyMismatchError: It came in another currency than the wallet's.
         InvalidInputError: No reference is given, or it came in the future.
         ReferenceUsedError: A transfer of this reference is recorded already.
@@ -58,6 +61,8 @@ def record_transfer(
         raise InvalidInputError("Give the bank's reference.", param="reference")
     if not 0 < transfer.amount_micros <= MAX_AMOUNT_MICROS:
         raise InvalidAmountError("A transfer must be more than zero.", param="amount")
+    if not is_payable(transfer.amount_micros, transfer.currency):
+        raise InvalidAmountError("No transfer is that fine.", param="amount")
     if transfer.received_on > now.astimezone(UTC).date():
         raise InvalidInputError("It cannot have come in the future.", param="received_on")
     try:
@@ -69,16 +74,16 @@ def record_transfer(
                 raise CurrencyMismatchError(
                     f"The wallet is in {organization.currency}.", param="currency"
                 )
+            received_at = datetime.combine(transfer.received_on, time(), UTC)
+            amount = split_tax(organization, transfer.amount_micros, at=received_at)
             payment = Payment.objects.create(
                 organization=organization,
                 kind=Kind.TRANSFER,
-                gross_micros=transfer.amount_micros,
-                net_micros=transfer.amount_micros,
-                currency=organization.currency,
+                **amount.columns(),
                 reference=reference,
                 note=transfer.note.strip()[:500],
                 requested_by_id=actor.user_id,
-                received_at=datetime.combine(transfer.received_on, time(), UTC),
+                received_at=received_at,
                 created_at=now,
             )
             _log(Action.PAYMENT_REQUESTED, payment, actor)

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.currencies import MINOR_DIGITS
-from billing.errors import PaymentClosedError, PaymentNotFoundError
+from billing.errors import CurrencyMismatchError, PaymentClosedError, PaymentNotFoundError
 from billing.models import (
     AccountCode,
     Direction,
@@ -20,9 +20,11 @@ from billing.services.ledger import post_entry
 from billing.services.payments.amounts import from_minor
 from billing.services.payments.staff import require_finance
 from billing.services.payments.stripe_api import IntentFacts
+from billing.services.taxes.amounts import split_tax
 from billing.types import Line
 from core.ids import new_uuid
-from orgs.errors import InvalidInputError
+from orgs.errors import InvalidInputError, OrganizationNotFoundError
+from orgs.models import lock_organization
 from orgs.services.audit import Action, Actor, Target, record
 
 Status = UnmatchedPayment.Status
@@ -87,10 +89,14 @@ def assign_unmatched(
 ) -> Payment:
     """Ask for unmatched money to be credited to an organization; another person approves.
 
+    What of it is tax is decided here, by the organization's terms of the day it came.
+
     Raises:
         PermissionDeniedError: The actor is not of finance.
         PaymentNotFoundError: There is none of this reference.
+        OrganizationNotFoundError: There is no such organization.
         PaymentClosedError: It is resolved, or being assigned.
+        CurrencyMismatchError: It came in another currency than the wallet's.
         InvalidInputError: No note says why, or it was never booked.
     """
     require_finance(actor)
@@ -98,12 +104,15 @@ def assign_unmatched(
         row = _open_row(reference)
         if not row.is_booked:
             raise InvalidInputError("Its currency is not one of ours.", param="organization")
+        organization = lock_organization(organization_id)
+        if organization is None:
+            raise OrganizationNotFoundError(f"There is no organization {organization_id}.")
+        if organization.currency != row.currency:
+            raise CurrencyMismatchError(f"The wallet is in {organization.currency}.")
         payment = Payment.objects.create(
-            organization_id=organization_id,
+            organization=organization,
             kind=Payment.Kind.ASSIGNED,
-            gross_micros=row.amount_micros,
-            net_micros=row.amount_micros,
-            currency=row.currency,
+            **split_tax(organization, row.amount_micros, at=row.created_at).columns(),
             reference=row.reference,
             note=_note(note),
             requested_by_id=actor.user_id,

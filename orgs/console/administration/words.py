@@ -71,6 +71,8 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.PAYMENT_APPROVED: _("Payment approved"),
     Action.PAYMENT_REJECTED: _("Payment turned down"),
     Action.PAYMENT_RESOLVED: _("Unmatched payment resolved"),
+    Action.TAX_RATE_SET: _("Tax rate set"),
+    Action.TAX_TREATMENT_CHANGED: _("Tax treatment changed"),
     Action.CARD_REMOVED: _("Card removed"),
     Action.AUTO_TOP_UP_CHANGED: _("Automatic top-up changed"),
     "export.ordered": _("Export asked for"),

@@ -9,7 +9,7 @@ from django.test import Client
 
 from billing.models import AutoTopUp, Balance, Payment, PaymentCustomer, Posting, SavedCard
 from billing.services.payments.automatic import Terms, set_auto_top_up
-from billing.services.payments.checkout import Places, Started, start_checkout
+from billing.services.payments.checkout import Places, Started, Wanted, start_checkout
 from billing.services.verification import verify_ledger
 from billing.types import Finding
 from core.clock import now
@@ -38,19 +38,23 @@ class Payer:
     def team(self) -> Team:
         return Team(Organization.objects.get(id=self.scene.organization_id))
 
-    def start(self, pesos: int = 500, *, saves_card: bool = False) -> Started:
+    def start(
+        self, pesos: int = 500, *, saves_card: bool = False, seen: int | None = None
+    ) -> Started:
+        """Start a payment; of one with tax, `seen` is the total in pesos."""
         return start_checkout(
             organization_id=self.scene.organization_id,
-            amount_micros=pesos * PESO,
-            saves_card=saves_card,
+            wanted=Wanted(pesos * PESO, seen and seen * PESO, saves_card),
             places=PLACES,
             actor=self.owner.actor,
             now=now(),
         )
 
-    def pay(self, pesos: int = 500, *, card: str = "", is_told: bool = True) -> Payment:
+    def pay(
+        self, pesos: int = 500, *, card: str = "", is_told: bool = True, seen: int | None = None
+    ) -> Payment:
         """Pay on the page; told, we get its events."""
-        started = self.start(pesos, saves_card=bool(card))
+        started = self.start(pesos, saves_card=bool(card), seen=seen)
         self.emulator.press_pay(started.url, card or "ok")
         if is_told:
             self.tell_all(self.intent_of(started))

@@ -11,7 +11,7 @@ import pytest
 from billing.errors import InvalidAmountError, PaymentsUnavailableError
 from billing.models import JournalEntry, Payment, PaymentEvent, SavedCard, UnmatchedPayment
 from billing.services.accounts import change_currency
-from billing.services.payments.checkout import start_checkout
+from billing.services.payments.checkout import Wanted, start_checkout
 from billing.services.payments.sessions import reconcile_sessions
 from core.clock import now
 from orgs.errors import CurrencyFixedError, PermissionDeniedError
@@ -238,8 +238,7 @@ def test_a_payment_that_cannot_be_started_fails(payer: Payer, settings):
 def _start(payer: Payer, actor, micros: int) -> None:
     start_checkout(
         organization_id=payer.scene.organization_id,
-        amount_micros=micros,
-        saves_card=False,
+        wanted=Wanted(micros),
         places=PLACES,
         actor=actor,
         now=now(),
