@@ -8,7 +8,7 @@ from django.db import transaction
 
 from billing.models import TaxProfile, TaxTreatment
 from billing.selectors.taxes.terms import find_profile
-from billing.services.payments.staff import require_finance
+from billing.services.staff import require_finance
 from orgs.errors import InvalidInputError, OrganizationNotFoundError
 from orgs.models import lock_organization
 from orgs.services.audit import Action, Actor, Target, record

@@ -10,7 +10,7 @@ from django.db import transaction
 from billing.errors import InvalidAmountError
 from billing.models import TaxRate
 from billing.selectors.taxes.terms import find_rate
-from billing.services.payments.staff import require_finance
+from billing.services.staff import require_finance
 from orgs.errors import InvalidInputError
 from orgs.services.audit import Action, Actor, Kind, Target, record
 
