@@ -168,6 +168,20 @@ class SelfApprovalError(AppError):
     category = Category.CONFLICT
 
 
+class PeriodClosedError(AppError):
+    """The month is closed: nothing takes effect in it any more."""
+
+    code = "period_closed"
+    category = Category.CONFLICT
+
+
+class PeriodNotReadyError(AppError):
+    """The month cannot be closed yet: something of it is unfinished, or a month before it open."""
+
+    code = "period_not_ready"
+    category = Category.CONFLICT
+
+
 class LedgerCorruptError(AppError):
     """Rows that belong together do not; the work was not done. Run `verify_ledger`."""
 

@@ -22,6 +22,7 @@ from billing.models.payments import (
     SavedCard,
     UnmatchedPayment,
 )
+from billing.models.periods import PeriodClose, Revaluation
 from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
 from billing.models.rollups import AccountDay, PostingFact
@@ -55,12 +56,14 @@ __all__ = [
     "PaymentCustomer",
     "PaymentEvent",
     "PaymentRefund",
+    "PeriodClose",
     "Posting",
     "PostingFact",
     "PriceKind",
     "PriceUnit",
     "PriceVersion",
     "RateCandidate",
+    "Revaluation",
     "SavedCard",
     "Statement",
     "TaxBasis",

@@ -20,10 +20,12 @@ from billing.errors import (
     EntryConflictError,
     EntryNotFoundError,
     InsufficientBalanceError,
+    PeriodClosedError,
     UnbalancedEntryError,
 )
 from billing.models import DEBIT_KINDS, AccountCode, Direction, EntryKind, JournalEntry, Posting
 from billing.money import MAX_AMOUNT_MICROS
+from billing.selectors.periods.closes import open_from
 from billing.services.accounts import account, account_kind
 from billing.types import EntryView, Line
 from core.ids import new_uuid
@@ -151,26 +153,49 @@ def post_entry(
 ) -> EntryView:
     """Book an entry once; a repetition returns the entry booked first.
 
-    Joins the caller's transaction. Locks the balances it changes, in the order of their ids.
+    Joins the caller's transaction. Locks the balances it changes, in the order of their ids. What
+    took effect in a month that is closed takes effect at the first instant that is open, and its
+    description says so: nothing that comes late is lost.
 
     Raises:
         UnbalancedEntryError: The lines cannot be booked.
         EntryConflictError: The idempotency key belongs to an entry with other lines.
         InsufficientBalanceError: It would take a balance below what is held.
+        PeriodClosedError: The month of `now` is closed.
     """
-    prepared = prepare_entry(
-        kind=kind,
-        idempotency_key=idempotency_key,
-        lines=lines,
-        now=now,
-        reference=reference,
-        effective_at=effective_at,
-        description=description,
-    )
-    balance_ids = [line.account.id for line in lines if line.account.organization_id is not None]
+    terms: dict[str, Any] = {
+        "kind": kind,
+        "idempotency_key": idempotency_key,
+        "lines": lines,
+        "now": now,
+        "reference": reference,
+    }
+    prepared = prepare_entry(**terms, effective_at=effective_at, description=description)
     try:
-        # A savepoint is worth its two round trips only where the statement can fail by overdraft.
-        with transaction.atomic(savepoint=bool(balance_ids)), connection.cursor() as cursor:
+        created = _insert(prepared, lines, may_be_late=effective_at is not None)
+    except PeriodClosedError:
+        if effective_at is None:
+            raise
+        late = f"Late, of {effective_at:%Y-%m-%d}. {description}"[:255]
+        prepared = prepare_entry(
+            **terms, effective_at=min(open_from() or now, now), description=late
+        )
+        created = _insert(prepared, lines, may_be_late=True)
+    if not created:
+        return _booked_before(prepared)
+    return EntryView(
+        id=prepared.entry.id, kind=kind.value, idempotency_key=idempotency_key, created=True
+    )
+
+
+def _insert(prepared: PreparedEntry, lines: Sequence[Line], *, may_be_late: bool) -> bool:
+    """Insert an entry and move the balances; False if its key was booked before."""
+    balance_ids = [line.account.id for line in lines if line.account.organization_id is not None]
+    # A savepoint is worth its two round trips only where the statement can fail: by overdraft, or
+    # by a closed month.
+    savepoint = bool(balance_ids) or may_be_late
+    try:
+        with transaction.atomic(savepoint=savepoint), connection.cursor() as cursor:
             if len(set(balance_ids)) > 1:
                 cursor.execute(
                     "SELECT 1 FROM billing_balance WHERE account_id = ANY(%s)"
@@ -178,18 +203,16 @@ def post_entry(
                     [balance_ids],
                 )
             cursor.execute(_POST, prepared.params)
-            created = cursor.fetchone() == (1,)
+            return bool(cursor.fetchone() == (1,))
     except IntegrityError as error:
-        if "billing_balance_available" not in str(error):
-            raise
-        raise InsufficientBalanceError(
-            "The balance does not cover this entry; nothing was booked."
-        ) from error
-    if not created:
-        return _booked_before(prepared)
-    return EntryView(
-        id=prepared.entry.id, kind=kind.value, idempotency_key=idempotency_key, created=True
-    )
+        if "billing_balance_available" in str(error):
+            raise InsufficientBalanceError(
+                "The balance does not cover this entry; nothing was booked."
+            ) from error
+        if "closed month" in str(error):
+            month = prepared.entry.effective_at
+            raise PeriodClosedError(f"{month:%Y-%m} is closed.") from error
+        raise
 
 
 def reverse_entry(*, entry_id: UUID, now: datetime, description: str = "") -> EntryView:

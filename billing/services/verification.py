@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from billing.services.hold_checks import check_budgets, check_captures, check_holds
 from billing.services.journal_checks import check_balances, check_chains, check_entries
 from billing.services.payments.checks import check_payments
+from billing.services.periods.books import check_periods
 from billing.services.rates.checks import check_cross_rates
 from billing.services.rates.revaluation import check_revaluations
 from billing.services.reports.account_days import check_account_days
@@ -67,5 +68,5 @@ def ledger_checks(
         lambda: check_payments(organization_id=owner),
         lambda: check_taxes(organization_id=owner),
         lambda: check_statements(organization_id=owner),
-        *([] if owner else [check_cross_rates, check_revaluations]),
+        *([] if owner else [check_cross_rates, check_revaluations, check_periods]),
     ]

@@ -1,18 +1,27 @@
 """Month-end revaluation of what is held and owed in foreign currencies."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from django.db import connection, transaction
 from django.db.models import Case, F, Sum, When
 
 from billing.errors import InvalidAmountError
-from billing.models import AccountCode, Direction, EntryKind, JournalEntry, Posting
+from billing.models import (
+    AccountCode,
+    Direction,
+    EntryKind,
+    JournalEntry,
+    Posting,
+    Revaluation,
+)
 from billing.money import format_amount
+from billing.selectors.periods.months import end_of
 from billing.selectors.rates.positions import Position, fx_positions
 from billing.services.accounts import PLATFORM_CURRENCY, account
 from billing.services.ledger import post_entry
+from billing.services.periods.locking import keep_open
 from billing.types import Finding, Line
 
 REVERSED: Final = ":reversed"
@@ -38,6 +47,7 @@ def revalue_fx(*, month: date, now: datetime) -> list[Position]:
 
     Raises:
         InvalidAmountError: The month is not over.
+        PeriodClosedError: It is closed.
         FxRateStaleError: A currency has no closing rate; nothing is booked.
     """
     end = end_of(month)
@@ -46,16 +56,14 @@ def revalue_fx(*, month: date, now: datetime) -> list[Position]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        keep_open(month.replace(day=1))
         positions = fx_positions(reporting=PLATFORM_CURRENCY, until=end)
         for position in positions:
             _book(position, month=month, end=end, now=now)
+        Revaluation.objects.update_or_create(
+            month=month.replace(day=1), defaults={"booked_at": now}
+        )
     return positions
-
-
-def end_of(month: date) -> datetime:
-    """Return the first instant of the month after."""
-    following = (month.replace(day=1) + timedelta(days=32)).replace(day=1)
-    return datetime.combine(following, time.min, tzinfo=UTC)
 
 
 def check_revaluations() -> Iterator[Finding]:

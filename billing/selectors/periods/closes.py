@@ -1,0 +1,53 @@
+"""Reading which months are closed."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from billing.models import JournalEntry, PeriodClose
+from billing.selectors.periods.months import end_of, following, last_day_of, month_of
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedMonth:
+    """A closed month: who closed it when, and the SHA-256 of what the books said."""
+
+    month: date
+    closed_at: datetime
+    closed_by: str
+    digest: str
+    entries: int
+
+    @property
+    def last_day(self) -> date:
+        """Return its last day."""
+        return last_day_of(self.month)
+
+
+def open_from() -> datetime | None:
+    """Return the instant from which on entries may take effect; None while nothing is closed."""
+    last = PeriodClose.objects.order_by("-month").values_list("month", flat=True).first()
+    return None if last is None else end_of(last)
+
+
+def next_month() -> date | None:
+    """Return the month to be closed next: the first that is open; None before the first entry."""
+    last = PeriodClose.objects.order_by("-month").values_list("month", flat=True).first()
+    if last is not None:
+        return following(last)
+    entries = JournalEntry.objects.order_by("effective_at", "id")
+    first = entries.values_list("effective_at", flat=True).first()
+    return None if first is None else month_of(first)
+
+
+def list_closed(*, limit: int) -> list[ClosedMonth]:
+    """Return the closed months, the last one first."""
+    return [
+        ClosedMonth(
+            row.month,
+            row.closed_at,
+            row.closed_by_label,
+            bytes(row.digest).hex(),
+            sum(day["entries"] for day in row.content["days"]),
+        )
+        for row in PeriodClose.objects.order_by("-month")[:limit]
+    ]

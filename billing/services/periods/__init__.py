@@ -1,0 +1,1 @@
+"""Closing the months of the platform's books."""

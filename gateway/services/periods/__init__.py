@@ -1,0 +1,1 @@
+"""Closing months: what only the gateway can say of them."""

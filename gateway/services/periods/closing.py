@@ -1,0 +1,50 @@
+"""Closing a month of the books, after the ledger was checked against images and attempts."""
+
+from datetime import date, datetime
+from typing import Final
+
+from billing.selectors.periods.months import end_of
+from billing.services.periods.checklist import Line, list_lines
+from billing.services.periods.closing import Closed
+from billing.services.periods.closing import close_month as close_books
+from gateway.models import Check, Finding
+from gateway.services.operations.checks import LEDGER
+from gateway.services.operations.findings import Kind
+from orgs.services.audit import Actor
+
+_KINDS: Final = (Kind.LEDGER_VIOLATION, Kind.ROLLUP_DIFFERENCE)
+
+
+def list_checklist(*, month: date, now: datetime) -> list[Line]:
+    """Return what must be done before a month is closed, in the order of the page."""
+    return [*list_lines(month=month, now=now), *_more_lines(month)]
+
+
+def close_month(*, month: date, actor: Actor, now: datetime) -> Closed:
+    """Close a month if every line of its checklist is done. One transaction.
+
+    Raises:
+        PermissionDeniedError: The actor is neither finance nor a management command.
+        PeriodClosedError: It is closed.
+        PeriodNotReadyError: A month before it is open, or a line of the checklist is.
+    """
+    return close_books(month=month, actor=actor, more=lambda: _more_lines(month), now=now)
+
+
+def _more_lines(month: date) -> list[Line]:
+    return [_ledger_line(month)]
+
+
+def _ledger_line(month: date) -> Line:
+    """Say whether the ledger was checked whole since the month ended, and nothing was found."""
+    found = Finding.objects.filter(kind__in=_KINDS, resolved_at__isnull=True).count()
+    check = Check.objects.filter(name=LEDGER).first()
+    is_checked = (
+        check is not None
+        and check.started_at is not None
+        and check.started_at >= end_of(month)
+        and check.finished_at is not None
+        and not check.error
+    )
+    at = None if check is None else check.finished_at
+    return Line("ledger", is_done=is_checked and found == 0, count=found, at=at)
