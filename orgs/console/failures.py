@@ -56,6 +56,8 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("self_approval", None): _("Another person has to decide about what you asked for."),
     ("currency_mismatch", "currency"): _("The wallet is in another currency."),
     ("currency_fixed", "budgets"): _("Remove the budgets first: they are in the present currency."),
+    ("period_closed", None): _("This month is closed: nothing takes effect in it any more."),
+    ("period_not_ready", None): _("This month cannot be closed yet. See what is not done below."),
     ("impersonation_read_only", None): _("You are looking on as this person: nothing is changed."),
 }
 

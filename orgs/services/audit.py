@@ -72,6 +72,7 @@ class Action(StrEnum):
     FX_RATE_PROPOSED = "fx_rate.proposed"
     FX_RATE_APPROVED = "fx_rate.approved"
     FX_RATE_REJECTED = "fx_rate.rejected"
+    PERIOD_REVALUED = "period.revalued"
     PERIOD_CLOSED = "period.closed"
     USER_CREATED = "user.created"
     PRICE_SET = "price.set"

@@ -5,16 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from billing.selectors.periods.blockers import (
-    count_foreign_since,
-    count_open_holds,
-    count_undecided,
-    count_unmatched,
-    find_revaluation,
-    foreign_currencies,
-    missing_rates,
-    without_statement,
-)
+from billing.selectors.periods.blockers import Unfinished, find_unfinished, missing_rates
 from billing.selectors.periods.months import end_of
 from billing.services.accounts import PLATFORM_CURRENCY
 
@@ -42,33 +33,30 @@ class Line:
 
 
 def list_lines(*, month: date, now: datetime) -> list[Line]:
-    """Return the checklist of a month. Ten queries at most."""
+    """Return the checklist of a month. Two queries at most."""
     end = end_of(month)
+    found = find_unfinished(month=month, reporting=PLATFORM_CURRENCY)
     return [
         Line("over", is_done=now >= end + GRACE, at=end + GRACE),
-        _counted("holds", count_open_holds(before=end)),
-        _counted("transfers", count_undecided(before=end)),
-        _counted("unmatched", count_unmatched(before=end)),
-        *_exchange(month=month, now=now),
-        _named("statements", without_statement(month)),
+        _counted("holds", found.holds),
+        _counted("transfers", found.undecided),
+        _counted("unmatched", found.unmatched),
+        # A rate of the last day may still be published.
+        _rates(found, month=month, is_over=now >= end),
+        _revaluation(found),
+        _named("statements", found.without_statement),
     ]
 
 
-def _exchange(*, month: date, now: datetime) -> list[Line]:
-    currencies = foreign_currencies(reporting=PLATFORM_CURRENCY, month=month)
-    missing = missing_rates(reporting=PLATFORM_CURRENCY, currencies=currencies, month=month)
-    booked_at = find_revaluation(month)
-    if not currencies:
-        revalued = Line("revaluation", is_done=True)
-    elif booked_at is None:
-        revalued = Line("revaluation", is_done=False, names=tuple(currencies))
-    else:
-        late = count_foreign_since(reporting=PLATFORM_CURRENCY, month=month, since=booked_at)
-        revalued = Line("revaluation", late == 0, late, tuple(currencies), booked_at)
-    # A rate of the last day may still be published.
-    is_over = now >= end_of(month)
-    rates = Line("rates", is_over and not missing, len(missing), tuple(missing))
-    return [rates, revalued]
+def _rates(found: Unfinished, *, month: date, is_over: bool) -> Line:
+    missing = missing_rates(reporting=PLATFORM_CURRENCY, currencies=found.currencies, month=month)
+    return Line("rates", is_over and not missing, len(missing), tuple(missing))
+
+
+def _revaluation(found: Unfinished) -> Line:
+    is_done = not found.currencies or (found.revalued_at is not None and not found.late)
+    names = tuple(found.currencies)
+    return Line("revaluation", is_done, found.late, names, found.revalued_at)
 
 
 def _counted(name: str, count: int) -> Line:

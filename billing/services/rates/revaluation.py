@@ -22,7 +22,9 @@ from billing.selectors.rates.positions import Position, fx_positions
 from billing.services.accounts import PLATFORM_CURRENCY, account
 from billing.services.ledger import post_entry
 from billing.services.periods.locking import keep_open
+from billing.services.rates.people import require_finance
 from billing.types import Finding, Line
+from orgs.services.audit import SYSTEM, Action, Actor, Target, record
 
 REVERSED: Final = ":reversed"
 _INSTANT: Final = timedelta(microseconds=1)
@@ -34,7 +36,7 @@ _ACCOUNTS: Final = {
 _LOCK: Final = 6_410_277_002
 
 
-def revalue_fx(*, month: date, now: datetime) -> list[Position]:
+def revalue_fx(*, month: date, now: datetime, actor: Actor = SYSTEM) -> list[Position]:
     """Book the gain or loss of each foreign currency at the closing rate of a month.
 
     An entry of each currency, in the reporting currency, effective at the month's last instant and
@@ -44,12 +46,16 @@ def revalue_fx(*, month: date, now: datetime) -> list[Position]:
     Args:
         month: Any day of it; months are those of UTC.
         now: When it is booked.
+        actor: Of the finance staff, or a management command; it is logged.
 
     Raises:
+        PermissionDeniedError: The actor is neither.
         InvalidAmountError: The month is not over.
         PeriodClosedError: It is closed.
         FxRateStaleError: A currency has no closing rate; nothing is booked.
     """
+    if actor != SYSTEM:
+        require_finance(actor)
     end = end_of(month)
     if now < end:
         raise InvalidAmountError(f"{month:%Y-%m} is not over yet.")
@@ -63,6 +69,7 @@ def revalue_fx(*, month: date, now: datetime) -> list[Position]:
         Revaluation.objects.update_or_create(
             month=month.replace(day=1), defaults={"booked_at": now}
         )
+        _log(positions, month, actor)
     return positions
 
 
@@ -82,6 +89,19 @@ def check_revaluations() -> Iterator[Finding]:
         else:
             continue
         yield Finding("revaluation_reversed", "billing_journalentry", str(entry.id), message)
+
+
+def _log(positions: list[Position], month: date, actor: Actor) -> None:
+    record(
+        action=Action.PERIOD_REVALUED,
+        actor=actor,
+        organization_id=None,
+        target=Target("period", f"{month:%Y-%m}", f"{month:%Y-%m}"),
+        after={
+            one.currency: f"{format_amount(one.gain_micros, PLATFORM_CURRENCY)} {PLATFORM_CURRENCY}"
+            for one in positions
+        },
+    )
 
 
 def _moved(entry: JournalEntry) -> dict[tuple[str, str], int]:

@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from gateway.console.finance.changes import ChangePriceView, MarkupsView
 from gateway.console.finance.imports import ConfirmImportView, ImportPricesView
+from gateway.console.finance.close import CheckLedgerView, CloseView, RevalueView
 from gateway.console.finance.losses import LossesFileView, LossesView
 from gateway.console.finance.margin import MarginFileView, MarginLinesView, MarginView
 from gateway.console.finance.overview import OverviewView
@@ -24,4 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{REPORTS}/losses", LossesView.as_view(), name="finance_losses"),
     path(f"{REPORTS}/losses.<str:kind>", LossesFileView.as_view(), name="finance_losses_file"),
     path("finance/overview", OverviewView.as_view(), name="finance_overview"),
+    path("finance/close", CloseView.as_view(), name="finance_close"),
+    path("finance/close/revalue", RevalueView.as_view(), name="finance_close_revalue"),
+    path("finance/close/check", CheckLedgerView.as_view(), name="finance_close_check"),
 ]

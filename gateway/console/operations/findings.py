@@ -75,7 +75,7 @@ class FindingsView(OperatorView):
             "state": state,
             "family": family,
             "counts": selectors.count_open(),
-            "check": _check(),
+            "check": check_row(),
             "next_cursor": str(offset + PAGE) if found.has_more else "",
             "previous_cursor": str(max(0, offset - PAGE) or "") if offset else None,
             "is_first": offset == 0,
@@ -145,7 +145,8 @@ class CheckRow:
     platform_at: datetime | None = None
 
 
-def _check() -> CheckRow:
+def check_row() -> CheckRow:
+    """Return how far the check of the ledger has come. One query."""
     checks = selectors.find_checks()
     platform = checks.get(PLATFORM)
     platform_at = None if platform is None else platform.finished_at

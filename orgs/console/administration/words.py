@@ -79,6 +79,7 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     "image.deleted": _("Images deleted"),
     "image.expired": _("Images deleted by retention"),
     "prompt.expired": _("Prompts deleted by retention"),
+    Action.PERIOD_REVALUED: _("Month revalued"),
     Action.PERIOD_CLOSED: _("Month closed"),
     Action.USER_CREATED: _("Account created"),
     Action.PRICE_SET: _("Price set"),
