@@ -1,8 +1,8 @@
 from django.urls import URLPattern, URLResolver, path
 
 from gateway.console.finance.changes import ChangePriceView, MarkupsView
-from gateway.console.finance.imports import ConfirmImportView, ImportPricesView
 from gateway.console.finance.close import CheckLedgerView, CloseView, RevalueView
+from gateway.console.finance.imports import ConfirmImportView, ImportPricesView
 from gateway.console.finance.losses import LossesFileView, LossesView
 from gateway.console.finance.margin import MarginFileView, MarginLinesView, MarginView
 from gateway.console.finance.overview import OverviewView
