@@ -88,7 +88,7 @@ DROP FUNCTION billing_month_number(date);
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0015_markups_taken_away"),
+        ("billing", "0016_taxes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
