@@ -153,11 +153,11 @@ def _check_charges(owner: UUID) -> Iterator[Finding]:
 
 def _check_open_holds(organization_id: UUID | None) -> Iterator[Finding]:
     """Check that a hold is open exactly while its generation is."""
-    holds = {UUID(hold.reference): hold for hold in open_holds(organization_id=organization_id)}
+    holds = {hold.reference: hold for hold in open_holds(organization_id=organization_id)}
     running = Generation.objects.filter(finished_at__isnull=True, livemode=True)
     if organization_id is not None:
         running = running.filter(organization_id=organization_id)
-    open_ids = set(running.values_list("id", flat=True))
+    open_ids = {str(one) for one in running.values_list("id", flat=True)}
     for reference in holds.keys() - open_ids:
         yield Finding(
             check="holds",
@@ -169,7 +169,7 @@ def _check_open_holds(organization_id: UUID | None) -> Iterator[Finding]:
         yield Finding(
             check="holds",
             table="gateway_generation",
-            row_id=str(generation_id),
+            row_id=generation_id,
             message="is open without an open hold",
         )
 

@@ -36,7 +36,7 @@ class Scene:
         )
         self.generation = self.add_generation()
         self.artifact = self.add_artifact(self.generation)
-        self.authorize(self.generation)
+        self.authorize(self.generation.id)
         capture_hold(
             reference=str(self.generation.id),
             artifact_references=[str(self.artifact.id)],
@@ -80,7 +80,7 @@ class Scene:
             created_at=now(),
         )
 
-    def authorize(self, generation: Generation) -> None:
+    def authorize(self, reference: object) -> None:
         moment = now()
         quote = quote_unit(
             organization_id=self.organization.id,
@@ -91,7 +91,7 @@ class Scene:
         authorize_hold(
             organization_id=self.organization.id,
             api_key_id=self.api_key.id,
-            reference=str(generation.id),
+            reference=str(reference),
             quote=quote,
             count=1,
             deadline_at=moment + timedelta(seconds=60),
@@ -134,7 +134,13 @@ def test_a_generation_that_says_another_charge_is_named(scene):
 def test_a_hold_left_open_by_an_ended_generation_is_named(scene):
     ended = scene.add_generation()
     Generation.objects.filter(id=ended.id).update(charged_micros=0)
-    scene.authorize(ended)
+    scene.authorize(ended.id)
+
+    assert {table for table, _ in scene.findings()} == {"billing_hold"}
+
+
+def test_a_hold_of_nothing_known_is_named(scene):
+    scene.authorize("a reference that no generation has")
 
     assert {table for table, _ in scene.findings()} == {"billing_hold"}
 
