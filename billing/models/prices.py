@@ -14,19 +14,27 @@ class PriceKind(models.TextChoices):
 
 
 class PriceUnit(models.TextChoices):
-    """What one price buys; `megapixel` scales with the delivered pixels."""
+    """What one price buys; `megapixel` scales with the delivered pixels.
+
+    Costs are also per image sent along, and per million tokens of a kind.
+    """
 
     IMAGE = "image"
     MEGAPIXEL = "megapixel"
-    REQUEST = "request"
-    INPUT_TOKENS_1M = "input_tokens_1m"
-    OUTPUT_TOKENS_1M = "output_tokens_1m"
+    INPUT_IMAGE = "input_image"
+    TEXT_IN_1M = "text_in_1m"
+    IMAGE_IN_1M = "image_in_1m"
+    CACHED_TEXT_IN_1M = "cached_text_in_1m"
+    CACHED_IMAGE_IN_1M = "cached_image_in_1m"
+    TEXT_OUT_1M = "text_out_1m"
+    IMAGE_OUT_1M = "image_out_1m"
 
 
 class PriceVersion(models.Model):
     """A price of a model at a size and quality (empty: any), from `active_from` on.
 
-    The newest version that is active wins. `route` is empty for list prices. Per megapixel, an
+    The newest version that is active wins. A cost is of a `route`, whichever model it serves, and
+    in the upstream's sizes and qualities; a list price is of a model. Per megapixel, an
     image costs `base_amount`, plus `amount` for each million pixels beyond `base_pixels`. Each
     image sent along to be edited adds `input_amount`.
     """
@@ -89,6 +97,10 @@ class PriceVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(kind="cost") | Q(route="", unit__in=("image", "megapixel")),
                 name="billing_price_list_per_image",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="cost") | (~Q(route="") & Q(model_key="", currency="USD")),
+                name="billing_price_cost_of_route",
             ),
         )
 

@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from billing.models import Markup, PriceKind, PriceVersion
 from billing.selectors.prices import PublishedPrice, publish
+from billing.types import PriceView
 
 _CELL = ("model_key", "size", "quality")
+_COST = ("route", "unit", "size", "quality")
+MOST_VERSIONS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,36 @@ def book_prices(*, book: Book, now: datetime) -> tuple[list[PublishedPrice], lis
     )
     coming = rows.filter(active_from__gt=now).order_by(*_CELL, "active_from", "id")
     return [publish(row) for row in active], [publish(row) for row in coming]
+
+
+def active_costs(*, now: datetime) -> list[PriceView]:
+    """Return what providers charge us in force: a version for each figure of each route."""
+    return [publish(row).price for row in _active_costs(now)]
+
+
+def route_costs(
+    *, route: str, now: datetime
+) -> tuple[list[PublishedPrice], list[PublishedPrice], list[PublishedPrice]]:
+    """Return a route's costs in force and to come by figure, and the past ones, the latest first.
+
+    At most 200 past ones. Two queries.
+    """
+    active = list(_active_costs(now).filter(route=route))
+    rows = PriceVersion.objects.filter(kind=PriceKind.COST.value, route=route)
+    found = rows.order_by("-active_from", "-id")[:MOST_VERSIONS]
+    current = {row.id for row in active}
+    coming = [row for row in found if row.active_from > now]
+    past = [row for row in found if row.active_from <= now and row.id not in current]
+    return (
+        [publish(row) for row in active],
+        [publish(row) for row in reversed(coming)],
+        [publish(row) for row in past],
+    )
+
+
+def _active_costs(now: datetime) -> QuerySet[PriceVersion]:
+    rows = PriceVersion.objects.filter(kind=PriceKind.COST.value, active_from__lte=now)
+    return rows.order_by(*_COST, "-active_from", "-id").distinct(*_COST)
 
 
 def cell_history(

@@ -1,7 +1,8 @@
 """The check that no image is sold below its cost, and that every route can draw what is sold."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 from gateway.catalog.prices import PriceRow, input_price_of, price_of, prices_of
 from gateway.catalog.registry import Catalog, CatalogError, catalog
@@ -9,6 +10,7 @@ from gateway.catalog.sizes import Ask, Size
 from gateway.catalog.types import Model, Route
 
 NO_LOSS = Decimal(0)
+NO_MARKUPS: Mapping[str, Decimal] = MappingProxyType({})
 # The platform's own, until an operator sets another.
 DEFAULT_MARKUP = Decimal("0.05")
 
@@ -27,7 +29,11 @@ def require_sound(models: Catalog | None = None) -> None:
 
 
 def check_catalog(
-    markup: Decimal, *, models: Catalog | None = None, prices: PriceBook = prices_of
+    markup: Decimal,
+    *,
+    models: Catalog | None = None,
+    prices: PriceBook = prices_of,
+    markups: Mapping[str, Decimal] = NO_MARKUPS,
 ) -> list[str]:
     """Return what is wrong with the catalog, a sentence each; empty if nothing is.
 
@@ -35,12 +41,15 @@ def check_catalog(
         markup: Added to list prices, as a fraction: 0.05 is five percent.
         models: The catalog to check instead of the shipped one.
         prices: USD prices by `Model.key`, instead of the list prices.
+        markups: Of models that have one of their own, by `Model.key`.
     """
     return [
         f"{model.id} by {route.served_by}: {finding}"
         for model in (models or catalog()).models()
         for route in model.routes
-        for finding in _check_route(model, route, markup, tuple(prices(model.key)))
+        for finding in _check_route(
+            model, route, markups.get(model.key, markup), tuple(prices(model.key))
+        )
     ]
 
 

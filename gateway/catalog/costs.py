@@ -1,15 +1,16 @@
 """What an upstream charges us for an image, in USD.
 
 Worst cases decide whether a route may serve a model at its price; what was really charged is
-computed from what the upstream reports.
+computed from what the upstream reports. Each figure has a key, under which the price book keeps its
+versions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
-from typing import Literal, Protocol, Self
+from typing import Final, Literal, Protocol, Self
 
 from gateway.catalog.sizes import Size
 
@@ -24,6 +25,39 @@ TOKENS_MAX = 10_000_000
 _KINDS = ("text_tokens", "image_tokens")
 
 Billed = Literal["images", "dollars", "other"]
+Unit = Literal[
+    "image",
+    "megapixel",
+    "input_image",
+    "text_in_1m",
+    "image_in_1m",
+    "cached_text_in_1m",
+    "cached_image_in_1m",
+    "text_out_1m",
+    "image_out_1m",
+]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CostKey:
+    """What one figure of a route's cost is the price of.
+
+    Attributes:
+        unit: An image made, a megapixel of it, an image sent along, or a million tokens of a kind.
+        size: `WIDTHxHEIGHT` of the upstream; empty is any.
+        quality: The upstream's word; empty is any.
+    """
+
+    unit: Unit
+    size: str = ""
+    quality: str = ""
+
+
+Costs = Mapping[CostKey, Decimal]
+PER_IMAGE = CostKey("image")
+PER_MEGAPIXEL = CostKey("megapixel")
+PER_INPUT_IMAGE = CostKey("input_image")
+PER_IMAGE_OUT = CostKey("image_out_1m")
 
 
 class ImageCost(Protocol):
@@ -34,6 +68,12 @@ class ImageCost(Protocol):
 
     def usd_of_units(self, units: Decimal) -> Decimal | None:
         """Return the cost of the billed quantity that the upstream reports, if it is priced so."""
+
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return its figures."""
+
+    def at(self, costs: Costs) -> Self:
+        """Return it with other figures; those that are not given stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +103,15 @@ class PerImage:
         flat = self.cells.get((None, None)) if self.bills == "images" else None
         return None if flat is None else flat * units
 
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return the price of each cell."""
+        return {_cell_key(*cell): usd for cell, usd in self.cells.items()}
+
+    def at(self, costs: Costs) -> Self:
+        """Return the same cells at other prices."""
+        cells = {cell: costs.get(_cell_key(*cell), usd) for cell, usd in self.cells.items()}
+        return replace(self, cells=cells)
+
 
 @dataclass(frozen=True, slots=True)
 class PerMegapixel:
@@ -86,6 +135,14 @@ class PerMegapixel:
         """Multiply the billed megapixels with the rate."""
         return units * self.usd_per_megapixel
 
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return the rate."""
+        return {PER_MEGAPIXEL: self.usd_per_megapixel}
+
+    def at(self, costs: Costs) -> Self:
+        """Return it at another rate."""
+        return replace(self, usd_per_megapixel=costs.get(PER_MEGAPIXEL, self.usd_per_megapixel))
+
 
 @dataclass(frozen=True, slots=True)
 class InCredits:
@@ -108,6 +165,18 @@ class InCredits:
     def usd_of_units(self, units: Decimal) -> Decimal | None:
         """Turn the credits into dollars."""
         return units / CREDITS_PER_USD
+
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return the price of an image of a megapixel, and of each further one."""
+        return {PER_IMAGE: self.first, PER_MEGAPIXEL: self.further}
+
+    def at(self, costs: Costs) -> Self:
+        """Return it at other prices."""
+        return replace(
+            self,
+            first=costs.get(PER_IMAGE, self.first),
+            further=costs.get(PER_MEGAPIXEL, self.further),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +208,14 @@ class PerOutputToken:
     def usd_of_units(self, units: Decimal) -> Decimal | None:
         """Return nothing: billed in tokens, reported as usage."""
         return None
+
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return the price of a million output tokens."""
+        return {PER_IMAGE_OUT: self.usd_per_million}
+
+    def at(self, costs: Costs) -> Self:
+        """Return it at another price of tokens."""
+        return replace(self, usd_per_million=costs.get(PER_IMAGE_OUT, self.usd_per_million))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +305,21 @@ class TokenRates:
     cached_text_in: Decimal | None = None
     cached_image_in: Decimal | None = None
 
+    @property
+    def input_image(self) -> Decimal:
+        """Return the rate of images sent along."""
+        return _or(self.image_in, self.text_in)
+
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return the price of a million tokens of each kind that has one."""
+        rates = {key: getattr(self, name) for name, key in _TOKEN_KEYS.items()}
+        return {key: rate for key, rate in rates.items() if rate is not None}
+
+    def at(self, costs: Costs) -> Self:
+        """Return it at other prices."""
+        given = {name: costs[key] for name, key in _TOKEN_KEYS.items() if key in costs}
+        return replace(self, **given)
+
     def prompt_usd(self, characters: int) -> Decimal:
         """Return the worst cost of a prompt of this many code points."""
         return characters * PROMPT_TOKENS_PER_CHARACTER * self.text_in / MILLION
@@ -238,7 +330,7 @@ class TokenRates:
             counts = TokenCounts.read(usage)
         except ValueError:
             return None
-        image_in = _or(self.image_in, self.text_in)
+        image_in = self.input_image
         return (
             (counts.text_in - counts.cached_text_in) * self.text_in
             + counts.cached_text_in * _or(self.cached_text_in, self.text_in)
@@ -247,6 +339,20 @@ class TokenRates:
             + counts.text_out * _or(self.text_out, self.image_out)
             + counts.image_out * self.image_out
         ) / MILLION
+
+
+_TOKEN_KEYS: Final[Mapping[str, CostKey]] = {
+    "text_in": CostKey("text_in_1m"),
+    "image_in": CostKey("image_in_1m"),
+    "cached_text_in": CostKey("cached_text_in_1m"),
+    "cached_image_in": CostKey("cached_image_in_1m"),
+    "text_out": CostKey("text_out_1m"),
+    "image_out": PER_IMAGE_OUT,
+}
+
+
+def _cell_key(size: Size | None, quality: str | None) -> CostKey:
+    return CostKey("image", str(size or ""), quality or "")
 
 
 def _or(rate: Decimal | None, other: Decimal) -> Decimal:

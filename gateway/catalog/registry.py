@@ -1,10 +1,15 @@
 """The catalog of public models, and which routes may serve one today."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import cache
+from operator import is_
 
 from gateway.catalog import bfl, dall_e, fal, google, ideogram, openai, stability, xai
+from gateway.catalog.costs import Costs
 from gateway.catalog.prices import price_of, prices_of
 from gateway.catalog.types import EndpointInfo, Model, Route
 
@@ -39,6 +44,12 @@ class Catalog:
     def models(self) -> tuple[Model, ...]:
         """Return all models, each under every one of its ids."""
         return tuple(self._models.values())
+
+    def at(self, costs: Mapping[str, Costs]) -> Catalog:
+        """Return the same models with their routes at other costs, by `Route.served_by`."""
+        models = [_at(model, costs) for model in self.models()]
+        same = all(map(is_, models, self.models()))
+        return self if same else Catalog(models)
 
 
 @cache
@@ -79,6 +90,11 @@ def routes_for(
             and today >= route.retires_on
         )
     ]
+
+
+def _at(model: Model, costs: Mapping[str, Costs]) -> Model:
+    routes = tuple(route.at(costs.get(route.served_by, {})) for route in model.routes)
+    return model if all(map(is_, routes, model.routes)) else replace(model, routes=routes)
 
 
 def _validate(model: Model) -> None:

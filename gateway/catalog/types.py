@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 
-from gateway.catalog.costs import ImageCost, TokenRates
+from gateway.catalog.costs import PER_INPUT_IMAGE, CostKey, Costs, ImageCost, TokenRates
+from gateway.catalog.prices import SOURCE_DATE
 from gateway.catalog.sizes import Size, SizeRule, Sizing
 
 MIN_DEADLINE_S = 60
@@ -103,6 +104,7 @@ class Route:
         token_rates: Set where the prompt costs too, and usage is reported in tokens.
         partial_cost: What a streamed partial image adds to the cost, in USD; None where the
             upstream sends none.
+        cost_read_on: When the source of its cost was read; another cost needs another day.
         retires_on: The first day on which the provider's own host no longer serves the upstream.
         substitute: Whether the upstream is another model than the public id names.
         leaves: The model's sizes that the upstream cannot reach and that other routes serve alone.
@@ -133,6 +135,7 @@ class Route:
     allowed_losses: tuple[AllowedLoss, ...] = ()
     editing: Editing | None = None
     draws: bool = True
+    cost_read_on: date = SOURCE_DATE
 
     @property
     def served_by(self) -> str:
@@ -142,6 +145,39 @@ class Route:
     def upstream_quality(self, quality: str | None) -> str | None:
         """Return the upstream's name of a public quality; None if it has no levels."""
         return None if quality is None else self.qualities.get(quality)
+
+    def costs(self) -> dict[CostKey, Decimal]:
+        """Return every figure that its cost is made of, in USD."""
+        if self.token_rates is not None:
+            return {**self.image_cost.costs(), **self.token_rates.costs()}
+        if self.editing is not None:
+            return {**self.image_cost.costs(), PER_INPUT_IMAGE: self.editing.input_cost}
+        return self.image_cost.costs()
+
+    def at(self, costs: Costs) -> Route:
+        """Return the route at other costs; figures that are not given, or not its own, stay."""
+        own = self.costs()
+        if all(costs.get(key, usd) == usd for key, usd in own.items()):
+            return self
+        editing, rates, partial_cost = self.editing, self.token_rates, self.partial_cost
+        if rates is not None:
+            new = rates.at(costs)
+            if editing is not None:
+                factor = new.input_image / rates.input_image
+                editing = replace(editing, input_cost=editing.input_cost * factor)
+            if partial_cost is not None:
+                partial_cost *= new.image_out / rates.image_out
+            rates = new
+        elif editing is not None:
+            input_cost = costs.get(PER_INPUT_IMAGE, editing.input_cost)
+            editing = replace(editing, input_cost=input_cost)
+        return replace(
+            self,
+            image_cost=self.image_cost.at(costs),
+            token_rates=rates,
+            editing=editing,
+            partial_cost=partial_cost,
+        )
 
 
 @dataclass(frozen=True, slots=True)

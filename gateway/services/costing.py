@@ -9,6 +9,7 @@ from gateway.errors import ModelNotFoundError, ProviderUnavailableError
 from gateway.models import Attempt, Generation
 from gateway.parameters.canonical import from_canonical
 from gateway.parameters.types import GenerationRequest
+from gateway.services.pricebook.costs import route_at_cost
 from gateway.services.routing import Step, route_of
 
 MILLION = Decimal(1_000_000)
@@ -97,7 +98,7 @@ def presumed_loss(generation: Generation, attempt: Attempt) -> Decimal:
     )
     try:
         request = from_canonical(generation.parameters)
-        route = route_of(model=request.model, step=step)
+        route = route_at_cost(route_of(model=request.model, step=step))
     except (ModelNotFoundError, ProviderUnavailableError):
         return generation.quoted_list_micros / MILLION
     sale_usd = generation.quoted_list_micros / MILLION

@@ -17,7 +17,8 @@ from gateway.catalog.registry import catalog
 from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model
 from gateway.errors import InvalidRequestError, ModelNotFoundError
-from gateway.services.pricebook.losses import find_book_losses
+from gateway.services.pricebook.costs import catalog_at
+from gateway.services.pricebook.losses import find_book_losses, model_markups
 from gateway.services.pricebook.staff import require_pricing
 from orgs.services.audit import Action, Actor, Target, record
 
@@ -113,7 +114,12 @@ def find_losses(*, now: datetime, model_key: str | None = None) -> list[str]:
     keys = {model.id: model.key for model in catalog().models()}
     return [
         finding
-        for finding in check_catalog(markup, prices=lambda key: tuple(book.get(key, ())))
+        for finding in check_catalog(
+            markup,
+            models=catalog_at(now),
+            prices=lambda key: tuple(book.get(key, ())),
+            markups=model_markups(now=now),
+        )
         if model_key is None or keys[finding.split(" by ", 1)[0]] == model_key
     ]
 

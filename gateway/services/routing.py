@@ -18,6 +18,7 @@ from gateway.errors import ModelRetiredError, ProviderUnavailableError, TestKeys
 from gateway.parameters.types import GenerationRequest
 from gateway.providers.base import Endpoint
 from gateway.providers.registry import PROVIDERS, default_base_url, is_official
+from gateway.services.pricebook.costs import route_at_cost
 
 SANDBOX = "sandbox"
 SANDBOX_KEY = "sandbox"
@@ -218,7 +219,7 @@ def _affordable(
         for route in routes
         if may_serve(
             request.model,
-            route,
+            route_at_cost(route),
             request.size,
             request.quality,
             sale_usd=sale_usd,

@@ -76,6 +76,7 @@ class Action(StrEnum):
     PERIOD_CLOSED = "period.closed"
     USER_CREATED = "user.created"
     PRICE_SET = "price.set"
+    COST_SET = "cost.set"
     PRICES_IMPORTED = "price.imported"
     MARKUP_CHANGED = "markup.changed"
     PROVIDER_PAUSED = "provider.paused"

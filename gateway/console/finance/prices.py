@@ -54,7 +54,8 @@ class PricesView(FinanceView):
             "text": text,
         }
         if context["kind"] == "cost":
-            context["costs"] = [one for one in list_costs() if text in one.model.id.lower()]
+            costs = list_costs(now=now())
+            context["costs"] = [one for one in costs if text in one.model.id.lower()]
         else:
             context["rows"] = _rows(_book(books, request), text)
         return render(request, "console/finance/prices.html", context)

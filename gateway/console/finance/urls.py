@@ -2,6 +2,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from gateway.console.finance.changes import ChangePriceView, MarkupsView
 from gateway.console.finance.close import CheckLedgerView, CloseView, RevalueView
+from gateway.console.finance.costs import CostsView
 from gateway.console.finance.imports import ConfirmImportView, ImportPricesView
 from gateway.console.finance.losses import LossesFileView, LossesView
 from gateway.console.finance.margin import MarginFileView, MarginLinesView, MarginView
@@ -15,6 +16,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PRICES, PricesView.as_view(), name="finance_prices"),
     path(f"{PRICES}/csv", PricesCsvView.as_view(), name="finance_prices_csv"),
     path(f"{PRICES}/history", PriceHistoryView.as_view(), name="finance_price_history"),
+    path(f"{PRICES}/costs", CostsView.as_view(), name="finance_costs"),
     path(f"{PRICES}/change", ChangePriceView.as_view(), name="finance_change_price"),
     path(f"{PRICES}/markups", MarkupsView.as_view(), name="finance_markups"),
     path(f"{PRICES}/import", ImportPricesView.as_view(), name="finance_import_prices"),

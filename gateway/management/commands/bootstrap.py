@@ -15,6 +15,7 @@ from billing.services.prices import sync_list_prices
 from billing.types import PriceRow
 from core.commands import ServiceCommand
 from gateway.catalog.prices import ListPrice, list_prices
+from gateway.services.pricebook.costs import cost_rows
 from gateway.storage import ensure_buckets, release_connections
 
 # Round figures for trying out, marked as such; real rates come by `set_fx_rate`.
@@ -23,11 +24,12 @@ SAMPLE_RATES = (("USD", "MXN", "20"), ("USD", "EUR", "0.92"))
 
 
 class Command(ServiceCommand):
-    help = "Publish the catalog's list prices and create the buckets. Safe to run at every start."
+    help = "Publish the catalog's prices and costs; create the buckets. Safe at every start."
 
     def run(self, *, options: dict[str, Any], at: datetime) -> tuple[str, dict[str, object]]:
         _check_connections()
-        published = sync_list_prices(rows=[price_row(price) for price in list_prices()], now=at)
+        rows = [*(price_row(price) for price in list_prices()), *cost_rows()]
+        published = sync_list_prices(rows=rows, now=at)
         sampled = 0
         if settings.EMBEDDED:
             for base, quote, rate in SAMPLE_RATES:

@@ -9,15 +9,16 @@ from typing import Final
 
 from django.conf import settings
 
-from billing.selectors.markups import default_markup
+from billing.selectors.pricebook import standing_markups
 from billing.selectors.prices import active_prices
 from billing.types import PriceView
 from gateway.catalog.check import allowed_loss, worst_cost
 from gateway.catalog.prices import price_of, row_of
-from gateway.catalog.registry import catalog
+from gateway.catalog.registry import Catalog, catalog
 from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model, Route, Status
 from gateway.models import Breaker, Pause
+from gateway.services.pricebook.costs import catalog_at
 from gateway.services.routing import real_endpoints, sandbox_endpoints
 
 ONE: Final = Decimal(1)
@@ -125,22 +126,26 @@ class Situation:
     """What the states of models are made of, read once for all of them."""
 
     now: datetime
-    markup: Decimal
+    models: Catalog
+    markups: Mapping[str, Decimal]
     prices: Mapping[str, Sequence[PriceView]]
     waiting: frozenset[str]
     paused: frozenset[str]
 
 
 def list_models(*, now: datetime) -> list[ModelState]:
-    """Return every public id with its routes and cells. Four queries."""
+    """Return every public id with its routes and cells. Five queries."""
     situation = _situation(now)
-    return [_state(model, situation) for model in catalog().models()]
+    return [_state(model, situation) for model in situation.models.models()]
 
 
 def find_model(*, model_id: str, now: datetime) -> ModelState | None:
-    """Return one public id, or None if there is none. Four queries."""
-    model = catalog().find(model_id)
-    return None if model is None else _state(model, _situation(now))
+    """Return one public id, or None if there is none. Five queries."""
+    if catalog().find(model_id) is None:
+        return None
+    situation = _situation(now)
+    model = situation.models.find(model_id)
+    return None if model is None else _state(model, situation)
 
 
 def _situation(now: datetime) -> Situation:
@@ -150,7 +155,8 @@ def _situation(now: datetime) -> Situation:
     waiting = Breaker.objects.filter(is_open=True, retry_at__gt=now)
     return Situation(
         now=now,
-        markup=default_markup(now=now),
+        models=catalog_at(now),
+        markups=standing_markups(now=now),
         prices=prices,
         waiting=frozenset(waiting.values_list("provider", flat=True)),
         paused=frozenset(Pause.objects.values_list("provider", flat=True)),
@@ -162,7 +168,9 @@ def _state(model: Model, situation: Situation) -> ModelState:
         (size, quality) for size in model.sizes.listed for quality in model.qualities or (None,)
     ]
     rows = situation.prices.get(model.key, ())
-    sales = {cell: _sale(rows, *cell, situation.markup) for cell in wanted}
+    markups = situation.markups
+    markup = markups.get(model.key, markups.get("", Decimal(0)))
+    sales = {cell: _sale(rows, *cell, markup) for cell in wanted}
     costs = {
         cell: [
             cost

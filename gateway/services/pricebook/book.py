@@ -12,9 +12,10 @@ from billing.services.prices import PLATFORM_BOOK
 from billing.types import PriceView
 from gateway.catalog.check import allowed_loss, worst_cost
 from gateway.catalog.prices import price_of, row_of
-from gateway.catalog.registry import catalog
+from gateway.catalog.registry import Catalog, catalog
 from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model, Route
+from gateway.services.pricebook.costs import catalog_at
 from gateway.services.pricebook.losses import usd_rate
 
 ONE: Final = Decimal(1)
@@ -89,7 +90,7 @@ def read_book(*, book: Book, now: datetime) -> list[BookRow]:
     by_model: dict[str, list[PriceView]] = {}
     for one in active:
         by_model.setdefault(one.price.model_key, []).append(one.price)
-    models = models_by_key()
+    models = models_by_key(catalog_at(now))
     rows = []
     for is_scheduled, found in ((False, active), (True, coming)):
         for one in found:
@@ -129,9 +130,9 @@ def least_earning(
     return min(earnings, key=lambda one: one.rate, default=None)
 
 
-def list_costs() -> list[RouteCost]:
+def list_costs(*, now: datetime) -> list[RouteCost]:
     """Return what every model costs by each of its routes, one public id of each model."""
-    models = models_by_key()
+    models = models_by_key(catalog_at(now))
     rows = []
     for key in sorted(models):
         model = models[key]
@@ -147,9 +148,17 @@ def list_costs() -> list[RouteCost]:
     return rows
 
 
-def models_by_key() -> dict[str, Model]:
+def route_models(route: str) -> list[str]:
+    """Return the models that have a route, one public id of each."""
+    models = models_by_key().values()
+    found = (one.id for one in models if any(way.served_by == route for way in one.routes))
+    return sorted(found)
+
+
+def models_by_key(models: Catalog | None = None) -> dict[str, Model]:
     """Return each model once, under its bare id if it has one."""
-    return {model.key: model for model in sorted(catalog().models(), key=lambda one: -len(one.id))}
+    found = (models or catalog()).models()
+    return {model.key: model for model in sorted(found, key=lambda one: -len(one.id))}
 
 
 def _earning(

@@ -6,14 +6,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.selectors.markups import default_markup
-from billing.selectors.pricebook import Book
+from billing.selectors.pricebook import Book, standing_markups
 from billing.selectors.prices import active_prices
 from billing.selectors.rates.force import rates_in_force
 from billing.services.accounts import PLATFORM_CURRENCY
 from billing.services.prices import PLATFORM_BOOK
 from billing.types import PriceView
-from gateway.catalog.check import check_catalog
+from gateway.catalog.check import NO_MARKUPS, check_catalog
 from gateway.catalog.registry import catalog
+from gateway.services.pricebook.costs import catalog_at
 
 ONE = Decimal(1)
 NO_PRICE = "has no price"
@@ -54,19 +55,47 @@ def find_book_losses(
     if rate is None:
         return [f"{key}: no exchange rate USD/{currency} to compare by" for key in sorted(wanted)]
     supposed = merged(active_prices(kind="list", now=now, price_book=book.name), rows)
-    markup = default_markup(now=now) if book.name == PLATFORM_BOOK else Decimal(0)
+    is_platform = book.name == PLATFORM_BOOK
+    markup = default_markup(now=now) if is_platform else Decimal(0)
     prices = {
         key: [_in_usd(row, rate) for row in found]
         for key, found in supposed.items()
         if key in wanted
     }
-    return _losses(markup, prices, wanted)
+    markups = model_markups(now=now) if is_platform else NO_MARKUPS
+    return _losses(markup, prices, wanted, now=now, markups=markups)
 
 
-def find_markup_losses(*, markup: Decimal, now: datetime, model_key: str = "") -> list[str]:
-    """Return what would sell below cost in USD with another markup, of one model or all."""
+def find_markup_losses(
+    *, markup: Decimal, now: datetime, model_key: str = "", is_own: bool = False
+) -> list[str]:
+    """Return what would sell below cost in USD with another markup, of one model or all.
+
+    Of all, models that have a markup of their own keep it, unless it is an organization's.
+    """
     prices = merged(active_prices(kind="list", now=now), ())
-    return _losses(markup, prices, frozenset({model_key} if model_key else prices))
+    keeps = not model_key and not is_own
+    own = model_markups(now=now) if keeps else NO_MARKUPS
+    wanted = frozenset({model_key} if model_key else prices)
+    return _losses(markup, prices, wanted, now=now, markups=own)
+
+
+def find_route_losses(*, route: str, now: datetime) -> list[str]:
+    """Return what a route could draw below its cost at list prices of the platform's book."""
+    prices = merged(active_prices(kind="list", now=now), ())
+    found = _losses(
+        default_markup(now=now),
+        prices,
+        frozenset(prices),
+        now=now,
+        markups=model_markups(now=now),
+    )
+    return [finding for finding in found if f" by {route}: " in finding]
+
+
+def model_markups(*, now: datetime) -> dict[str, Decimal]:
+    """Return the markups that models have of their own, by key."""
+    return {key: rate for key, rate in standing_markups(now=now).items() if key}
 
 
 def merged(active: Iterable[PriceView], rows: Iterable[PriceView]) -> dict[str, list[PriceView]]:
@@ -79,12 +108,22 @@ def merged(active: Iterable[PriceView], rows: Iterable[PriceView]) -> dict[str, 
 
 
 def _losses(
-    markup: Decimal, prices: Mapping[str, Sequence[PriceView]], wanted: frozenset[str]
+    markup: Decimal,
+    prices: Mapping[str, Sequence[PriceView]],
+    wanted: frozenset[str],
+    *,
+    now: datetime,
+    markups: Mapping[str, Decimal],
 ) -> list[str]:
     keys = {model.id: model.key for model in catalog().models()}
     return [
         finding
-        for finding in check_catalog(markup, prices=lambda key: prices.get(key, ()))
+        for finding in check_catalog(
+            markup,
+            models=catalog_at(now),
+            prices=lambda key: prices.get(key, ()),
+            markups=markups,
+        )
         if keys[finding.split(" by ", 1)[0]] in wanted and not finding.endswith(NO_PRICE)
     ]
 

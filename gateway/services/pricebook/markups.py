@@ -61,7 +61,12 @@ def change_markup(*, markup: NewMarkup, allow_loss: bool, actor: Actor, now: dat
     losses = (
         []  # the next one counts, which was looked at when it was set
         if markup.rate is None
-        else find_markup_losses(markup=markup.rate, now=starts_at, model_key=model_key)
+        else find_markup_losses(
+            markup=markup.rate,
+            now=starts_at,
+            model_key=model_key,
+            is_own=markup.organization_id is not None,
+        )
     )
     if losses and not allow_loss:
         raise InvalidRequestError(

@@ -42,7 +42,7 @@ from gateway.services.breakers import (
 )
 from gateway.services.costing import actual_cost, full_cost, partials_of
 from gateway.services.inputs import input_images
-from gateway.services.routing import SANDBOX, endpoint_of, route_of
+from gateway.services.routing import SANDBOX, endpoint_of
 from gateway.services.runs.attempts import (
     Outcome,
     end_attempt,
@@ -52,7 +52,7 @@ from gateway.services.runs.attempts import (
 )
 from gateway.services.runs.claims import holds_claim
 from gateway.services.runs.endings import expire_generation
-from gateway.services.runs.jobs import SETTLE_MARGIN_S, Job, Run, insist
+from gateway.services.runs.jobs import SETTLE_MARGIN_S, Job, Run, insist, priced_route
 from gateway.services.runs.partials import keep_partial
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import store_images
@@ -157,7 +157,7 @@ def _prepare(
     alone: bool,
 ) -> Job | NextRoute | GiveUp | Lost:
     """Record an attempt, or take over the one left behind."""
-    route = route_of(model=run.request.model, step=run.step)
+    route = priced_route(run, run.step)
     try:
         endpoint = endpoint_of(step=run.step)
         fitted = fit(run.request, route, len(indexes))

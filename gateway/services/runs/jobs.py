@@ -19,7 +19,8 @@ from gateway.providers.base import Endpoint
 from gateway.providers.errors import ProviderTimedOut
 from gateway.providers.transfer import TransferPermit
 from gateway.services.breakers import Probe
-from gateway.services.routing import Step
+from gateway.services.pricebook.costs import route_at_cost
+from gateway.services.routing import Step, route_of
 from gateway.services.runs.progress import Progress
 from gateway.storage import StorageUnavailableError
 from gateway.types import Claim
@@ -148,3 +149,16 @@ def insist(run: Run, work: Callable[[], T]) -> T:
                     "The images could not be stored before the deadline.", processed=True
                 ) from error
         gevent.sleep(min(INSIST_PAUSE_S, max(run.remaining_s, 0.05)))
+
+
+def priced_route(run: Run, step: Step) -> Route:
+    """Return the route of a step at the costs in force; gives the connection back.
+
+    Raises:
+        ProviderUnavailableError: The catalog has lost it since.
+        OperationalError, InterfaceError: Postgres stayed away until the deadline.
+    """
+    route = route_of(model=run.request.model, step=step)
+    priced = insist(run, lambda: route_at_cost(route))
+    connection.close()
+    return priced

@@ -26,7 +26,7 @@ from gateway.services.runs.calls import Done, Ending, Lost, ask_breaker, make_im
 from gateway.services.runs.claims import requeue
 from gateway.services.runs.endings import fail_generation, settle_generation
 from gateway.services.runs.history import History, read_history
-from gateway.services.runs.jobs import Purse, Run, insist
+from gateway.services.runs.jobs import Purse, Run, insist, priced_route
 from gateway.services.runs.progress import Progress
 from gateway.services.runs.verdicts import GiveUp, NextRoute
 from gateway.types import ClaimedWork, Failure
@@ -207,7 +207,7 @@ def _take_next_route(run: Run, failures: Mapping[int, Failure]) -> bool:
 def _next_calls(run: Run, indexes: Sequence[int]) -> list[Sequence[int]]:
     """Move to the next route that takes the request; return the calls that may be made there."""
     for number in range(run.route_index + 1, len(run.plan)):
-        route = route_of(model=run.request.model, step=run.plan[number])
+        route = priced_route(run, run.plan[number])
         try:
             fit(run.request, route, 1)
         except InvalidRequestError:

@@ -83,6 +83,7 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.PERIOD_CLOSED: _("Month closed"),
     Action.USER_CREATED: _("Account created"),
     Action.PRICE_SET: _("Price set"),
+    Action.COST_SET: _("Cost set"),
     Action.PRICES_IMPORTED: _("Prices imported"),
     Action.MARKUP_CHANGED: _("Markup changed"),
     Action.PROVIDER_PAUSED: _("Provider paused"),

@@ -16,6 +16,7 @@ from core.clock import now
 from gateway.catalog.prices import list_prices
 from gateway.management.commands.bootstrap import price_row
 from gateway.services.onboarding import open_organization
+from gateway.services.pricebook.costs import cost_rows
 from orgs.models import AuditEvent, User
 from tests.orgs.people import Team, person
 from tests.visits import signed_in, visit
@@ -27,6 +28,7 @@ CHANGE = f"{BOOK}/change"
 MARKUPS = f"{BOOK}/markups"
 IMPORT = f"{BOOK}/import"
 CONFIRM = f"{IMPORT}/confirm"
+COSTS = f"{BOOK}/costs?route=fal/fal-ai/flux-pro/v1.1"
 PAGES = (BOOK, f"{BOOK}?kind=cost", f"{BOOK}/csv", CHANGE, MARKUPS, IMPORT)
 HISTORY = f"{BOOK}/history?book=platform&model_key=flux-1.1-pro&size=&quality="
 EUROS = """\
@@ -39,7 +41,8 @@ flux-1.1-pro,1024x1024,,EUR,0.040,Price list
 
 @pytest.fixture
 def finance(pages) -> Client:
-    sync_list_prices(rows=[price_row(price) for price in list_prices()], now=now())
+    rows = [*(price_row(price) for price in list_prices()), *cost_rows()]
+    sync_list_prices(rows=rows, now=now())
     exchange("EUR", "0.9")
     return signed_in(person(staff_role="finance").user)
 
@@ -82,11 +85,11 @@ def test_pages_are_for_finance_alone(finance):
         signed_in(Team.open().person("owner").user),
         signed_in(person().user),
     ]
-    for path in (*PAGES, HISTORY):
+    for path in (*PAGES, HISTORY, COSTS):
         if "csv" not in path:
             visit(finance, path)
         assert [client.get(path).status_code for client in others] == [404] * 3, path
-    for path in (CHANGE, MARKUPS, IMPORT, CONFIRM):
+    for path in (CHANGE, MARKUPS, IMPORT, CONFIRM, COSTS):
         assert [client.post(path, asked()).status_code for client in others] == [404] * 3, path
     assert not AuditEvent.objects.filter(action__startswith="price.").exists()
 
@@ -128,6 +131,27 @@ def test_a_price_needs_a_reason_and_a_loss_has_to_be_wanted(finance):
     assert finance.post(CHANGE, asked(currency="EUR", amount="0.045")).status_code == 302
     assert price_of("EUR", "flux-1.1-pro") == 45_000
     assert price_of("USD", "flux-1.1-pro") == 10_500
+
+
+def test_costs_hold_from_their_date_and_are_logged(finance):
+    terms = {"figure": "megapixel||", "amount": "0.041", "source": "Memo 9", "reason": "Dearer"}
+    assert "0.04" in visit(finance, COSTS)
+    for wrong in ({"reason": ""}, {"figure": "image||"}, {"amount": "-1"}):
+        assert finance.post(COSTS, {**terms, **wrong}).status_code == 200
+    refused = finance.post(COSTS, {**terms, "amount": "0.05"}).content.decode()
+    assert "At this cost images would sell at a loss." in refused
+    assert finance.get(f"{BOOK}/costs?route=nope").status_code == 404
+    assert not PriceVersion.objects.filter(source="Memo 9").exists()
+
+    later = (now() + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M")
+    assert finance.post(COSTS, {**terms, "active_from": later}).status_code == 302
+    assert "To come" in visit(finance, COSTS)
+    assert "0.041" not in visit(finance, f"{BOOK}?kind=cost&q=flux-1.1-pro")
+    assert finance.post(COSTS, terms).status_code == 302
+    assert "0.041" in visit(finance, f"{BOOK}?kind=cost&q=flux-1.1-pro")
+    assert visit(finance, COSTS).count("Past") == 1
+    assert "2.4\u00a0%" in visit(finance, f"{BOOK}?q=flux-1.1-pro")
+    assert AuditEvent.objects.filter(action="cost.set", object_id__startswith="fal/").count() == 2
 
 
 def test_markups_hold_from_their_date_and_are_logged(finance):
