@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0015_markups_taken_away'),
+        ('billing', '0017_period_close'),
     ]
 
     operations = [
