@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -50,10 +51,17 @@ def flux(at: datetime | None = None) -> Route:
     return next(route for route in model.routes if route.served_by == NAME)
 
 
-def change(amount: str, *, accept_loss: bool = False, **values: object) -> int:
-    given = {"key": PER_MEGAPIXEL, "source": "Price list", "reason": "Dearer", **values}
-    cost = NewCost(route=NAME, amount=Decimal(amount), **given)  # type: ignore[arg-type] - by name
+def change(amount: str, *, accept_loss: bool = False, **values: Any) -> int:
+    given: dict[str, Any] = {"key": PER_MEGAPIXEL, "source": "Price list", "reason": "Dearer"}
+    cost = NewCost(route=NAME, amount=Decimal(amount), **{**given, **values})
     return change_cost(cost=cost, accept_loss=accept_loss, actor=SYSTEM, now=now())
+
+
+def may_draw() -> bool:
+    """Return whether the route may draw what sells for USD 0.042."""
+    model = catalog().find("fal/flux-1.1-pro")
+    assert model is not None
+    return may_serve(model, route_at_cost(flux()), SQUARE, None, sale_usd=Decimal("0.042"))
 
 
 def test_what_is_published_is_what_the_catalog_says():
@@ -79,18 +87,15 @@ def test_a_cost_holds_from_its_date_on_and_is_logged():
 
 
 def test_a_cost_above_the_price_takes_the_route_out_once_it_is_accepted():
-    model = catalog().find("fal/flux-1.1-pro")
-    assert model is not None
-    sale = {"sale_usd": Decimal("0.042")}
-    assert may_serve(model, route_at_cost(flux()), SQUARE, None, **sale)
+    assert may_draw()
 
     with pytest.raises(InvalidRequestError) as refused:
         change("0.05")
-    assert any(NAME in loss for loss in refused.value.details["losses"])
+    assert NAME in str(refused.value.details["losses"])
     assert PriceVersion.objects.filter(kind="cost", source="Price list").count() == 0
 
     change("0.05", accept_loss=True)
-    assert not may_serve(model, route_at_cost(flux()), SQUARE, None, **sale)
+    assert not may_draw()
     assert any(NAME in loss for loss in find_losses(now=now()))
 
 
