@@ -58,16 +58,7 @@ def change_markup(*, markup: NewMarkup, allow_loss: bool, actor: Actor, now: dat
     _check(markup, now)
     model_key = _key_of(markup.model_id)
     starts_at = markup.active_from or now
-    losses = (
-        []  # the next one counts, which was looked at when it was set
-        if markup.rate is None
-        else find_markup_losses(
-            markup=markup.rate,
-            now=starts_at,
-            model_key=model_key,
-            is_own=markup.organization_id is not None,
-        )
-    )
+    losses = _losses(markup, model_key, starts_at)
     if losses and not allow_loss:
         raise InvalidRequestError(
             "With this markup images would sell at a loss: " + "; ".join(losses[:5]),
@@ -104,6 +95,18 @@ def change_markup(*, markup: NewMarkup, allow_loss: bool, actor: Actor, now: dat
             },
         )
     return row_id
+
+
+def _losses(markup: NewMarkup, model_key: str, at: datetime) -> list[str]:
+    """Return what would sell at a loss; without a rate the next one counts, looked at before."""
+    if markup.rate is None:
+        return []
+    return find_markup_losses(
+        markup=markup.rate,
+        now=at,
+        model_key=model_key,
+        is_own=markup.organization_id is not None,
+    )
 
 
 def _check(markup: NewMarkup, now: datetime) -> None:
