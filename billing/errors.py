@@ -182,6 +182,13 @@ class PeriodNotReadyError(AppError):
     category = Category.CONFLICT
 
 
+class AlreadyRefundedError(AppError):
+    """An image of these is refunded, or asked for, already."""
+
+    code = "already_refunded"
+    category = Category.CONFLICT
+
+
 class LedgerCorruptError(AppError):
     """Rows that belong together do not; the work was not done. Run `verify_ledger`."""
 

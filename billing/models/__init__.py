@@ -25,6 +25,7 @@ from billing.models.payments import (
 from billing.models.periods import PeriodClose, Revaluation
 from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
+from billing.models.refunds import Adjustment, CreditNote, Decision, Refund, RefundedImage
 from billing.models.rollups import AccountDay, PostingFact
 from billing.models.statements import Statement
 from billing.models.taxes import TaxBasis, TaxProfile, TaxRate, TaxTreatment
@@ -36,12 +37,15 @@ __all__ = [
     "AccountCode",
     "AccountDay",
     "AccountKind",
+    "Adjustment",
     "AutoTopUp",
     "Balance",
     "BalanceAlert",
     "Budget",
     "BudgetPeriod",
     "CandidateStatus",
+    "CreditNote",
+    "Decision",
     "Direction",
     "Dispute",
     "EntryKind",
@@ -64,6 +68,8 @@ __all__ = [
     "PriceVersion",
     "RateCandidate",
     "Revaluation",
+    "Refund",
+    "RefundedImage",
     "SavedCard",
     "Statement",
     "TaxBasis",

@@ -13,6 +13,7 @@ from billing.services.payments.checks import check_payments
 from billing.services.periods.books import check_periods
 from billing.services.rates.checks import check_cross_rates
 from billing.services.rates.revaluation import check_revaluations
+from billing.services.refunds.checks import check_refunds
 from billing.services.reports.account_days import check_account_days
 from billing.services.statements.checks import check_statements
 from billing.services.taxes.checks import check_taxes
@@ -67,6 +68,7 @@ def ledger_checks(
         lambda: check_account_days(organization_id=owner),
         lambda: check_payments(organization_id=owner),
         lambda: check_taxes(organization_id=owner),
+        lambda: check_refunds(organization_id=owner),
         lambda: check_statements(organization_id=owner),
         *([] if owner else [check_cross_rates, check_revaluations, check_periods]),
     ]

@@ -28,6 +28,7 @@ class EventType(StrEnum):
     BALANCE_LOW = "balance.low"
     TOPUP_SUCCEEDED = "topup.succeeded"
     TOPUP_FAILED = "topup.failed"
+    CREDIT_NOTE_ISSUED = "credit_note.issued"
     API_KEY_REVOKED = "api_key.revoked"
 
 

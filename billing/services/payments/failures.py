@@ -52,7 +52,7 @@ def _tell(payment: Payment, code: str, now: datetime) -> None:
         },
         now=now,
     )
-    for recipient in _recipients(organization):
+    for recipient in billing_recipients(organization):
         write_mail(
             kind="auto_top_up_paused",
             recipient=recipient,
@@ -69,7 +69,8 @@ def _tell(payment: Payment, code: str, now: datetime) -> None:
         )
 
 
-def _recipients(organization: Organization) -> list[str]:
+def billing_recipients(organization: Organization) -> list[str]:
+    """Return who is written to about money: the billing address, else owners and billing."""
     if organization.billing_email:
         return [organization.billing_email]
     rows = Membership.objects.filter(

@@ -30,14 +30,7 @@ def make_content(
     return {
         "format": FORMAT,
         "issuer": settings.STATEMENT_ISSUER,
-        "customer": {
-            "id": str(organization.id),
-            "name": organization.name,
-            "legal_name": organization.legal_name,
-            "address": organization.billing_address,
-            "country": organization.billing_country,
-            "tax_id": organization.tax_id,
-        },
+        "customer": make_customer(organization),
         "language": organization.language,
         "time_zone": organization.time_zone,
         "currency": organization.currency,
@@ -46,6 +39,18 @@ def make_content(
         "accounts": [_account(one) for one in ranges if _is_used(one)],
         "lines": _lines(usage),
         "rates": _rates(usage, organization.currency),
+    }
+
+
+def make_customer(organization: Organization) -> dict[str, str]:
+    """Return whom a document is for, as its billing profile says by now."""
+    return {
+        "id": str(organization.id),
+        "name": organization.name,
+        "legal_name": organization.legal_name,
+        "address": organization.billing_address,
+        "country": organization.billing_country,
+        "tax_id": organization.tax_id,
     }
 
 

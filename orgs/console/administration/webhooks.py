@@ -36,6 +36,7 @@ EVENTS: Final = {
     EventType.BALANCE_LOW: gettext_lazy("The balance is low"),
     EventType.TOPUP_SUCCEEDED: gettext_lazy("Money was added"),
     EventType.TOPUP_FAILED: gettext_lazy("An automatic top-up failed"),
+    EventType.CREDIT_NOTE_ISSUED: gettext_lazy("Images were refunded"),
     EventType.API_KEY_REVOKED: gettext_lazy("An API key was revoked"),
 }
 

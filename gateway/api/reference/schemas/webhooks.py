@@ -65,6 +65,19 @@ DATA_SCHEMAS: Final[dict[str, Schema]] = {
             "created": instant("When."),
         },
     ),
+    EventType.CREDIT_NOTE_ISSUED.value: record(
+        "Images were refunded: a credit note was issued.",
+        {
+            "object": constant("credit_note"),
+            "number": integer("The credit note's."),
+            "generation_id": text(examples=["req_4d3f0a0f5d8e4a4c9a3c0a8a7f1f4c55"]),
+            "images": integer("How many were refunded."),
+            "amount": amount("How much the wallet was credited."),
+            "currency": currency(),
+            "reason": text(),
+            "created": instant("When."),
+        },
+    ),
     EventType.API_KEY_REVOKED.value: record(
         "A key was revoked.",
         {

@@ -1,0 +1,1 @@
+"""Reading what was charged, what is asked back, and credit notes."""

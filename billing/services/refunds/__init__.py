@@ -1,0 +1,1 @@
+"""Refunds of images with their credit notes, and adjustments of wallets; two people agree."""
