@@ -33,7 +33,12 @@ CREATE TRIGGER billing_adjustment_kept
 
 CREATE FUNCTION billing_check_dropped() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF OLD.is_dropped OR to_jsonb(NEW) - 'is_dropped' <> to_jsonb(OLD) - 'is_dropped' THEN
+    IF OLD.is_dropped OR to_jsonb(NEW) - 'is_dropped' <> to_jsonb(OLD) - 'is_dropped'
+        OR EXISTS (
+            SELECT FROM billing_refund
+            WHERE id = OLD.refund_id AND status NOT IN ('declined', 'withdrawn')
+        )
+    THEN
         RAISE EXCEPTION 'refunded image % cannot change', OLD.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_refundedimage_final';
     END IF;

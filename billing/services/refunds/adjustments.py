@@ -12,7 +12,7 @@ from billing.models import AccountCode, Adjustment, Direction, EntryKind
 from billing.money import MAX_AMOUNT_MICROS, format_amount
 from billing.services.accounts import account, open_accounts
 from billing.services.ledger import post_entry
-from billing.services.payments.staff import require_finance
+from billing.services.staff import require_finance
 from billing.services.refunds.decisions import approve, check_pending, read_reason, turn_down
 from billing.services.transactions import retrying
 from billing.types import Line
@@ -45,7 +45,7 @@ def ask_adjustment(
         InvalidInputError: No reason is given, or no such direction.
         CurrencyMismatchError: The wallet is in another currency.
     """
-    require_finance(actor)
+    asked_by_id = require_finance(actor)
     reason = read_reason(change.reason)
     if change.direction not in Direction.values:
         raise InvalidInputError("Choose credit or debit.", param="direction")
@@ -65,7 +65,7 @@ def ask_adjustment(
             amount_micros=change.amount_micros,
             currency=organization.currency,
             reason=reason,
-            requested_by_id=actor.user_id,
+            requested_by_id=asked_by_id,
             created_at=now,
         )
         _log(Action.ADJUSTMENT_REQUESTED, adjustment, actor)

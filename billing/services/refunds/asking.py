@@ -10,7 +10,7 @@ from billing.errors import AlreadyRefundedError, HoldNotFoundError, PaymentNotFo
 from billing.models import Refund, RefundedImage
 from billing.money import format_amount
 from billing.selectors.refunds.charges import find_charge
-from billing.services.payments.staff import require_finance
+from billing.services.staff import require_finance
 from billing.services.refunds.decisions import check_pending, read_reason, turn_down
 from orgs.errors import InvalidInputError
 from orgs.services.audit import Action, Actor, Target, record
@@ -39,7 +39,7 @@ def ask_refund(
         InvalidInputError: No image, an image of another generation, or no reason is given.
         AlreadyRefundedError: An image is in another refund.
     """
-    require_finance(actor)
+    asked_by_id = require_finance(actor)
     text = read_reason(reason)
     charge = find_charge(reference=reference)
     if charge is None:
@@ -59,7 +59,7 @@ def ask_refund(
                 amount_micros=sum(one.amount_micros for one in images),
                 currency=charge.currency,
                 reason=text,
-                requested_by_id=actor.user_id,
+                requested_by_id=asked_by_id,
                 created_at=now,
             )
             RefundedImage.objects.bulk_create(

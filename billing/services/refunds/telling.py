@@ -34,6 +34,7 @@ def tell_of_credit_note(note: CreditNote, *, now: datetime) -> None:
         },
         now=now,
     )
+    home = f"{settings.PUBLIC_BASE_URL}/o/{organization.id}"
     for recipient in billing_recipients(organization):
         write_mail(
             kind="credit_note",
@@ -46,7 +47,7 @@ def tell_of_credit_note(note: CreditNote, *, now: datetime) -> None:
                 "request": request,
                 "images": images,
                 "reason": note.content["reason"],
-                "link": f"{settings.PUBLIC_BASE_URL}/o/{organization.id}/credit-notes/{note.number}",
+                "link": f"{home}/credit-notes/{note.number}",
             },
             now=now,
             organization_id=organization.id,
