@@ -27,11 +27,12 @@ PAGE: Final = 50
 HOLDS_SHOWN: Final = 50
 # Signed, as a page shows the balance that it carries.
 _SIGNER: Final = signing.Signer(salt="billing.wallet")
+REFUND: Final = "reversal"
 KINDS: Final[Mapping[str, tuple[str, Promise]]] = {
     "top_up": ("coins", _("Top-up")),
     "capture": ("photo", pgettext_lazy("transaction", "Images")),
     "adjustment": ("adjustments", _("Adjustment")),
-    "reversal": ("arrow-back-up", _("Correction")),
+    "reversal": ("arrow-back-up", _("Refund or correction")),
     "promotion": ("coins", _("Promotional credit")),
     "expiry": ("coins", _("Expired credit")),
     "payment_refund": ("arrow-back-up", _("Top-up paid back")),
@@ -112,6 +113,7 @@ class TransactionView(BillingView):
             **self.listing(request),
             "trail": trail,
             "label": KINDS[trail.transaction.kind][1],
+            "is_refunded": any(entry.kind == REFUND for entry in trail.entries),
             "open_id": entry_id,
         }
         return render(request, "console/billing/transaction.html", context)

@@ -41,4 +41,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="edit_key_budget",
     ),
     path("", include("billing.console.statements.urls")),
+    path("", include("billing.console.credit_notes.urls")),
 ]

@@ -111,6 +111,7 @@ STAFF = (
             Entry(_("Exchange rates"), "arrows-exchange", "finance_rates"),
             Entry(_("Top-ups"), "coins", "finance_topups"),
             Entry(_("Taxes"), "percentage", "finance_taxes"),
+            Entry(_("Refunds"), "arrow-back-up", "finance_refunds"),
             Entry(_("Reports"), "file-text", "finance_reports"),
             Entry(_("Reconciliation"), "scale", "finance_reconciliation"),
             Entry(pgettext_lazy("accounting", "Close"), "calendar-check", "finance_close"),

@@ -18,6 +18,7 @@ from billing.console.finance.topups import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.console.finance.reports.urls")),
+    path("", include("billing.console.finance.refunds.urls")),
     path("finance/top-ups", TopUpsView.as_view(), name="finance_topups"),
     path("finance/top-ups/transfer", RecordTransferView.as_view(), name="finance_transfer"),
     path("finance/top-ups/<uuid:payment_id>", TopUpView.as_view(), name="finance_topup"),

@@ -1,96 +1,31 @@
 """A statement as PDF, in the language it was issued in."""
 
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
-from reportlab.lib import colors
-from reportlab.lib.enums import TA_RIGHT
-from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import ParagraphStyle
-from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import (
-    BaseDocTemplate,
-    Flowable,
-    Frame,
-    PageTemplate,
-    Paragraph,
-    Spacer,
-    Table,
-)
+from reportlab.platypus import Flowable, Paragraph, Spacer
 
+from billing.console.documents import (
+    NOTE,
+    SECTION,
+    TEXT,
+    TITLE,
+    addressee,
+    draw_document,
+    short_instant,
+    table,
+    two_columns,
+)
 from billing.console.statements.sheet import Account, Sheet
 from billing.templatetags.money import decimal, percent, plain_money, whole
-
-# DejaVu has the letters of every European language; who uses others sees boxes in their own name.
-FONTS: Final = Path(__file__).parent.parent.parent / "fonts"
-REGULAR, BOLD = "DejaVu", "DejaVu-Bold"
-INK: Final = colors.HexColor("#18212b")
-FAINT: Final = colors.HexColor("#5b6674")
-RULE: Final = colors.HexColor("#d5dbe1")
-MARGIN: Final = 18 * mm
-WIDTH: Final = A4[0] - 2 * MARGIN
-
-_TEXT: Final = ParagraphStyle("text", fontName=REGULAR, fontSize=8.5, leading=12, textColor=INK)
-_RIGHT: Final = ParagraphStyle("right", _TEXT, alignment=TA_RIGHT)
-_HEAD: Final = ParagraphStyle("head", _TEXT, fontName=BOLD, textColor=FAINT, fontSize=7.5)
-_HEAD_RIGHT: Final = ParagraphStyle("head-right", _HEAD, alignment=TA_RIGHT)
-_TITLE: Final = ParagraphStyle("title", _TEXT, fontName=BOLD, fontSize=18, leading=24)
-_SECTION: Final = ParagraphStyle(
-    "section", _TEXT, fontName=BOLD, fontSize=10.5, leading=14, spaceBefore=14, spaceAfter=4
-)
-_NOTE: Final = ParagraphStyle("note", _TEXT, textColor=FAINT, fontSize=7.5, leading=10.5)
 
 
 def as_pdf(sheet: Sheet) -> bytes:
     """Draw the statement. The same statement makes the same bytes."""
-    _register_fonts()
     with translation.override(sheet.language):
-        target = io.BytesIO()
-        document = BaseDocTemplate(
-            target,
-            pagesize=A4,
-            leftMargin=MARGIN,
-            rightMargin=MARGIN,
-            title=_title(sheet),
-            author=sheet.issuer,
-            invariant=1,
-        )
-        body = Frame(MARGIN, MARGIN, WIDTH, A4[1] - 2 * MARGIN, 0, 0, 0, 0)
-        foot = _Foot(sheet)
-        document.addPageTemplates([PageTemplate("page", [body], onPage=foot)])
-        document.build(list(_story(sheet)))
-        return target.getvalue()
-
-
-class _Foot:
-    """Draws the line at the bottom of every page."""
-
-    def __init__(self, sheet: Sheet) -> None:
-        self._left = f"{sheet.issuer} · {_title(sheet)}"
-
-    def __call__(self, canvas: Canvas, document: BaseDocTemplate) -> None:
-        canvas.saveState()
-        canvas.setFont(REGULAR, 7)
-        canvas.setFillColor(FAINT)
-        canvas.drawString(MARGIN, MARGIN / 2, self._left)
-        page = _("Page %(number)s") % {"number": document.page}
-        canvas.drawRightString(A4[0] - MARGIN, MARGIN / 2, page)
-        canvas.restoreState()
-
-
-def _register_fonts() -> None:
-    if REGULAR not in pdfmetrics.getRegisteredFontNames():
-        pdfmetrics.registerFont(TTFont(REGULAR, FONTS / "DejaVuSans.ttf"))
-        pdfmetrics.registerFont(TTFont(BOLD, FONTS / "DejaVuSans-Bold.ttf"))
+        return draw_document(_story(sheet), title=_title(sheet), issuer=sheet.issuer)
 
 
 def _title(sheet: Sheet) -> str:
@@ -101,43 +36,28 @@ def _title(sheet: Sheet) -> str:
 
 
 def _story(sheet: Sheet) -> Iterator[Flowable]:
-    yield Paragraph(escape(_title(sheet)), _TITLE)
-    yield Table(
-        [[Paragraph(_customer(sheet), _TEXT), Paragraph(_facts(sheet), _RIGHT)]],
-        colWidths=[WIDTH / 2, WIDTH / 2],
-        style=[("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)],
-    )
+    yield Paragraph(escape(_title(sheet)), TITLE)
+    yield two_columns(addressee(sheet.customer), _facts(sheet))
     for account in sheet.accounts:
-        yield Paragraph(escape(str(account.label)), _SECTION)
+        yield Paragraph(escape(str(account.label)), SECTION)
         yield _movements(account, sheet.currency)
-    yield Paragraph(escape(_("Images")), _SECTION)
+    yield Paragraph(escape(_("Images")), SECTION)
     if sheet.lines:
         yield _lines(sheet)
     else:
-        yield Paragraph(escape(_("No image was charged.")), _TEXT)
+        yield Paragraph(escape(_("No image was charged.")), TEXT)
     if sheet.rates:
-        yield Paragraph(escape(_("Exchange rates")), _SECTION)
+        yield Paragraph(escape(_("Exchange rates")), SECTION)
         yield _rates(sheet)
     yield Spacer(0, 12)
     for note in _notes(sheet):
-        yield Paragraph(escape(note), _NOTE)
-
-
-def _customer(sheet: Sheet) -> str:
-    who = sheet.customer
-    parts = [
-        who["legal_name"] or who["name"],
-        *who["address"].splitlines(),
-        who["country"],
-        _("Tax id: %(id)s") % {"id": who["tax_id"]} if who["tax_id"] else "",
-    ]
-    return "<br/>".join(escape(part) for part in parts if part)
+        yield Paragraph(escape(note), NOTE)
 
 
 def _facts(sheet: Sheet) -> str:
     period = _("%(start)s to %(end)s") % {
-        "start": _instant(sheet.starts_at),
-        "end": _instant(sheet.ends_at),
+        "start": short_instant(sheet.starts_at),
+        "end": short_instant(sheet.ends_at),
     }
     parts = [
         period,
@@ -145,7 +65,7 @@ def _facts(sheet: Sheet) -> str:
         _("All amounts in %(currency)s") % {"currency": sheet.currency},
     ]
     if sheet.issued_at:
-        parts.append(_("Issued %(when)s") % {"when": _instant(sheet.issued_at)})
+        parts.append(_("Issued %(when)s") % {"when": short_instant(sheet.issued_at)})
     return "<br/>".join(map(escape, parts))
 
 
@@ -156,9 +76,7 @@ def _movements(account: Account, currency: str) -> Flowable:
         for move in account.movements
     ]
     rows.append((_("Closing balance"), "", plain_money(account.closing_micros, currency)))
-    return _table(
-        ["", _("Entries"), _("Amount")], rows, widths=[60, 15, 25], left=1, is_summed=True
-    )
+    return table(["", _("Entries"), _("Amount")], rows, widths=[60, 15, 25], left=1, is_summed=True)
 
 
 def _lines(sheet: Sheet) -> Flowable:
@@ -186,7 +104,7 @@ def _lines(sheet: Sheet) -> Flowable:
     heads = [
         _("Model"), _("Size and quality"), _("Images"), _("List price"), _("Markup"), _("Amount"),
     ]  # fmt: skip
-    return _table(heads, rows, widths=[26, 19, 12, 17, 10, 16], left=2, is_summed=True)
+    return table(heads, rows, widths=[26, 19, 12, 17, 10, 16], left=2, is_summed=True)
 
 
 def _rates(sheet: Sheet) -> Flowable:
@@ -194,7 +112,7 @@ def _rates(sheet: Sheet) -> Flowable:
         (
             f"{rate.base}/{rate.quote}",
             rate.source,
-            _instant(rate.as_of) if rate.as_of else "",
+            short_instant(rate.as_of) if rate.as_of else "",
             decimal(rate.rate),
             percent(rate.spread),
             whole(rate.images),
@@ -205,7 +123,7 @@ def _rates(sheet: Sheet) -> Flowable:
     heads = [
         _("Pair"), _("Source"), _("As of"), _("Rate"), _("Spread"), _("Images"), _("Amount"),
     ]  # fmt: skip
-    return _table(heads, rows, widths=[12, 13, 21, 14, 11, 13, 16], left=3)
+    return table(heads, rows, widths=[12, 13, 21, 14, 11, 13, 16], left=3)
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:
@@ -219,46 +137,3 @@ def _notes(sheet: Sheet) -> Iterator[str]:
         }
     if sheet.digest:
         yield _("SHA-256 of this statement: %(digest)s") % {"digest": sheet.digest}
-
-
-def _table(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    widths: Sequence[int],
-    left: int,
-    is_summed: bool = False,
-) -> Flowable:
-    """Draw a table whose first `left` columns are words, the others figures.
-
-    Widths are percent of the text's.
-    """
-
-    def cells(texts: Sequence[str], word: ParagraphStyle, figure: ParagraphStyle) -> list[Any]:
-        return [
-            Paragraph(escape(text), word if place < left else figure)
-            for place, text in enumerate(texts)
-        ]
-
-    style: list[Any] = [
-        ("VALIGN", (0, 0), (-1, -1), "TOP"),
-        ("LINEBELOW", (0, 0), (-1, -2), 0.4, RULE),
-        ("LINEBELOW", (0, -1), (-1, -1), 0.8, RULE),
-        ("LEFTPADDING", (0, 0), (0, -1), 0),
-        ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
-        ("TOPPADDING", (0, 0), (-1, -1), 2.5),
-        ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
-    ]
-    body = [cells(row, _TEXT, _RIGHT) for row in rows]
-    if is_summed:
-        style.append(("LINEABOVE", (0, -1), (-1, -1), 0.8, INK))
-    return Table(
-        [cells(heads, _HEAD, _HEAD_RIGHT), *body],
-        colWidths=[share * WIDTH / 100 for share in widths],
-        repeatRows=1,
-        style=style,
-    )
-
-
-def _instant(value: datetime) -> str:
-    return formats.date_format(value, "SHORT_DATETIME_FORMAT")

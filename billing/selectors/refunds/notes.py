@@ -30,12 +30,21 @@ class CreditNoteView:
 
 
 def list_credit_notes(
-    *, organization_id: UUID, limit: int, reference: str = ""
+    *, organization_id: UUID, limit: int, reference: str = "", before: int | None = None
 ) -> list[CreditNoteSummary]:
-    """Return an organization's credit notes, newest first; of one generation alone. One query."""
+    """Return an organization's credit notes, newest first. One query.
+
+    Args:
+        organization_id: Whose.
+        limit: Most to return.
+        reference: Of one generation alone.
+        before: Only lower numbers.
+    """
     rows = CreditNote.objects.filter(organization_id=organization_id).select_related("refund")
     if reference:
         rows = rows.filter(refund__reference=reference)
+    if before is not None:
+        rows = rows.filter(number__lt=min(before, 2**31 - 1))
     return [
         CreditNoteSummary(
             number=row.number,

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from billing.errors import AlreadyRefundedError, HoldNotFoundError, PaymentNotFoundError
 from billing.models import Refund, RefundedImage
 from billing.money import format_amount
-from billing.selectors.refunds.charges import find_charge
+from billing.selectors.refunds.charges import Charge, ChargedImage, find_charge
 from billing.services.staff import require_finance
 from billing.services.refunds.decisions import check_pending, read_reason, turn_down
 from orgs.errors import InvalidInputError
@@ -44,13 +44,7 @@ def ask_refund(
     charge = find_charge(reference=reference)
     if charge is None:
         raise HoldNotFoundError("This request was charged nothing.")
-    by_artifact = {one.artifact: one for one in charge.images}
-    wanted = {one.artifact for one in charge.refundable} if artifacts is None else set(artifacts)
-    if not wanted and artifacts is None:
-        raise AlreadyRefundedError("Every image of this request is refunded or asked for.")
-    if not wanted or not wanted <= by_artifact.keys():
-        raise InvalidInputError("Choose images of this request.", param="images")
-    images = [one for one in charge.images if one.artifact in wanted]
+    images = _choose(charge, artifacts)
     try:
         with transaction.atomic():
             refund = Refund.objects.create(
@@ -79,6 +73,18 @@ def ask_refund(
             "An image of these is refunded, or asked for, already.", param="images"
         ) from error
     return refund
+
+
+def _choose(charge: Charge, artifacts: Collection[str] | None) -> list[ChargedImage]:
+    if artifacts is None:
+        if not charge.refundable:
+            raise AlreadyRefundedError("Every image of this request is refunded or asked for.")
+        return list(charge.refundable)
+    wanted = set(artifacts)
+    images = [one for one in charge.images if one.artifact in wanted]
+    if not wanted or len(images) < len(wanted):
+        raise InvalidInputError("Choose images of this request.", param="images")
+    return images
 
 
 def decline_refund(*, refund_id: UUID, note: str, actor: Actor, now: datetime) -> Refund:

@@ -33,7 +33,7 @@ ENTRIES: Final[Mapping[str, Promise]] = {
     "capture": pgettext_lazy("transaction", "Images"),
     "attempt_cost": pgettext_lazy("entry", "Cost of an attempt"),
     "adjustment": _("Adjustment"),
-    "reversal": _("Correction"),
+    "reversal": _("Refund or correction"),
     "promotion": _("Promotional credit"),
     "expiry": _("Expired credit"),
     "payment_refund": _("Top-up paid back"),
