@@ -69,7 +69,7 @@ DROP FUNCTION billing_check_decision();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0014_entries_not_of_images'),
+        ('billing', '0017_period_close'),
         ('orgs', '0011_newest_organizations'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
