@@ -13,8 +13,8 @@ def require_finance(actor: Actor) -> UUID:
     Raises:
         PermissionDeniedError: The actor is none of them.
     """
+    user_id = actor.user_id if actor.impersonator_id is None else None
     staff = User.objects.filter(staff_role=User.StaffRole.FINANCE, is_active=True)
-    is_one = actor.impersonator_id is None and staff.filter(id=actor.user_id).exists()
-    if actor.user_id is None or not is_one:
+    if user_id is None or not staff.filter(id=user_id).exists():
         raise PermissionDeniedError("Only the platform's finance staff may do this.")
-    return actor.user_id
+    return user_id

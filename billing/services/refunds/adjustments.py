@@ -12,8 +12,8 @@ from billing.models import AccountCode, Adjustment, Direction, EntryKind
 from billing.money import MAX_AMOUNT_MICROS, format_amount
 from billing.services.accounts import account, open_accounts
 from billing.services.ledger import post_entry
-from billing.services.staff import require_finance
 from billing.services.refunds.decisions import approve, check_pending, read_reason, turn_down
+from billing.services.staff import require_finance
 from billing.services.transactions import retrying
 from billing.types import Line
 from orgs.errors import InvalidInputError, OrganizationNotFoundError

@@ -9,11 +9,11 @@ from billing.errors import LedgerCorruptError
 from billing.models import CreditNote, Direction, EntryKind, Refund, RefundedImage
 from billing.selectors.refunds.charges import Charge, ChargedImage, find_charge
 from billing.services.ledger import post_entry
-from billing.services.staff import require_finance
 from billing.services.refunds.asking import lock_refund, log
 from billing.services.refunds.decisions import approve, check_pending
 from billing.services.refunds.notes import issue_credit_note
 from billing.services.refunds.telling import tell_of_credit_note
+from billing.services.staff import require_finance
 from billing.services.transactions import retrying
 from billing.types import Line
 from orgs.services.audit import Action, Actor

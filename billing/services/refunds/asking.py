@@ -10,8 +10,8 @@ from billing.errors import AlreadyRefundedError, HoldNotFoundError, PaymentNotFo
 from billing.models import Refund, RefundedImage
 from billing.money import format_amount
 from billing.selectors.refunds.charges import Charge, ChargedImage, find_charge
-from billing.services.staff import require_finance
 from billing.services.refunds.decisions import check_pending, read_reason, turn_down
+from billing.services.staff import require_finance
 from orgs.errors import InvalidInputError
 from orgs.services.audit import Action, Actor, Target, record
 

@@ -54,8 +54,8 @@ class Office:
         reference = str(uuid4())
         scene.authorize(4, reference=reference)
         scene.capture(reference, images=3)
-        people = (person(staff_role="finance") for _ in range(2))
-        return cls(scene, *people, reference)
+        first, second = (person(staff_role="finance") for _ in range(2))
+        return cls(scene, first, second, reference)
 
     def artifact(self, index: int) -> str:
         return f"{self.reference}/{index}"
