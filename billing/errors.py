@@ -185,7 +185,7 @@ class PeriodNotReadyError(AppError):
 class AlreadyRefundedError(AppError):
     """An image of these is refunded, or asked for, already."""
 
-    code = "already_refunded"
+    code = "refund_exists"
     category = Category.CONFLICT
 
 

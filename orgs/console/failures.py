@@ -54,7 +54,7 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("total_not_seen", None): _("This is the total with tax. Go on if you agree."),
     ("reference_used", "reference"): _("A payment of this reference is recorded already."),
     ("self_approval", None): _("Another person has to decide about what you asked for."),
-    ("already_refunded", None): _("An image of these is refunded, or asked for, already."),
+    ("refund_exists", None): _("An image of these is refunded, or asked for, already."),
     ("insufficient_balance", None): _("Less is available than that. Nothing was booked."),
     ("currency_mismatch", "currency"): _("The wallet is in another currency."),
     ("currency_fixed", "budgets"): _("Remove the budgets first: they are in the present currency."),
