@@ -69,7 +69,7 @@ DROP FUNCTION billing_check_decision();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0017_period_close'),
+        ('billing', '0018_cost_prices'),
         ('orgs', '0011_newest_organizations'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
