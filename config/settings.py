@@ -246,8 +246,10 @@ UPLOAD_MAX_BYTES = env.integer("UPLOAD_MAX_BYTES", 200_000_000, minimum=1)
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50_000_000, minimum=1)
 IMAGE_MAX_PIXELS = env.integer("IMAGE_MAX_PIXELS", 40_000_000, minimum=1)
 
-# Whose name stands on statements.
+# Whose name stands on statements and invoices, and what invoices say of them beside it.
 STATEMENT_ISSUER = env.text("STATEMENT_ISSUER", "Lienzo")
+INVOICE_TAX_ID = env.text("INVOICE_TAX_ID")
+INVOICE_ADDRESS = env.text("INVOICE_ADDRESS")
 
 # Exchange rates: who publishes them, whose rates a pair follows, and what is added to them.
 ECB_BASE_URL = env.text("ECB_BASE_URL", "https://www.ecb.europa.eu/stats/eurofxref").rstrip("/")

@@ -11,6 +11,7 @@ from billing.models.accounts import (
 from billing.models.alerts import BalanceAlert
 from billing.models.budgets import Budget, BudgetPeriod
 from billing.models.holds import Hold, HoldStatus
+from billing.models.invoices import Invoice, InvoiceSeries
 from billing.models.journal import Direction, EntryKind, JournalEntry, Posting
 from billing.models.payments import (
     AutoTopUp,
@@ -53,6 +54,8 @@ __all__ = [
     "FxSpread",
     "Hold",
     "HoldStatus",
+    "Invoice",
+    "InvoiceSeries",
     "JournalEntry",
     "Markup",
     "MarkupScope",

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from billing.services.hold_checks import check_budgets, check_captures, check_holds
+from billing.services.invoices.checks import check_invoices
 from billing.services.journal_checks import check_balances, check_chains, check_entries
 from billing.services.payments.checks import check_payments
 from billing.services.periods.books import check_periods
@@ -69,6 +70,7 @@ def ledger_checks(
         lambda: check_payments(organization_id=owner),
         lambda: check_taxes(organization_id=owner),
         lambda: check_refunds(organization_id=owner),
+        lambda: check_invoices(organization_id=owner),
         lambda: check_statements(organization_id=owner),
         *([] if owner else [check_cross_rates, check_revaluations, check_periods]),
     ]

@@ -5,8 +5,9 @@ from typing import Final
 
 from django.db import transaction
 
-from billing.models import AccountCode, Direction, Dispute, EntryKind, Payment
+from billing.models import AccountCode, Direction, Dispute, EntryKind, Invoice, Payment
 from billing.services.accounts import account
+from billing.services.invoices.issuing import Booked, issue_invoice
 from billing.services.ledger import post_entry
 from billing.services.payments.amounts import from_minor
 from billing.services.payments.settling import EventMark, mark_event
@@ -65,13 +66,21 @@ def _open(payment: Payment, facts: DisputeFacts, now: datetime) -> Dispute:
         tax_micros=tax,
     )
     clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
+    entry_key = f"dispute:{facts.id}"
     post_entry(
         kind=EntryKind.DISPUTE,
-        idempotency_key=f"dispute:{facts.id}",
+        idempotency_key=entry_key,
         lines=[*taken, Line(clearing, Direction.CREDIT, micros)],
         now=now,
         reference=payment.reference,
         description="Payment disputed",
+    )
+    issue_invoice(
+        payment,
+        Booked(entry_key, "dispute", micros, tax, corrects_key=f"top_up:payment:{payment.id}"),
+        kind=Invoice.Kind.CORRECTION,
+        now=now,
+        effective_at=now,
     )
     organization = Organization.objects.get(id=payment.organization_id)
     if organization.suspended_at is None:
@@ -98,14 +107,23 @@ def _close(dispute: Dispute, payment: Payment, status: str, now: datetime) -> No
         micros=dispute.amount_micros - dispute.tax_micros,
         tax_micros=dispute.tax_micros,
     )
+    entry_key = f"dispute_won:{dispute.dispute_id}"
     post_entry(
         kind=EntryKind.DISPUTE,
-        idempotency_key=f"dispute_won:{dispute.dispute_id}",
+        idempotency_key=entry_key,
         lines=[Line(clearing, Direction.DEBIT, dispute.amount_micros), *given],
         now=now,
         reference=payment.reference,
         description="Dispute won",
     )
+    booked = Booked(
+        entry_key,
+        "dispute_won",
+        dispute.amount_micros,
+        dispute.tax_micros,
+        corrects_key=f"dispute:{dispute.dispute_id}",
+    )
+    issue_invoice(payment, booked, kind=Invoice.Kind.INVOICE, now=now, effective_at=now)
     _resume(payment)
 
 

@@ -8,10 +8,12 @@ from billing.models import (
     AccountCode,
     Direction,
     EntryKind,
+    Invoice,
     Payment,
     PaymentRefund,
 )
 from billing.services.accounts import account
+from billing.services.invoices.issuing import Booked, issue_invoice
 from billing.services.ledger import post_entry
 from billing.services.payments.amounts import from_minor
 from billing.services.payments.stripe_api import RefundFacts
@@ -30,7 +32,8 @@ def apply_refunds(payment: Payment, refunds: Iterable[RefundFacts], *, now: date
     """Book the refunds of a credited payment that are not booked yet, and those that failed.
 
     Joins the caller's transaction, which locked the payment. The wallet gives what is available;
-    the rest is owed; tax goes back in proportion. A refund that failed is credited again.
+    the rest is owed; tax goes back in proportion, and a correction of the invoice says so. A refund
+    that failed is credited and invoiced again.
     """
     known = {row.refund_id: row for row in PaymentRefund.objects.filter(payment=payment)}
     for refund in refunds:
@@ -51,9 +54,10 @@ def _book(payment: Payment, refund: RefundFacts, now: datetime) -> None:
         tax_micros=tax,
     )
     clearing = account(AccountCode.PAYMENT_CLEARING, payment.currency)
+    entry_key = f"payment_refund:{refund.id}"
     post_entry(
         kind=EntryKind.PAYMENT_REFUND,
-        idempotency_key=f"payment_refund:{refund.id}",
+        idempotency_key=entry_key,
         lines=[*lines, Line(clearing, Direction.CREDIT, micros)],
         now=now,
         reference=payment.reference,
@@ -67,6 +71,13 @@ def _book(payment: Payment, refund: RefundFacts, now: datetime) -> None:
         created_at=now,
     )
     _add(payment, micros)
+    issue_invoice(
+        payment,
+        Booked(entry_key, "refund", micros, tax, corrects_key=f"top_up:payment:{payment.id}"),
+        kind=Invoice.Kind.CORRECTION,
+        now=now,
+        effective_at=now,
+    )
 
 
 def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
@@ -81,9 +92,10 @@ def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
             tax_micros=row.tax_micros,
         ),
     ]
+    entry_key = f"payment_refund_failed:{row.refund_id}"
     post_entry(
         kind=EntryKind.PAYMENT_REFUND,
-        idempotency_key=f"payment_refund_failed:{row.refund_id}",
+        idempotency_key=entry_key,
         lines=lines,
         now=now,
         reference=payment.reference,
@@ -92,6 +104,14 @@ def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
     row.status = Status.FAILED
     row.save(update_fields=["status"])
     _add(payment, -micros)
+    booked = Booked(
+        entry_key,
+        "refund_failed",
+        micros,
+        row.tax_micros,
+        corrects_key=f"payment_refund:{row.refund_id}",
+    )
+    issue_invoice(payment, booked, kind=Invoice.Kind.INVOICE, now=now, effective_at=now)
 
 
 def _add(payment: Payment, micros: int) -> None:

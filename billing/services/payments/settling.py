@@ -15,12 +15,14 @@ from django.db import transaction
 from billing.models import (
     AccountCode,
     Direction,
+    Invoice,
     Payment,
     PaymentCustomer,
     PaymentEvent,
     SavedCard,
 )
 from billing.services.accounts import account, open_accounts
+from billing.services.invoices.issuing import Booked, issue_invoice
 from billing.services.payments.amounts import to_minor
 from billing.services.payments.failures import end_payment, fail_automatic
 from billing.services.payments.refunds import apply_refunds
@@ -91,9 +93,9 @@ def settle_intent(intent: IntentFacts, *, now: datetime, mark: EventMark | None 
 def credit_payment(
     payment: Payment, *, source: AccountCode, now: datetime, effective_at: datetime | None = None
 ) -> None:
-    """Book a payment and end it as succeeded. Joins the caller's transaction, which locked it.
+    """Book a payment, invoice it, and end it as succeeded.
 
-    Entry key: `top_up:payment:<id>`.
+    Joins the caller's transaction, which locked it. Entry key: `top_up:payment:<id>`.
 
     Args:
         payment: With the reference that the entry is to have.
@@ -102,9 +104,10 @@ def credit_payment(
         effective_at: When the money came; `now` unless told.
     """
     open_accounts(organization_id=payment.organization_id, currency=payment.currency)
+    entry_key = f"top_up:payment:{payment.id}"
     book_top_up(
         organization_id=payment.organization_id,
-        idempotency_key=f"top_up:payment:{payment.id}",
+        idempotency_key=entry_key,
         received=Line(account(source, payment.currency), Direction.DEBIT, payment.gross_micros),
         tax_micros=payment.tax_micros,
         reference=payment.reference,
@@ -115,6 +118,13 @@ def credit_payment(
     payment.status, payment.failure_code = Payment.Status.SUCCEEDED, ""
     payment.ended_at, payment.received_at = now, effective_at or now
     payment.save()
+    issue_invoice(
+        payment,
+        Booked(entry_key, "top_up", payment.gross_micros, payment.tax_micros),
+        kind=Invoice.Kind.INVOICE,
+        now=now,
+        effective_at=effective_at or now,
+    )
 
 
 def _lock_payment(intent: IntentFacts) -> Payment | None:

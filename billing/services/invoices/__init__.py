@@ -1,0 +1,1 @@
+"""Issuing invoices, and checking that they are the payments'."""
