@@ -13,6 +13,7 @@ from billing.console.budgets import BudgetsView, EditBudgetView
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("billing.console.payments.urls")),
     path("", include("billing.console.finance.urls")),
+    path("", include("billing.console.taxes.urls")),
     path("o/<uuid:organization_id>/billing", BillingView.as_view(), name="billing"),
     path(
         "o/<uuid:organization_id>/billing/csv",

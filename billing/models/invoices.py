@@ -31,7 +31,7 @@ class Invoice(models.Model):
     Written with the entry that books it (`entry_key`), and refused any change. A `correction` takes
     back a part of the invoice it names; an invoice that names a correction takes that one back.
     Amounts are positive. `content` is all it says (`billing.services.invoices.content`), `digest`
-    the SHA-256 of it. `effective_at` is when the money came or went.
+    the SHA-256 of it. `effective_at` is the entry's.
     """
 
     class Kind(models.TextChoices):

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from billing.console.fields import AmountField
 from billing.console.payments.pages import moment_of, row_of
 from billing.console.payments.words import REASONS
+from billing.console.taxes.words import row_of_invoice
 from billing.currencies import MINOR_DIGITS
 from billing.selectors.payments import (
     find_payment,
@@ -23,6 +24,7 @@ from billing.selectors.payments import (
     list_to_approve,
     list_unmatched,
 )
+from billing.selectors.taxes.invoices import list_of_payment
 from billing.services.payments.transfers import (
     Transfer,
     approve_payment,
@@ -96,6 +98,7 @@ class TopUpView(FinanceView):
         context = {
             **row_of(payment),
             "history": get_history(payment_id),
+            "invoices": [row_of_invoice(one) for one in list_of_payment(payment_id=payment_id)],
             "is_waiting": is_waiting,
             "is_own": payment.requested_by_id == self.user.id,
         }

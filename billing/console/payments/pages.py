@@ -12,7 +12,8 @@ from django.urls import reverse
 
 from billing.console.payments.forms import AddMoneyForm
 from billing.console.payments.words import KINDS, failure_of, state_of
-from billing.console.taxes.words import tax_of
+from billing.console.taxes.files import FILES
+from billing.console.taxes.words import row_of_invoice, tax_of
 from billing.errors import TotalNotSeenError
 from billing.selectors.payments import (
     PaymentView,
@@ -22,6 +23,7 @@ from billing.selectors.payments import (
     list_cards,
     list_payments,
 )
+from billing.selectors.taxes.invoices import list_of_payment
 from billing.selectors.taxes.terms import find_terms
 from billing.services.payments.amounts import limits_of
 from billing.services.payments.checkout import Places, Wanted, start_checkout
@@ -154,6 +156,8 @@ class PaymentPageView(AdministrationView):
         context = {
             **row_of(payment),
             "history": get_history(payment_id),
+            "invoices": [row_of_invoice(one) for one in list_of_payment(payment_id=payment_id)],
+            "kinds": tuple(FILES),
             "may_pay": self.may(Permission.TOP_UP),
         }
         return render(request, self.template, context)

@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from billing.selectors.taxes.invoices import InvoiceSummary
 from billing.selectors.taxes.terms import TaxTerms
 from billing.templatetags.money import percent
 
@@ -15,6 +16,10 @@ TREATMENTS: Final[Mapping[str, Promise]] = {
     "standard": pgettext_lazy("tax", "The country's rate"),
     "exempt": pgettext_lazy("tax", "Exempt"),
     "reverse_charge": pgettext_lazy("tax", "Reverse charge"),
+}
+DOCUMENTS: Final[Mapping[str, Promise]] = {
+    "invoice": pgettext_lazy("document", "Invoice"),
+    "correction": pgettext_lazy("document", "Correction"),
 }
 # Why a payment bears no tax: in a word, and in a sentence.
 _NONE: Final[Mapping[str, tuple[Promise, Promise]]] = {
@@ -55,3 +60,8 @@ def tax_of(terms: TaxTerms) -> TaxWords:
         return TaxWords(terms, f"{terms.name} {percent(terms.rate)}", "")
     name, sentence = _NONE[terms.basis]
     return TaxWords(terms, str(name), " ".join(filter(None, (str(sentence), terms.reason))))
+
+
+def row_of_invoice(invoice: InvoiceSummary) -> dict[str, object]:
+    """Return an invoice with its words."""
+    return {"invoice": invoice, "kind": DOCUMENTS[invoice.kind], "tax": tax_of(invoice.terms)}

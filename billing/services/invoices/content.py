@@ -14,16 +14,13 @@ from billing.services.statements.content import make_customer
 FORMAT: Final = 1
 
 
-def make_content(
-    *, payment: Payment, reason: str, amounts: tuple[int, int], effective_at: datetime
-) -> dict[str, Any]:
+def make_content(*, payment: Payment, reason: str, amounts: tuple[int, int]) -> dict[str, Any]:
     """Put together all that an invoice says but its number and what it corrects.
 
     Args:
         payment: With its organization.
         reason: Of the entry: `top_up`, `refund`, `refund_failed`, `dispute` or `dispute_won`.
         amounts: Net and tax.
-        effective_at: When the money came or went.
     """
     net, tax = amounts
     organization = payment.organization
@@ -45,7 +42,7 @@ def make_content(
             "card": f"{payment.card_brand} {payment.card_last4}".strip(),
         },
         "reason": reason,
-        "effective_at": _instant(effective_at),
+        "paid_at": _instant(payment.received_at),
         "currency": payment.currency,
         "lines": [{"item": "prepaid_credit", "net": net}],
         "tax": {
@@ -73,5 +70,5 @@ def make_heading(
     }
 
 
-def _instant(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat()
+def _instant(value: datetime | None) -> str:
+    return "" if value is None else value.astimezone(UTC).isoformat()

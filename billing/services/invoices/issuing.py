@@ -6,8 +6,9 @@ from typing import Final
 
 from django.db import connection
 
-from billing.models import Invoice, Payment, TaxBasis
+from billing.models import Invoice, JournalEntry, Payment, TaxBasis
 from billing.services.invoices.content import make_content, make_heading
+from billing.services.invoices.telling import tell
 from billing.services.statements.content import digest_of
 
 Kind = Invoice.Kind
@@ -39,26 +40,24 @@ class Booked:
     corrects_key: str = ""
 
 
-def issue_invoice(
-    payment: Payment, booked: Booked, *, kind: str, now: datetime, effective_at: datetime
-) -> Invoice | None:
+def issue_invoice(payment: Payment, booked: Booked, *, kind: str, now: datetime) -> Invoice | None:
     """Issue an invoice, or a correction, under the next number of its series.
 
-    Joins the caller's transaction, which books the entry: number, entry and credit exist together
-    or not at all. A payment that is older than taxes has none.
+    Joins the caller's transaction, which has booked the entry: number, entry and credit exist
+    together or not at all. A payment that is older than taxes has none. Mails the address that the
+    billing profile names for invoices.
     """
     if payment.tax_basis == TaxBasis.UNKNOWN:
         return None
     corrects = Invoice.objects.filter(entry_key=booked.corrects_key).first()
     if corrects is None and booked.corrects_key:
         return None
-    net = booked.amount_micros - booked.tax_micros
-    content = make_content(
-        payment=payment,
-        reason=booked.reason,
-        amounts=(net, booked.tax_micros),
-        effective_at=effective_at,
+    # What comes late for a closed month takes effect later than it came.
+    effective_at = JournalEntry.objects.values_list("effective_at", flat=True).get(
+        idempotency_key=booked.entry_key
     )
+    net = booked.amount_micros - booked.tax_micros
+    content = make_content(payment=payment, reason=booked.reason, amounts=(net, booked.tax_micros))
     series = series_of(payment, now=now)
     number = _next_number(series)
     content |= make_heading(
@@ -68,7 +67,7 @@ def issue_invoice(
         corrects=str(corrects or ""),
         issued_at=now,
     )
-    return Invoice.objects.create(
+    invoice = Invoice.objects.create(
         series_id=series,
         number=number,
         kind=kind,
@@ -88,6 +87,8 @@ def issue_invoice(
         effective_at=effective_at,
         issued_at=now,
     )
+    tell(invoice, now=now)
+    return invoice
 
 
 def series_of(payment: Payment, *, now: datetime) -> str:

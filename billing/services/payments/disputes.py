@@ -80,7 +80,6 @@ def _open(payment: Payment, facts: DisputeFacts, now: datetime) -> Dispute:
         Booked(entry_key, "dispute", micros, tax, corrects_key=f"top_up:payment:{payment.id}"),
         kind=Invoice.Kind.CORRECTION,
         now=now,
-        effective_at=now,
     )
     organization = Organization.objects.get(id=payment.organization_id)
     if organization.suspended_at is None:
@@ -123,7 +122,7 @@ def _close(dispute: Dispute, payment: Payment, status: str, now: datetime) -> No
         dispute.tax_micros,
         corrects_key=f"dispute:{dispute.dispute_id}",
     )
-    issue_invoice(payment, booked, kind=Invoice.Kind.INVOICE, now=now, effective_at=now)
+    issue_invoice(payment, booked, kind=Invoice.Kind.INVOICE, now=now)
     _resume(payment)
 
 

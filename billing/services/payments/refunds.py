@@ -76,7 +76,6 @@ def _book(payment: Payment, refund: RefundFacts, now: datetime) -> None:
         Booked(entry_key, "refund", micros, tax, corrects_key=f"top_up:payment:{payment.id}"),
         kind=Invoice.Kind.CORRECTION,
         now=now,
-        effective_at=now,
     )
 
 
@@ -111,7 +110,7 @@ def _take_back(payment: Payment, row: PaymentRefund, now: datetime) -> None:
         row.tax_micros,
         corrects_key=f"payment_refund:{row.refund_id}",
     )
-    issue_invoice(payment, booked, kind=Invoice.Kind.INVOICE, now=now, effective_at=now)
+    issue_invoice(payment, booked, kind=Invoice.Kind.INVOICE, now=now)
 
 
 def _add(payment: Payment, micros: int) -> None:

@@ -123,7 +123,6 @@ def credit_payment(
         Booked(entry_key, "top_up", payment.gross_micros, payment.tax_micros),
         kind=Invoice.Kind.INVOICE,
         now=now,
-        effective_at=effective_at or now,
     )
 
 

@@ -1,12 +1,25 @@
 """Pages about taxes: the total before paying, and what finance sets."""
 
+import json
+from datetime import UTC, timedelta
+
 import pytest
 from django.core.management import call_command
 
-from billing.models import Payment, TaxRate
+from billing.models import AccountCode, Direction, EntryKind, Invoice, Payment, TaxRate
+from billing.services.accounts import account
+from billing.services.ledger import post_entry
+from billing.services.payments.transfers import approve_payment
+from billing.types import Line
+from core.clock import now
+from orgs.models import Mail, Organization
+from orgs.permissions import Permission
+from orgs.services.signing import unseal
 from tests.billing.payments.payer import PESO, Payer
+from tests.billing.payments.test_transfers import ask
+from tests.billing.reports.test_books import micros, read_csv, read_xlsx
 from tests.orgs.people import Person, person
-from tests.visits import signed_in, visit
+from tests.visits import check_doors, signed_in, visit
 
 pytestmark = pytest.mark.usefixtures("pages")
 
@@ -72,3 +85,86 @@ def test_a_raised_tax_that_no_longer_fits_the_cap_is_said(payer: Payer):
     assert TaxRate.objects.filter(country="MX").order_by("-id")[0].rate * 1000 == 175
     assert "nothing is charged" in visit(client, page)
     assert payer.terms().monthly_cap_micros == 348 * PESO
+
+
+def test_customers_find_read_and_keep_their_invoices(payer: Payer):
+    rows = Organization.objects.filter(id=payer.scene.organization_id)
+    rows.update(billing_email="cuentas@example.com", language="es", billing_address="Calle 1\nCDMX")
+    own = f"/o/{payer.scene.organization_id}/billing"
+    check_doors(payer.team, f"{own}/invoices", Permission.VIEW_BALANCE)
+    client = signed_in(payer.team.person("billing").user)
+    assert "No invoices yet" in visit(client, f"{own}/invoices")
+    payment = payer.pay(500, seen=580)
+    payer.emulator.refund(payment.reference, 10_000)
+    payer.tell_all(payment.reference)
+    first, second = Invoice.objects.filter(payment=payment).order_by("number")
+
+    listed = visit(client, f"{own}/invoices")
+    assert all(text in listed for text in (str(first), "Correction", "580.00", "\u2212100.00"))
+    page = visit(client, f"{own}/invoices/{first.id}")
+    assert all(text in page for text in ("Talleres, S.A.", "IVA 16", "this is no invoice"))
+    assert str(first) in visit(client, f"{own}/payments/{payment.id}")
+    said = json.loads(client.get(f"{own}/invoices/{second.id}/json").content)
+    assert (said["corrects"], said["net"], said["total"]) == (str(first), "-86.21", "-100.00")
+    pdf = client.get(f"{own}/invoices/{first.id}/pdf")
+    assert pdf.content.startswith(b"%PDF")
+    assert pdf.content == client.get(f"{own}/invoices/{first.id}/pdf").content
+    assert client.get(f"{own}/invoices/{first.id}/exe").status_code == 404
+    stranger = f"/o/{Payer.create(payer.emulator).scene.organization_id}/billing/invoices"
+    assert client.get(f"{stranger}/{first.id}").status_code == 404
+    mails = Mail.objects.filter(recipient="cuentas@example.com").order_by("created_at")
+    subjects = sorted(mail.subject.split()[0] for mail in mails)
+    assert subjects == ["Factura", "Rectificación"]
+    assert any(str(first.id) in unseal(bytes(mail.body)) for mail in mails)
+
+
+def test_the_tax_of_a_period_is_what_the_ledger_owes(payer: Payer, finance: Person):
+    payment = payer.pay(500, seen=580)
+    payer.emulator.refund(payment.reference, 11_600)
+    payer.tell_all(payment.reference)
+    Organization.objects.filter(id=payer.scene.organization_id).update(billing_country="DE")
+    late = ask(payer, finance)
+    approve_payment(payment_id=late.id, actor=person(staff_role="finance").actor, now=now())
+    paid_to_the_state = [
+        Line(account(AccountCode.TAX_PAYABLE, "MXN"), Direction.DEBIT, 10 * PESO),
+        Line(account(AccountCode.CASH, "MXN"), Direction.CREDIT, 10 * PESO),
+    ]
+    post_entry(
+        kind=EntryKind.ADJUSTMENT, idempotency_key="state", lines=paid_to_the_state, now=now()
+    )
+    client = signed_in(finance.user)
+    today = now().astimezone(UTC).date()
+    period = f"?since={today - timedelta(days=9)}&until={today}"
+    report = "/finance/reports/tax"
+
+    lines = read_csv(client, f"{report}.csv{period}")
+    mine = [one for one in lines if one["currency"] == "MXN"]
+    owed = {one["item"]: micros(one["tax_amount"]) for one in mine if one["item"] != "invoices"}
+    standard = [one for one in mine if one["basis"] == "standard"]
+    assert [(one["country"], one["tax"], one["rate"]) for one in standard] == [
+        ("MX", "IVA", "0.160000")
+    ]
+    assert micros(standard[0]["tax_amount"]) == 64 * PESO
+    assert any((one["country"], one["basis"]) == ("DE", "no_rate") for one in mine)
+    assert owed["other"] == -10 * PESO
+    assert owed["closing"] == owed["opening"] + 54 * PESO
+    assert owed["closing"] == micros(closing(client, period))
+    page = visit(client, f"{report}{period}")
+    assert all(text in page for text in ("IVA 16", "No tax there", "Other entries"))
+    asked = f"{period}&currency=MXN&country=MX&basis=standard&name=IVA&rate=0.16"
+    listed = visit(client, f"{report}/invoices{asked}")
+    assert all(str(one) in listed for one in Invoice.objects.filter(payment=payment))
+    assert str(Invoice.objects.get(payment=late).id) not in listed
+    visit(client, f"{report}/invoices?rate=x&cursor=x")
+    assert len(read_xlsx(client, f"{report}/invoices.xlsx{asked}")) == 3
+    visit(client, f"/finance/invoices/{Invoice.objects.get(payment=late).id}")
+    assert str(Invoice.objects.get(payment=late)) in visit(client, f"/finance/top-ups/{late.id}")
+
+
+def closing(client, period: str) -> str:
+    rows = read_csv(client, f"/finance/reports/trial-balance.csv{period}")
+    return next(
+        one["closing"]
+        for one in rows
+        if (one["account"], one["currency"]) == ("tax_payable", "MXN")
+    )

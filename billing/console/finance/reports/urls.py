@@ -3,6 +3,14 @@ from django.urls import URLPattern, URLResolver, path
 from billing.console.finance.reports.holds import HoldsFileView, HoldsView
 from billing.console.finance.reports.journal import JournalFileView, JournalView
 from billing.console.finance.reports.liability import LiabilityFileView, LiabilityView
+from billing.console.finance.reports.tax import (
+    FinanceInvoiceFileView,
+    FinanceInvoiceView,
+    TaxFileView,
+    TaxInvoicesFileView,
+    TaxInvoicesView,
+    TaxView,
+)
 from billing.console.finance.reports.trial_balance import (
     AccountFileView,
     AccountView,
@@ -36,4 +44,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(f"{REPORTS}/holds", HoldsView.as_view(), name="finance_holds"),
     path(f"{REPORTS}/holds.<str:kind>", HoldsFileView.as_view(), name="finance_holds_file"),
+    path(f"{REPORTS}/tax", TaxView.as_view(), name="finance_tax"),
+    path(f"{REPORTS}/tax.<str:kind>", TaxFileView.as_view(), name="finance_tax_file"),
+    path(f"{REPORTS}/tax/invoices", TaxInvoicesView.as_view(), name="finance_tax_invoices"),
+    path(
+        f"{REPORTS}/tax/invoices.<str:kind>",
+        TaxInvoicesFileView.as_view(),
+        name="finance_tax_invoices_file",
+    ),
+    path(
+        "finance/invoices/<uuid:invoice_id>", FinanceInvoiceView.as_view(), name="finance_invoice"
+    ),
+    path(
+        "finance/invoices/<uuid:invoice_id>/<slug:kind>",
+        FinanceInvoiceFileView.as_view(),
+        name="finance_invoice_file",
+    ),
 ]
