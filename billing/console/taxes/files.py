@@ -8,6 +8,7 @@ import orjson
 from django.http import Http404, HttpResponse
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from reportlab.platypus import Flowable, Paragraph, Spacer
 
 from billing.console.documents import (
@@ -96,7 +97,7 @@ def _story(sheet: InvoiceSheet) -> Iterator[Flowable]:
     if sheet.is_sandbox:
         yield Paragraph(escape(_("Sandbox, no real money: this is no invoice.")), SECTION)
     yield two_columns(_seller(sheet), _facts(sheet))
-    yield Paragraph(escape(_("To")), SECTION)
+    yield Paragraph(escape(pgettext("invoice", "To")), SECTION)
     yield Paragraph(addressee(sheet.customer), TEXT)
     yield Spacer(0, 14)
     rows = [

@@ -22,7 +22,7 @@ DROP TRIGGER billing_invoice_immutable ON billing_invoice;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0017_period_close'),
+        ('billing', '0019_refunds'),
         ('orgs', '0011_newest_organizations'),
     ]
 
