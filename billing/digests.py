@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from billing.models import Hold, JournalEntry, Posting
+from billing.models import Grant, Hold, JournalEntry, Posting
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FORMAT: Final = 1
@@ -70,7 +70,7 @@ def chain_head(previous: bytes, digest: bytes) -> bytes:
 
 
 def hold_digest(hold: Hold) -> bytes:
-    """Return the SHA-256 of every other column of a hold in its present state."""
+    """Return the SHA-256 of the columns of a hold in its present state, without `promo_micros`."""
     return _sha256(
         [
             _FORMAT,
@@ -107,6 +107,27 @@ def hold_digest(hold: Hold) -> bytes:
                 if _has_spread(hold)
                 else []
             ),
+        ]
+    )
+
+
+def grant_digest(grant: Grant) -> bytes:
+    """Return the SHA-256 of the terms of a grant and of what was decided about it."""
+    return _sha256(
+        [
+            _FORMAT,
+            str(grant.id),
+            str(grant.organization_id),
+            str(grant.account_id),
+            grant.amount_micros,
+            grant.currency,
+            _instant(grant.expires_at),
+            grant.reason,
+            str(grant.status),
+            None if grant.requested_by_id is None else str(grant.requested_by_id),
+            None if grant.decided_by_id is None else str(grant.decided_by_id),
+            _instant(grant.created_at),
+            _instant(grant.decided_at),
         ]
     )
 

@@ -154,6 +154,20 @@ class TotalNotSeenError(AppError):
     category = Category.CONFLICT
 
 
+class GrantNotFoundError(AppError):
+    """There is no such grant of promotional credit."""
+
+    code = "grant_not_found"
+    category = Category.NOT_FOUND
+
+
+class GrantClosedError(AppError):
+    """The grant was decided already."""
+
+    code = "grant_closed"
+    category = Category.CONFLICT
+
+
 class ReferenceUsedError(AppError):
     """A transfer of this reference is recorded already."""
 

@@ -38,11 +38,20 @@ class EntryView:
 
 @dataclass(frozen=True, slots=True)
 class BalanceView:
-    """What a wallet holds; `available` is what may still be authorized."""
+    """What an organization has, its promotional credit included.
+
+    Attributes:
+        available_micros: What may still be authorized.
+        held_micros: What is set aside.
+        promo_micros: How much of what is available is promotional credit.
+        had_promo: Whether there ever was any.
+    """
 
     currency: str
     available_micros: int
     held_micros: int
+    promo_micros: int = 0
+    had_promo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class UnitQuote:
     the wallet's own currency has markup 0 and rate 1, and neither a markup nor a rate row. `spread`
     is what was added to the rate, as a fraction; it has no row where it is the platform's setting.
     `inputs` counts the images sent along to make one image of, which are in the amounts.
+    `has_promo` says whether there was promotional credit just now; it only chooses a statement.
     """
 
     unit_micros: int
@@ -71,6 +81,7 @@ class UnitQuote:
     inputs: int = 0
     spread: Decimal = Decimal(0)
     spread_id: int | None = None
+    has_promo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +156,12 @@ class EntryDetail:
 
 @dataclass(frozen=True, slots=True)
 class CaptureLine:
-    """The one line by which one delivered image was charged to a wallet."""
+    """A line by which a delivered image was charged, to a wallet or to promotional credit."""
 
     posting_id: int
     entry_id: UUID
     organization_id: UUID
+    account_code: str
     reference: str
     artifact_reference: str
     amount_micros: int

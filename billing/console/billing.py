@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from billing.selectors.budgets import get_wallet_status
+from billing.selectors.credits.grants import list_own_grants
 from billing.selectors.holds import find_capture, first_open_holds
 from billing.selectors.wallet import (
     WalletPlace,
@@ -25,6 +26,7 @@ from orgs.permissions import Permission
 
 PAGE: Final = 50
 HOLDS_SHOWN: Final = 50
+SHOWN: Final = ("credits", "promo")
 # Signed, as a page shows the balance that it carries.
 _SIGNER: Final = signing.Signer(salt="billing.wallet")
 REFUND: Final = "reversal"
@@ -51,23 +53,28 @@ class BillingView(OrganizationView):
         held = None
         if listing["status"].balance.held_micros:
             held = first_open_holds(organization_id=self.organization.id, most=HOLDS_SHOWN)
-        return render(request, "console/billing/list.html", {**listing, "held": held})
+        context = {**listing, "held": held, "grants": []}
+        if listing["status"].balance.promo_micros:
+            context["grants"] = list_own_grants(organization_id=self.organization.id, now=now())
+        return render(request, "console/billing/list.html", context)
 
     def listing(self, request: HttpRequest) -> dict[str, Any]:
         """Return the balance, and what the table shows."""
-        only_credits = request.GET.get("show") == "credits"
+        show = request.GET.get("show", "")
         page = list_transactions(
             organization_id=self.organization.id,
             limit=PAGE,
             place=_place(request.GET.get("cursor", "")),
-            only_credits=only_credits,
+            only_credits=show == "credits",
+            is_promo=show == "promo",
         )
         return {
             "transactions": [
                 {"row": row, "icon": KINDS[row.kind][0], "label": KINDS[row.kind][1]}
                 for row in page.transactions
             ],
-            "only_credits": only_credits,
+            "show": show if show in SHOWN else "",
+            "only_credits": show == "credits",
             "next_cursor": _cursor(page.next_place) if page.next_place else None,
             "is_first_page": "cursor" not in request.GET,
             "status": get_wallet_status(
@@ -93,6 +100,7 @@ class TransactionsCsvView(OrganizationView):
         lines = export_transactions(
             organization_id=self.organization.id,
             only_credits=request.GET.get("show") == "credits",
+            is_promo=request.GET.get("show") == "promo",
         )
         headers = {
             "Content-Disposition": 'attachment; filename="transactions.csv"',

@@ -10,6 +10,7 @@ from billing.models.accounts import (
 )
 from billing.models.alerts import BalanceAlert
 from billing.models.budgets import Budget, BudgetPeriod
+from billing.models.grants import Grant, GrantPart
 from billing.models.holds import Hold, HoldStatus
 from billing.models.invoices import Invoice, InvoiceSeries
 from billing.models.journal import Direction, EntryKind, JournalEntry, Posting
@@ -52,6 +53,8 @@ __all__ = [
     "EntryKind",
     "FxRate",
     "FxSpread",
+    "Grant",
+    "GrantPart",
     "Hold",
     "HoldStatus",
     "Invoice",

@@ -22,8 +22,10 @@ class Hold(models.Model):
     """The terms a generation was authorized at, and how it ended.
 
     Everything the charge is made of is stored here, so that a capture multiplies and never quotes
-    again. `digest` covers every other column (`billing.digests.hold_digest`); a trigger lets only
-    the outcome and the digest change, and only while the hold is authorized.
+    again. `promo_micros` of the amount are promotional credit (its parts, `GrantPart`), the rest is
+    the wallet's. `digest` covers every other column but that one (`billing.digests.hold_digest`),
+    which the database finds out; a trigger lets only the outcome and the digest change, and only
+    while the hold is authorized.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -36,6 +38,7 @@ class Hold(models.Model):
     )
     reference = models.CharField(max_length=255, unique=True)
     amount_micros = models.BigIntegerField()
+    promo_micros = models.BigIntegerField(default=0, db_default=0)
     unit_micros = models.BigIntegerField()
     list_unit_micros = models.BigIntegerField()
     count = models.PositiveSmallIntegerField()
@@ -77,6 +80,10 @@ class Hold(models.Model):
                     amount_micros=F("unit_micros") * F("count"), unit_micros__gt=0, count__gt=0
                 ),
                 name="billing_hold_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(promo_micros__gte=0, promo_micros__lte=F("amount_micros")),
+                name="billing_hold_promo",
             ),
             models.CheckConstraint(
                 condition=Q(

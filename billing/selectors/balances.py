@@ -1,50 +1,88 @@
-"""Read wallets."""
+"""Read what organizations have."""
 
 from collections.abc import Collection
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Now
 
-from billing.models import AccountCode, Balance
+from billing.models import AccountCode, Balance, Grant
 from billing.types import BalanceView
 from orgs.models import Organization
 
+UNSPENT = F("amount_micros") - F("held_micros") - F("captured_micros") - F("expired_micros")
+
 
 def get_balance(*, organization_id: UUID) -> BalanceView:
-    """Return what an organization's wallet holds; zero before its first top-up.
+    """Return what an organization has, in wallet and promotional credit. One query.
 
     Raises:
         Organization.DoesNotExist: There is no such organization.
     """
-    wallet = Balance.objects.filter(
-        account__organization_id=OuterRef("id"),
-        account__code=AccountCode.WALLET,
-        account__currency=OuterRef("currency"),
+    own = Balance.objects.filter(
+        account__organization_id=OuterRef("id"), account__currency=OuterRef("currency")
     )
-    currency, posted, held = (
+    wallet = own.filter(account__code=AccountCode.WALLET)
+    promo = own.filter(account__code=AccountCode.WALLET_PROMO)
+    currency, posted, held, promo_held, promo_seq, unspent = (
         Organization.objects.filter(id=organization_id)
         .annotate(
             posted=Subquery(wallet.values("posted_micros")),
             held=Subquery(wallet.values("held_micros")),
+            promo_held=Subquery(promo.values("held_micros")),
+            promo_seq=Subquery(promo.values("seq")),
+            unspent=Subquery(_unspent()),
         )
-        .values_list("currency", "posted", "held")
+        .values_list("currency", "posted", "held", "promo_held", "promo_seq", "unspent")
         .get()
     )
+    promo_micros = int(unspent or 0)
     return BalanceView(
         currency=currency,
-        available_micros=(posted or 0) - (held or 0),
-        held_micros=held or 0,
+        available_micros=(posted or 0) - (held or 0) + promo_micros,
+        held_micros=(held or 0) + (promo_held or 0),
+        promo_micros=promo_micros,
+        had_promo=bool(promo_seq),
     )
 
 
 def list_balances(*, organization_ids: Collection[UUID]) -> dict[UUID, BalanceView]:
-    """Return the wallets of organizations; one without a wallet yet is absent. One query."""
-    rows = Balance.objects.filter(
-        account__organization_id__in=organization_ids,
-        account__code=AccountCode.WALLET,
-        account__currency=F("account__organization__currency"),
-    ).values_list("account__organization_id", "account__currency", "posted_micros", "held_micros")
+    """Return what organizations have; one without a wallet yet is absent. One query.
+
+    Promotional credit that has just expired may be in it for a minute.
+    """
+    promo = Q(account__code=AccountCode.WALLET_PROMO)
+    rows = (
+        Balance.objects.filter(
+            account__organization_id__in=organization_ids,
+            account__code__in=(AccountCode.WALLET, AccountCode.WALLET_PROMO),
+            account__currency=F("account__organization__currency"),
+        )
+        .values_list("account__organization_id", "account__currency")
+        .annotate(
+            available=Sum(F("posted_micros") - F("held_micros")),
+            held=Sum("held_micros"),
+            promo=Sum(F("posted_micros") - F("held_micros"), filter=promo, default=0),
+            promo_seq=Max("seq", filter=promo, default=0),
+        )
+    )
     return {
-        owner: BalanceView(currency=currency, available_micros=posted - held, held_micros=held)
-        for owner, currency, posted, held in rows
+        owner: BalanceView(currency, int(available), int(held), int(promo), promo_seq > 0)
+        for owner, currency, available, held, promo, promo_seq in rows
     }
+
+
+def _unspent() -> QuerySet[Grant, int]:
+    """Select what may still be spent of an outer organization's grants."""
+    return (
+        Grant.objects.filter(
+            organization_id=OuterRef("id"),
+            currency=OuterRef("currency"),
+            status=Grant.Status.GRANTED,
+            expires_at__gt=Now(),
+        )
+        .order_by()
+        .values("organization_id")
+        .annotate(unspent=Sum(UNSPENT))
+        .values_list("unspent", flat=True)
+    )

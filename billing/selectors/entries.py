@@ -55,13 +55,14 @@ def list_entries(*, references: Collection[str]) -> list[EntryDetail]:
 def capture_lines(
     *, organization_id: UUID | None = None, reference: str | None = None
 ) -> Iterator[CaptureLine]:
-    """Yield the wallet line of every delivered image, in the order of postings.
+    """Yield the lines that paid every delivered image, in the order of postings.
 
+    An image that promotional credit paid for in part has two, one of each account.
     Reads in pages, so that the whole journal can be walked in bounded memory.
     """
     lines = Posting.objects.filter(
         entry__kind=EntryKind.CAPTURE,
-        account__code=AccountCode.WALLET,
+        account__code__in=(AccountCode.WALLET, AccountCode.WALLET_PROMO),
         direction=Direction.DEBIT,
     )
     if organization_id is not None:
@@ -79,6 +80,7 @@ def capture_lines(
                 posting_id=posting.id,
                 entry_id=posting.entry_id,
                 organization_id=owner,
+                account_code=posting.account.code,
                 reference=posting.entry.reference,
                 artifact_reference=posting.reference,
                 amount_micros=posting.amount_micros,

@@ -35,15 +35,15 @@ def budget_shortfall(
 
 
 def balance_shortfall(
-    *, account_id: UUID, needed_micros: int, currency: str
+    *, account_id: UUID, promo_micros: int, needed_micros: int, currency: str
 ) -> InsufficientBalanceError:
-    """Return the error for a wallet that does not cover an amount."""
+    """Return the error for an amount that a wallet, and promotional credit, do not cover."""
     row = (
         Balance.objects.filter(account_id=account_id)
         .values_list("posted_micros", "held_micros")
         .first()
     )
-    available = row[0] - row[1] if row else 0
+    available = promo_micros + (row[0] - row[1] if row else 0)
     return InsufficientBalanceError(
         f"Insufficient balance: this request needs {_money(needed_micros, currency)} and"
         f" {_money(available, currency)} is available. Top up the organization's wallet and"

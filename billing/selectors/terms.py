@@ -12,6 +12,7 @@ class HoldTerms:
     """A hold, the terms it was authorized at, and how it ended. Amounts are micros of `currency`.
 
     Attributes:
+        promo_micros: How much of what was captured promotional credit paid.
         markup: A fraction: 0.05 is five percent.
         rate: Units of `currency` for one of `list_currency`; 1 where they are the same.
         rate_source: Who said so, and `rate_as_of` when; None without an exchange.
@@ -25,6 +26,7 @@ class HoldTerms:
     count: int
     captured_micros: int
     captured_count: int
+    promo_micros: int
     authorized_at: datetime
     closed_at: datetime | None
     price_version_id: int
@@ -62,6 +64,7 @@ def find_terms(*, reference: str) -> HoldTerms | None:
         count=hold.count,
         captured_micros=hold.captured_micros,
         captured_count=hold.captured_count,
+        promo_micros=min(hold.promo_micros, hold.captured_micros),
         authorized_at=hold.authorized_at,
         closed_at=hold.closed_at,
         price_version_id=price.id,

@@ -33,6 +33,7 @@ COLUMNS: Final = (
     "balance_after",
     "currency",
 )
+_CODES: Final = [AccountCode.WALLET.value, AccountCode.WALLET_PROMO.value]
 _COLUMNS: Final = """
 SELECT posting.chain_seq, entry.id, entry.kind, entry.reference, entry.description,
     entry.booked_at, posting.currency,
@@ -60,7 +61,8 @@ WITH own AS (
     SELECT posting.account_id, posting.chain_seq FROM billing_posting AS posting
     JOIN billing_account AS account ON account.id = posting.account_id
     WHERE posting.entry_id = %(entry_id)s AND account.organization_id = %(organization_id)s
-        AND account.code = 'wallet'
+        AND account.code = ANY(%(codes)s)
+    ORDER BY account.code
     LIMIT 1
 )
 {_COLUMNS}
@@ -129,6 +131,7 @@ def list_transactions(
     limit: int,
     place: WalletPlace | None = None,
     only_credits: bool = False,
+    is_promo: bool = False,
 ) -> TransactionPage:
     """Return a page of a wallet's transactions, newest first. Two queries.
 
@@ -137,11 +140,12 @@ def list_transactions(
         limit: Most to return, at most `MAX_LIMIT`.
         place: The `next_place` of the page before.
         only_credits: Only what was put into the wallet; then without the balance after each.
+        is_promo: Those of promotional credit instead of the wallet's.
     """
     limit = max(1, min(limit, MAX_LIMIT))
     balance = Balance.objects.filter(
         account__organization_id=organization_id,
-        account__code=AccountCode.WALLET,
+        account__code=AccountCode.WALLET_PROMO if is_promo else AccountCode.WALLET,
         account__currency=F("account__organization__currency"),
     ).first()
     if balance is None:
@@ -162,7 +166,9 @@ def list_transactions(
     return TransactionPage(tuple(shown), WalletPlace(after, left) if after > 0 else None)
 
 
-def export_transactions(*, organization_id: UUID, only_credits: bool = False) -> Iterator[str]:
+def export_transactions(
+    *, organization_id: UUID, only_credits: bool = False, is_promo: bool = False
+) -> Iterator[str]:
     """Yield a wallet's transactions as lines of CSV, heading first and newest first.
 
     Amounts are negative where the wallet paid; the balance after each is empty where only some
@@ -177,6 +183,7 @@ def export_transactions(*, organization_id: UUID, only_credits: bool = False) ->
             limit=MAX_LIMIT,
             place=place,
             only_credits=only_credits,
+            is_promo=is_promo,
         )
         connection.close()
         for row in page.transactions:
@@ -200,8 +207,11 @@ def export_transactions(*, organization_id: UUID, only_credits: bool = False) ->
 
 
 def find_trail(*, organization_id: UUID, entry_id: UUID) -> Trail | None:
-    """Return what a transaction of an organization's wallet is made of. Four queries."""
-    around = _read(_AROUND, entry_id=entry_id, organization_id=organization_id)
+    """Return what a transaction of an organization's wallet, or credit, is made of. Four queries.
+
+    One of both is shown as the wallet's.
+    """
+    around = _read(_AROUND, entry_id=entry_id, organization_id=organization_id, codes=_CODES)
     own = next((row for row in around if row.entry_id == entry_id), None)
     if own is None:
         return None
@@ -217,7 +227,7 @@ def find_trail(*, organization_id: UUID, entry_id: UUID) -> Trail | None:
     )
 
 
-def _read(statement: str, **params: UUID | int) -> list[Transaction]:
+def _read(statement: str, **params: UUID | int | list[str]) -> list[Transaction]:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
         return [Transaction(*row) for row in cursor]

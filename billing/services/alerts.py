@@ -14,25 +14,33 @@ from orgs.permissions import Permission
 from orgs.services.audit import Action, Actor, Target, record, require_permission
 from orgs.services.outbox import EventType, write_event
 
+# What organizations with a line have, promotional credit included.
+_AVAILABLE: Final = """
+SELECT line.organization_id, account.currency,
+    sum(balance.posted_micros - balance.held_micros)::bigint AS available_micros
+FROM billing_balancealert AS line
+JOIN orgs_organization AS organization ON organization.id = line.organization_id
+JOIN billing_account AS account ON account.organization_id = line.organization_id
+    AND account.currency = organization.currency AND account.code IN ('wallet', 'wallet_promo')
+JOIN billing_balance AS balance ON balance.account_id = account.id
+GROUP BY line.organization_id, account.currency
+"""
 # Each crossing of the line is claimed by the update, and told of in the same transaction.
-_FIRE: Final = """
+_FIRE: Final = f"""
 UPDATE billing_balancealert AS alert
 SET fired_at = %(now)s
-FROM billing_account AS account JOIN billing_balance AS balance ON balance.account_id = account.id
-WHERE account.organization_id = alert.organization_id AND account.code = 'wallet'
-    AND alert.fired_at IS NULL
-    AND balance.posted_micros - balance.held_micros < alert.below_micros
-RETURNING alert.organization_id, alert.below_micros,
-    balance.posted_micros - balance.held_micros, account.currency
-"""
-_REARM: Final = """
+FROM ({_AVAILABLE}) AS own
+WHERE own.organization_id = alert.organization_id AND alert.fired_at IS NULL
+    AND own.available_micros < alert.below_micros
+RETURNING alert.organization_id, alert.below_micros, own.available_micros, own.currency
+"""  # noqa: S608 - made of constants
+_REARM: Final = f"""
 UPDATE billing_balancealert AS alert
 SET fired_at = NULL
-FROM billing_account AS account JOIN billing_balance AS balance ON balance.account_id = account.id
-WHERE account.organization_id = alert.organization_id AND account.code = 'wallet'
-    AND alert.fired_at IS NOT NULL
-    AND balance.posted_micros - balance.held_micros >= alert.below_micros
-"""
+FROM ({_AVAILABLE}) AS own
+WHERE own.organization_id = alert.organization_id AND alert.fired_at IS NOT NULL
+    AND own.available_micros >= alert.below_micros
+"""  # noqa: S608 - made of constants
 
 
 def set_balance_alert(*, organization_id: UUID, below_micros: int | None, actor: Actor) -> None:

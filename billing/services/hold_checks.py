@@ -60,11 +60,12 @@ ORDER BY 1
 
 class _Booked(NamedTuple):
     amount_micros: int
+    promo_micros: int
     lines: int
     spread_micros: int
 
 
-_NOTHING: Final = _Booked(0, 0, 0)
+_NOTHING: Final = _Booked(0, 0, 0, 0)
 
 
 def check_holds(*, organization_id: UUID | None, now: datetime) -> Iterator[Finding]:
@@ -120,20 +121,26 @@ def check_budgets(*, organization_id: UUID | None) -> Iterator[Finding]:
 
 
 def _captured_by_reference(references: list[str]) -> dict[str, _Booked]:
-    """Return what the captures of these holds booked, in the currency of their wallets."""
+    """Return what the captures of these holds booked, in the currency of their wallets.
+
+    An image that promotional credit and wallet paid has a line of each, and counts once.
+    """
     postings = Posting.objects.filter(
         entry__kind=EntryKind.CAPTURE, entry__reference__in=references
     )
-    of_wallet = Q(account__code=AccountCode.WALLET, direction=Direction.DEBIT)
+    codes = (AccountCode.WALLET, AccountCode.WALLET_PROMO)
+    paid = Q(account__code__in=codes, direction=Direction.DEBIT)
+    of_promo = Q(account__code=AccountCode.WALLET_PROMO, direction=Direction.DEBIT)
     of_spread = Q(account__code=AccountCode.FX_SPREAD, direction=Direction.CREDIT)
     rows = postings.values_list("entry__reference").annotate(
-        amount=Sum("amount_micros", filter=of_wallet, default=0),
-        lines=Count("id", filter=of_wallet),
+        amount=Sum("amount_micros", filter=paid, default=0),
+        promo=Sum("amount_micros", filter=of_promo, default=0),
+        lines=Count("reference", filter=paid, distinct=True),
         spread=Sum("amount_micros", filter=of_spread, default=0),
     )
     return {
-        reference: _Booked(int(amount), lines, int(spread))
-        for reference, amount, lines, spread in rows
+        reference: _Booked(int(amount), int(promo), lines, int(spread))
+        for reference, amount, promo, lines, spread in rows
     }
 
 
@@ -191,6 +198,12 @@ def _capture_problems(hold: Hold, booked: _Booked) -> Iterator[tuple[str, str]]:
                 f"says {hold.captured_micros} for {hold.captured_count},"
                 f" booked {booked.amount_micros} for {booked.lines}"
             ),
+        )
+    promo_micros = min(hold.promo_micros, hold.captured_micros)
+    if booked.promo_micros != promo_micros:
+        yield (
+            "hold_captured",
+            f"booked {booked.promo_micros} of promotional credit, its terms make {promo_micros}",
         )
     if (hold.status == HoldStatus.CAPTURED) != (booked.lines > 0):
         yield "hold_entry", f"is {hold.status}, the journal has {booked.lines} capture lines for it"

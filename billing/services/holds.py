@@ -1,8 +1,9 @@
 """Authorize, capture and release holds.
 
 All three join the caller's transaction, lock in the order hold, key budget, organization budget,
-balance, and take everything after the hold in one statement. An error means that the caller's
-transaction must be rolled back (there is no savepoint): then nothing was written.
+grants, balances, and take everything after the hold in one statement. An error means that the
+caller's transaction must be rolled back (there is no savepoint): then nothing was written.
+Promotional credit is spent before the wallet, that which expires first before the rest.
 """
 
 from collections.abc import Sequence
@@ -15,14 +16,23 @@ from django.db import connection, transaction
 
 from billing.digests import hold_digest
 from billing.errors import HoldClosedError, HoldNotFoundError, LedgerCorruptError
-from billing.models import AccountCode, Direction, EntryKind, Hold, HoldStatus
-from billing.money import unit_price_micros
+from billing.models import AccountCode, EntryKind, Hold, HoldStatus
 from billing.selectors.shortfalls import balance_shortfall, budget_shortfall
 from billing.services.accounts import account
 from billing.services.budgets import open_budgets
-from billing.services.hold_sql import AUTHORIZE, CAPTURE, FIND, HOLD_COLUMNS, LOCK, RELEASE, TERMS
+from billing.services.hold_lines import capture_lines, held_after, promo_account, promo_captured
+from billing.services.hold_sql import (
+    AUTHORIZE,
+    CAPTURE,
+    FIND,
+    HOLD_COLUMNS,
+    LOCK,
+    READ_COLUMNS,
+    RELEASE,
+    TERMS,
+)
 from billing.services.ledger import prepare_entry
-from billing.types import AuthorizedHold, Captured, Line, UnitQuote
+from billing.types import AuthorizedHold, Captured, UnitQuote
 from core.ids import new_uuid
 
 CAPTURE_KEY_PREFIX: Final = "generation:"
@@ -35,10 +45,14 @@ class _Budgets(NamedTuple):
 
 
 class PreparedCapture(NamedTuple):
-    """What a capture will have done, and the parameters of `CAPTURE_CTES`."""
+    """What a capture will have done, and the parameters of its statement.
+
+    That has `PROMO_CAPTURE_CTES` where `has_promo`, else `CAPTURE_CTES`.
+    """
 
     captured: Captured
     params: dict[str, Any]
+    has_promo: bool
 
 
 def authorize_hold(
@@ -51,7 +65,7 @@ def authorize_hold(
     deadline_at: datetime,
     now: datetime,
 ) -> AuthorizedHold:
-    """Set the price of `count` images aside, within both budgets and the balance.
+    """Set the price of `count` images aside, within both budgets and what is available.
 
     Two statements. The budgets' month is that of `now` in the organization's time zone, and stays
     with the hold.
@@ -67,7 +81,7 @@ def authorize_hold(
 
     Raises:
         BudgetExceededError: The key's or the organization's budget does not cover it.
-        InsufficientBalanceError: The wallet does not cover it.
+        InsufficientBalanceError: Promotional credit and wallet do not cover it.
     """
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         budgets = _budgets(organization_id, api_key_id)
@@ -84,7 +98,7 @@ def authorize_hold(
         cursor.execute(AUTHORIZE, _authorize_params(hold))
         reserved = cursor.fetchone()
         if reserved[2] == 0:
-            raise _shortfall(hold, budgets, key_reserved=reserved[0], org_reserved=reserved[1])
+            raise _shortfall(hold, budgets, *reserved[:2], promo_micros=reserved[3])
     return AuthorizedHold(
         id=hold.id,
         reference=reference,
@@ -107,11 +121,11 @@ def hold_params(
     time_zone: str,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return the parameters of `hold_sql.AUTHORIZE_CTES` for a caller's own statement.
+    """Return the parameters of `hold_sql.AUTHORIZE_CTES` and `PROMO_AUTHORIZE_CTES`.
 
-    Nothing is read or written; where that statement inserts no hold, the caller rolls back and asks
-    `authorize_hold`, whose arguments these are, and which says what did not suffice. The budgets'
-    month is in `time_zone`, the organization's.
+    They are for a caller's own statement. Nothing is read or written; where it inserts no hold, the
+    caller rolls back and asks `authorize_hold`, whose arguments these are, and which says what did
+    not suffice. The budgets' month is in `time_zone`, the organization's.
     """
     hold = _new_hold(
         organization_id=organization_id,
@@ -153,7 +167,7 @@ def capture_hold(
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         hold = _lock_open_hold(reference)
         prepared = prepare_capture(hold, artifact_references=artifact_references, now=now)
-        cursor.execute(CAPTURE, prepared.params)
+        cursor.execute(CAPTURE[prepared.has_promo], prepared.params)
         if cursor.fetchone() != (1,):
             raise LedgerCorruptError(f"The capture of '{reference}' could not be booked.")
     return prepared.captured
@@ -167,14 +181,14 @@ def find_open_hold(reference: str) -> Hold | None:
     with connection.cursor() as cursor:
         cursor.execute(FIND, [reference])
         row = cursor.fetchone()
-    hold = None if row is None else Hold(**dict(zip(HOLD_COLUMNS, row, strict=True)))
+    hold = None if row is None else Hold(**dict(zip(READ_COLUMNS, row, strict=True)))
     return hold if hold is not None and hold.status == HoldStatus.AUTHORIZED else None
 
 
 def prepare_capture(
     hold: Hold, *, artifact_references: Sequence[str], now: datetime
 ) -> PreparedCapture:
-    """Compute a capture, for `hold_sql.CAPTURE_CTES` in a caller's own statement.
+    """Compute a capture, for `CAPTURE_CTES` or `PROMO_CAPTURE_CTES` in a caller's own statement.
 
     Nothing is read or written. Where that statement books no entry, the caller rolls back and asks
     `capture_hold`, which says why.
@@ -186,14 +200,16 @@ def prepare_capture(
         raise ValueError("a capture cannot be for more images than the hold")
     hold_amount_micros = hold.amount_micros
     _close(hold, HoldStatus.CAPTURED, captured_count=delivered, now=now)
+    lines = capture_lines(hold, artifact_references)
+    held = held_after(hold, lines)
     prepared = prepare_entry(
         kind=EntryKind.CAPTURE,
         idempotency_key=f"{CAPTURE_KEY_PREFIX}{hold.reference}",
-        lines=_capture_lines(hold, artifact_references),
+        lines=lines,
         now=now,
         reference=hold.reference,
         description=f"{delivered} of {hold.count} images",
-        held={hold.account_id: -hold_amount_micros},
+        held=held.with_entry,
     )
     captured = Captured(
         entry_id=prepared.entry.id,
@@ -204,7 +220,8 @@ def prepare_capture(
         count=delivered,
         currency=hold.currency,
     )
-    return PreparedCapture(captured, {**prepared.params, **_close_params(hold)})
+    params = {**prepared.params, **_close_params(hold), "freed_micros": held.beside_entry}
+    return PreparedCapture(captured, params, has_promo=hold.promo_micros > 0)
 
 
 def release_hold(*, reference: str, now: datetime) -> int:
@@ -220,7 +237,7 @@ def release_hold(*, reference: str, now: datetime) -> int:
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         hold = _lock_open_hold(reference)
         _close(hold, HoldStatus.RELEASED, captured_count=0, now=now)
-        cursor.execute(RELEASE, _close_params(hold))
+        cursor.execute(RELEASE[hold.promo_micros > 0], _close_params(hold))
         if cursor.fetchone() != (1,):
             raise LedgerCorruptError(f"The hold of '{reference}' could not be released.")
     return hold.amount_micros
@@ -288,10 +305,13 @@ def _authorize_params(hold: Hold) -> dict[str, Any]:
     return {
         **{name: getattr(hold, name) for name in HOLD_COLUMNS},
         "keys": 0 if hold.api_key_id is None else 1,
+        "promo_account_id": promo_account(hold).id,
     }
 
 
-def _shortfall(hold: Hold, budgets: _Budgets, *, key_reserved: int, org_reserved: int) -> Exception:
+def _shortfall(
+    hold: Hold, budgets: _Budgets, key_reserved: int, org_reserved: int, *, promo_micros: int
+) -> Exception:
     """Return the error for the first step that reserved nothing."""
     for budget_id, owner, reserved in (
         (budgets.key_budget_id, "API key", key_reserved),
@@ -306,7 +326,10 @@ def _shortfall(hold: Hold, budgets: _Budgets, *, key_reserved: int, org_reserved
                 currency=hold.currency,
             )
     return balance_shortfall(
-        account_id=hold.account_id, needed_micros=hold.amount_micros, currency=hold.currency
+        account_id=hold.account_id,
+        promo_micros=promo_micros,
+        needed_micros=hold.amount_micros,
+        currency=hold.currency,
     )
 
 
@@ -316,7 +339,7 @@ def _lock_open_hold(reference: str) -> Hold:
         row = cursor.fetchone()
     if row is None:
         raise HoldNotFoundError(f"There is no hold for '{reference}'.")
-    hold = Hold(**dict(zip(HOLD_COLUMNS, row, strict=True)))
+    hold = Hold(**dict(zip(READ_COLUMNS, row, strict=True)))
     if hold.status != HoldStatus.AUTHORIZED:
         raise HoldClosedError(f"The hold for '{reference}' has been {hold.status} already.")
     return hold
@@ -331,7 +354,17 @@ def _close(hold: Hold, status: HoldStatus, *, captured_count: int, now: datetime
 
 
 def _close_params(hold: Hold) -> dict[str, Any]:
+    promo = (
+        {}
+        if not hold.promo_micros
+        else {
+            "wallet_id": hold.account_id,
+            "promo_account_id": promo_account(hold).id,
+            "promo_captured": promo_captured(hold),
+        }
+    )
     return {
+        **promo,
         "hold_id": hold.id,
         "status": hold.status,
         "captured_micros": hold.captured_micros,
@@ -339,27 +372,3 @@ def _close_params(hold: Hold) -> dict[str, Any]:
         "closed_at": hold.closed_at,
         "hold_digest": hold.digest,
     }
-
-
-def _capture_lines(hold: Hold, artifact_references: Sequence[str]) -> list[Line]:
-    """Return the lines of each artifact: wallet to revenue, by way of `fx_clearing` if needed.
-
-    What the spread adds stays in the wallet's currency, as `fx_spread`.
-    """
-    wallet = account(AccountCode.WALLET, hold.currency, hold.organization_id)
-    revenue = account(AccountCode.REVENUE, hold.list_currency)
-    clearing = account(AccountCode.FX_CLEARING, hold.currency)
-    list_clearing = account(AccountCode.FX_CLEARING, hold.list_currency)
-    spread = account(AccountCode.FX_SPREAD, hold.currency)
-    exchanged_micros = unit_price_micros(hold.list_amount, markup=hold.markup, rate=hold.rate)
-    spread_micros = hold.unit_micros - exchanged_micros
-    lines: list[Line] = []
-    for artifact in artifact_references:
-        lines.append(Line(wallet, Direction.DEBIT, hold.unit_micros, artifact))
-        if hold.currency != hold.list_currency:
-            lines.append(Line(clearing, Direction.CREDIT, exchanged_micros, artifact))
-            if spread_micros:
-                lines.append(Line(spread, Direction.CREDIT, spread_micros, artifact))
-            lines.append(Line(list_clearing, Direction.DEBIT, hold.list_unit_micros, artifact))
-        lines.append(Line(revenue, Direction.CREDIT, hold.list_unit_micros, artifact))
-    return lines

@@ -35,8 +35,16 @@ LEFT JOIN (
     GROUP BY p.account_id
 ) AS p ON p.account_id = a.id
 LEFT JOIN (
-    SELECT account_id, sum(amount_micros) AS held
-    FROM billing_hold WHERE status = 'authorized' GROUP BY account_id
+    SELECT account_id, sum(micros) AS held
+    FROM (
+        SELECT account_id, amount_micros - promo_micros AS micros
+        FROM billing_hold WHERE status = 'authorized'
+        UNION ALL
+        SELECT g.account_id, part.amount_micros
+        FROM billing_grantpart AS part JOIN billing_grant AS g ON g.id = part.grant_id
+        JOIN billing_hold AS hold ON hold.id = part.hold_id AND hold.status = 'authorized'
+    ) AS part
+    GROUP BY account_id
 ) AS h ON h.account_id = a.id
 WHERE a.organization_id IS NOT NULL
     AND (%(organization_id)s::uuid IS NULL OR a.organization_id = %(organization_id)s)

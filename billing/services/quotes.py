@@ -10,8 +10,10 @@ from django.conf import settings
 from django.db import connection
 
 from billing.errors import FxRateStaleError, ModelNotPricedError
+from billing.models import AccountCode
 from billing.money import image_list_amount, unit_price_micros
 from billing.selectors.rates.force import RATE_IN_FORCE, is_stale, rate_params
+from billing.services.accounts import account
 from billing.services.prices import PLATFORM_BOOK
 from billing.types import UnitQuote
 
@@ -65,7 +67,10 @@ unnest(%(model_keys)s::text[], %(sizes)s::text[], %(qualities)s::text[])
 WITH ORDINALITY AS cell (model_key, size, quality, number)
 """
 _QUOTE: Final = f"""
-SELECT terms.*
+SELECT terms.*, EXISTS (
+    SELECT FROM billing_balance
+    WHERE account_id = %(promo_account_id)s AND posted_micros > held_micros
+) AS has_promo
 FROM {_CELLS} LEFT JOIN LATERAL ({_TERMS}) AS terms ON true
 ORDER BY cell.number
 """  # noqa: S608 - constants of this module
@@ -103,6 +108,7 @@ class _Terms(NamedTuple):
     fx_as_of: datetime | None
     spread_id: int | None
     spread: Decimal | None
+    has_promo: bool
 
 
 def quote_unit(*, organization_id: UUID, currency: str, cell: Cell, now: datetime) -> UnitQuote:
@@ -176,6 +182,7 @@ def _quote(cell: Cell, terms: _Terms | None, *, currency: str, now: datetime) ->
         inputs=cell.inputs,
         spread=spread,
         spread_id=terms.spread_id,
+        has_promo=terms.has_promo,
     )
 
 
@@ -190,6 +197,7 @@ def _read_terms(
         "qualities": [cell.quality for cell in cells],
         "now": now,
         "platform": PLATFORM_BOOK,
+        "promo_account_id": account(AccountCode.WALLET_PROMO, currency, organization_id).id,
         **rate_params(now=now),
     }
     with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from billing.services.credits.checks import check_grants
 from billing.services.hold_checks import check_budgets, check_captures, check_holds
 from billing.services.invoices.checks import check_invoices
 from billing.services.journal_checks import check_balances, check_chains, check_entries
@@ -65,6 +66,7 @@ def ledger_checks(
         lambda: check_balances(organization_id=owner),
         lambda: check_holds(organization_id=owner, now=now),
         lambda: check_captures(organization_id=owner),
+        lambda: check_grants(organization_id=owner),
         lambda: check_budgets(organization_id=owner),
         lambda: check_account_days(organization_id=owner),
         lambda: check_payments(organization_id=owner),

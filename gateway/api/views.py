@@ -1,5 +1,7 @@
 """Views of models and the balance, and probes."""
 
+from uuid import UUID
+
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
@@ -9,6 +11,8 @@ from rest_framework.views import APIView
 
 from billing.money import format_amount
 from billing.selectors.balances import get_balance
+from billing.selectors.credits.grants import list_own_grants
+from billing.types import BalanceView as Balance
 from core.clock import now
 from gateway.api.answers import lifecycle_headers
 from gateway.api.authentication import caller_of
@@ -52,14 +56,29 @@ class BalanceView(APIView):
         """Return the organization's balance."""
         caller = caller_of(request, scope="billing:read")
         balance = get_balance(organization_id=caller.organization_id)
-        return Response(
+        answer: dict[str, object] = {
+            "object": "balance",
+            "currency": balance.currency,
+            "available": format_amount(balance.available_micros, balance.currency),
+            "held": format_amount(balance.held_micros, balance.currency),
+        }
+        if balance.promo_micros:
+            answer["promotional_credit"] = _promotional_credit(caller.organization_id, balance)
+        return Response(answer)
+
+
+def _promotional_credit(organization_id: UUID, balance: Balance) -> dict[str, object]:
+    return {
+        "available": format_amount(balance.promo_micros, balance.currency),
+        "grants": [
             {
-                "object": "balance",
-                "currency": balance.currency,
-                "available": format_amount(balance.available_micros, balance.currency),
-                "held": format_amount(balance.held_micros, balance.currency),
+                "available": format_amount(grant.unspent_micros, grant.currency),
+                "expires_at": int(grant.expires_at.timestamp()),
             }
-        )
+            for grant in list_own_grants(organization_id=organization_id, now=now())
+            if grant.unspent_micros
+        ],
+    }
 
 
 class ProbeView(View):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -93,7 +94,17 @@ def _check_captures(organization_id: UUID | None) -> Iterator[Finding]:
     for owner in _owners(organization_id):
         lines: dict[str, CaptureLine] = {}
         for line in capture_lines(organization_id=owner):
-            if line.artifact_reference in lines:
+            known = lines.get(line.artifact_reference)
+            if (
+                known is not None
+                and known.entry_id == line.entry_id
+                and known.account_code != line.account_code
+            ):
+                # Promotional credit paid one part of it, the wallet the other.
+                paid_micros = known.amount_micros + line.amount_micros
+                lines[line.artifact_reference] = replace(line, amount_micros=paid_micros)
+                continue
+            if known is not None:
                 yield Finding(
                     check="artifacts",
                     table="billing_posting",

@@ -7,8 +7,9 @@ from uuid import UUID, uuid4
 
 from django.db import connection, transaction
 
-from billing.models import Balance, Hold
+from billing.models import Balance, Grant, Hold
 from billing.services.accounts import open_accounts
+from billing.services.credits.granting import GrantTerms, give_credit
 from billing.services.fx import set_rate
 from billing.services.holds import authorize_hold, capture_hold, release_hold
 from billing.services.prices import set_price
@@ -75,6 +76,15 @@ class Scene:
             now=now(),
         )
 
+    def grant(self, amount_micros: int, *, expires_at: datetime | None = None) -> Grant:
+        return give_credit(
+            organization_id=self.organization_id,
+            terms=GrantTerms(
+                amount_micros, self.currency, expires_at or now() + timedelta(days=30), "Welcome"
+            ),
+            now=now(),
+        )
+
     def quote(
         self, *, size: str = "1024x1024", quality: str = "", pixels: int = 1, inputs: int = 0
     ) -> UnitQuote:
@@ -123,6 +133,13 @@ class Scene:
         """Return posted and held micros of the wallet."""
         row = Balance.objects.get(
             account__organization_id=self.organization_id, account__code="wallet"
+        )
+        return row.posted_micros, row.held_micros
+
+    def promo(self) -> tuple[int, int]:
+        """Return posted and held micros of promotional credit."""
+        row = Balance.objects.get(
+            account__organization_id=self.organization_id, account__code="wallet_promo"
         )
         return row.posted_micros, row.held_micros
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,9 +11,11 @@ import pytest
 from django.db import connection, transaction
 
 from billing.errors import BudgetExceededError, HoldClosedError, InsufficientBalanceError
-from billing.models import Hold, JournalEntry
+from billing.models import Grant, Hold, JournalEntry
 from billing.services.budgets import set_limit
+from billing.services.credits.expiring import expire_grants
 from billing.services.transactions import retrying
+from core.clock import now
 from tests.billing.scene import UNIT, Scene
 
 CALLERS = 200
@@ -52,6 +55,54 @@ def test_money_for_k_lets_exactly_k_of_two_hundred_pass(committed):
     assert {type(error) for error in refused} == {InsufficientBalanceError}
     assert Hold.objects.filter(organization_id=scene.organization_id).count() == AFFORDABLE
     assert scene.balance() == (AFFORDABLE * UNIT, AFFORDABLE * UNIT)
+    assert scene.findings() == []
+
+
+def test_credit_and_money_for_k_let_exactly_k_of_two_hundred_pass(committed):
+    scene = Scene.create()
+    # No image is paid for by one of them alone at the borders.
+    grants = [scene.grant(part * UNIT // 2) for part in (7, 20, 15)]
+    credit = 21 * UNIT
+    scene.top_up((AFFORDABLE - 21) * UNIT + UNIT // 2)
+    quote = scene.quote()
+
+    results = at_once(lambda: scene.authorize(quote=quote))
+
+    assert accepted(results) == AFFORDABLE
+    assert scene.promo() == (credit, credit)
+    assert scene.balance()[1] == (AFFORDABLE - 21) * UNIT
+    held = Grant.objects.filter(id__in=[grant.id for grant in grants]).values_list("held_micros")
+    assert sorted(held) == sorted((grant.amount_micros,) for grant in grants)
+    assert scene.findings() == []
+
+
+def test_credit_holds_captures_releases_and_expiries_in_parallel_keep_the_books(committed):
+    scene = Scene.create()
+    scene.top_up(10 * UNIT)
+    soon = now() + timedelta(seconds=2)
+    for expires_at in (soon, None):
+        scene.grant(8 * UNIT + 7, expires_at=expires_at)
+    quote = scene.quote()
+
+    def work() -> object:
+        hold = retrying(lambda: scene.authorize(2, quote=quote))
+        expire_grants(now=soon)
+        if hold.id.int % 3:
+            return retrying(lambda: scene.capture(hold.reference))
+        return retrying(lambda: scene.release(hold.reference))
+
+    at_once(work, callers=40)
+    expire_grants(now=soon)
+
+    captured = Hold.objects.filter(organization_id=scene.organization_id, status="captured")
+    paid = sum(hold.captured_micros for hold in captured)
+    given = sum(
+        grant.amount_micros - grant.expired_micros
+        for grant in Grant.objects.filter(organization_id=scene.organization_id)
+    )
+    assert paid > 0
+    assert scene.balance()[0] + scene.promo()[0] == 10 * UNIT + given - paid
+    assert (scene.balance()[1], scene.promo()[1]) == (0, 0)
     assert scene.findings() == []
 
 

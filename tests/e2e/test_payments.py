@@ -1,8 +1,11 @@
 """Paying in the browser: to Stripe's page and back, the saved card, and what finance sees."""
 
+from datetime import timedelta
+
 from playwright.sync_api import Page, expect
 
 from billing.models import UnmatchedPayment
+from billing.services.credits.granting import GrantTerms, request_grant
 from billing.services.payments.transfers import Transfer, record_transfer
 from core.clock import now
 from tests.e2e.browser import Member, check_accessible, expect_page, shoot, sign_in
@@ -78,3 +81,28 @@ def test_finance_approves_a_transfer_and_sees_unmatched_money(
     page.get_by_role("button", name="Approve").click()
     expect(page.get_by_text("The payment is credited.")).to_be_visible()
     look(page, f"{stack.url}/finance/top-ups", "Top-ups", "finance-topups")
+
+
+def test_finance_gives_credit_and_its_organization_sees_it(
+    browser_page: Page, stack: Stack
+) -> None:
+    page, finance = browser_page, Member(stack, staff="finance")
+    with stack.database():
+        grant = request_grant(
+            organization_id=finance.organization.id,
+            terms=GrantTerms(250_000_000, "MXN", now() + timedelta(days=30), "For the outage"),
+            actor=person(staff_role="finance").actor,
+            now=now(),
+        )
+    sign_in(page, stack, finance.email)
+    look(page, f"{stack.url}/finance/credit/new", "Give credit", "finance-credit-new")
+    page.goto(f"{stack.url}/finance/credit")
+    expect(page.get_by_role("heading", name="To approve")).to_be_visible()
+    title = "Promotional credit: 250.00 MXN"
+    look(page, f"{stack.url}/finance/credit/{grant.id}", title, "finance-credit-one")
+    page.get_by_role("button", name="Approve").click()
+    expect(page.get_by_text("The credit is given.")).to_be_visible()
+    look(page, f"{stack.url}/finance/credit", "Promotional credit", "finance-credit")
+    look(page, f"{finance.home}/billing", "Billing", "billing-credit")
+    page.get_by_role("link", name="Promotional credit", exact=True).click()
+    expect(page.locator("tbody").last).to_contain_text("Promotional credit")

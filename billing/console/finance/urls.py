@@ -1,5 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
+from billing.console.finance.grants import GrantDetailView, GrantsView, NewGrantView
 from billing.console.finance.rates import (
     CandidateView,
     EndRateView,
@@ -27,6 +28,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         UnmatchedView.as_view(),
         name="finance_unmatched",
     ),
+    path("finance/credit", GrantsView.as_view(), name="finance_grants"),
+    path("finance/credit/new", NewGrantView.as_view(), name="finance_grant_new"),
+    path("finance/credit/<uuid:grant_id>", GrantDetailView.as_view(), name="finance_grant"),
     path("finance/taxes", TaxesView.as_view(), name="finance_taxes"),
     path("finance/taxes/new", NewTaxRateView.as_view(), name="finance_tax_new"),
     path(

@@ -35,12 +35,16 @@ _LOW: Final = """
 SELECT terms.organization_id
 FROM billing_autotopup AS terms
 JOIN orgs_organization AS organization ON organization.id = terms.organization_id
-JOIN billing_account AS account ON account.organization_id = terms.organization_id
-    AND account.code = 'wallet' AND account.currency = organization.currency
-JOIN billing_balance AS balance ON balance.account_id = account.id
+CROSS JOIN LATERAL (
+    SELECT sum(balance.posted_micros - balance.held_micros) AS available_micros
+    FROM billing_account AS account
+    JOIN billing_balance AS balance ON balance.account_id = account.id
+    WHERE account.organization_id = terms.organization_id
+        AND account.code IN ('wallet', 'wallet_promo') AND account.currency = organization.currency
+) AS own
 WHERE terms.is_enabled AND terms.paused_at IS NULL
     AND organization.suspended_at IS NULL AND organization.deletion_requested_at IS NULL
-    AND balance.posted_micros - balance.held_micros < terms.threshold_micros
+    AND own.available_micros < terms.threshold_micros
     AND (%(organization_id)s::uuid IS NULL OR organization.id = %(organization_id)s)
     AND NOT EXISTS (
         SELECT FROM billing_payment AS payment

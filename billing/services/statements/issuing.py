@@ -16,6 +16,7 @@ from orgs.models import Organization, lock_organization
 
 SETTLING_TIME: Final = timedelta(hours=1)
 """How long after a month's end its statement waits for entries that are being booked."""
+_FIRST: Final = (AccountCode.WALLET, AccountCode.WALLET_PROMO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def preview_statement(*, organization: Organization, now: datetime) -> dict[str,
 
 
 def _owners(organization_id: UUID | None) -> Iterator[UUID]:
-    balances = Balance.objects.filter(account__code=AccountCode.WALLET, seq__gt=0)
+    balances = Balance.objects.filter(account__code__in=_FIRST, seq__gt=0)
     if organization_id is not None:
         balances = balances.filter(account__organization_id=organization_id)
     owners = balances.order_by("account__organization_id")
@@ -126,9 +127,10 @@ def _next_month(organization: Organization, last: Statement | None) -> _Month | 
     booked_at = (
         Posting.objects.filter(
             account__organization_id=organization.id,
-            account__code=AccountCode.WALLET,
+            account__code__in=_FIRST,
             chain_seq=1,
         )
+        .order_by("entry__booked_at")
         .values_list("entry__booked_at", flat=True)
         .first()
     )

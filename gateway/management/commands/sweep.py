@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from billing.services.alerts import announce_low_balances
+from billing.services.credits.expiring import expire_grants
 from billing.services.reports import account_days
 from core.clock import now
 from gateway.services.operations.checks import (
@@ -108,9 +109,10 @@ class Command(BaseCommand):
             connection.close()
 
     def look(self, moment: float) -> None:
-        """Look for what should not last, once a minute."""
+        """Let credit expire, and look for what should not last, once a minute."""
         if moment - self.checked_at >= PLATFORM_EVERY_S:
             self.checked_at = moment
+            expire_grants(now=now())
             check_platform(now=now())
 
     def count(self, *, until: float) -> None:

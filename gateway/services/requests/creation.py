@@ -11,7 +11,7 @@ import orjson
 from django.db import DataError, connection
 from psycopg.errors import DivisionByZero
 
-from billing.services.hold_sql import AUTHORIZE_CTES
+from billing.services.hold_sql import AUTHORIZE_CTES, PROMO_AUTHORIZE_CTES
 
 _GIVEN: Final = (
     "id",
@@ -57,11 +57,14 @@ INSERT INTO gateway_generation ({", ".join(f'"{name}"' for name in (*_GIVEN, *_F
 VALUES ({", ".join((*(f"%(new_{name})s" for name in _GIVEN), *_FIXED.values()))})
 """  # noqa: S608 - made of constants
 # Without a hold nothing may stay: the division by zero undoes the statement.
-_INSERT_WITH_HOLD: Final = f"""
+_INSERT_WITH_HOLD: Final = {
+    has_promo: f"""
 WITH generation AS ({_INSERT} RETURNING id),
-{AUTHORIZE_CTES.format(after="generation")}
+{authorize.format(after="generation")}
 SELECT 1 / count(*) FROM hold
 """  # noqa: S608 - made of constants
+    for has_promo, authorize in ((False, AUTHORIZE_CTES), (True, PROMO_AUTHORIZE_CTES))
+}
 
 
 class HoldMissing(Exception):  # noqa: N818 - caught by the caller, never an answer
@@ -74,22 +77,25 @@ def insert_generation(row: Mapping[str, object]) -> None:
         cursor.execute(_INSERT, _params(row))
 
 
-def insert_with_hold(row: Mapping[str, object], hold: Mapping[str, Any]) -> None:
+def insert_with_hold(
+    row: Mapping[str, object], hold: Mapping[str, Any], *, has_promo: bool
+) -> None:
     """Insert a generation and its hold, and reserve the money, in one statement.
 
-    Locks in the order generation, key budget, organization budget, balance.
+    Locks in the order generation, key budget, organization budget, grants, balances.
 
     Args:
         row: A value for each given column.
         hold: What `billing.services.holds.hold_params` returned.
+        has_promo: Whether promotional credit may pay; without it, any that is there refuses.
 
     Raises:
-        HoldMissing: A budget or the balance does not cover it, or a budget is not open yet. The
-            transaction, if there is one, must be rolled back.
+        HoldMissing: A budget or the balance does not cover it, a budget is not open yet, or there
+            is promotional credit after all. The transaction, if there is one, must be rolled back.
     """
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_INSERT_WITH_HOLD, {**_params(row), **hold})
+            cursor.execute(_INSERT_WITH_HOLD[has_promo], {**_params(row), **hold})
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):
             raise HoldMissing from error

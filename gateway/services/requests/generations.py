@@ -215,7 +215,7 @@ def _create(
     else:
         hold = hold_params(**money, time_zone=caller.time_zone)
         try:
-            created = write(lambda: insert_with_hold(row, hold))
+            created = write(lambda: insert_with_hold(row, hold, has_promo=quote.has_promo))
         except HoldMissing:
             # Step by step, which says what did not suffice.
             created = write(lambda: _insert_then_hold(row, money), one_statement=False)

@@ -16,7 +16,7 @@ from psycopg.errors import DivisionByZero
 
 from billing.errors import LedgerCorruptError
 from billing.services.costs import attempt_cost_params
-from billing.services.hold_sql import CAPTURE_CTES
+from billing.services.hold_sql import CAPTURE_CTES, PROMO_CAPTURE_CTES
 from billing.services.holds import capture_hold, find_open_hold, prepare_capture
 from billing.services.ledger import ENTRY_CTES
 from core.ids import new_uuid
@@ -66,7 +66,7 @@ SELECT livemode, charged_micros FROM ended
 """  # noqa: S608 - made of constants
 _COST: Final = ENTRY_CTES.format(after="attempt", prefix="cost_")
 # Each part hangs on `ended`, so without that row nothing happens. Locks: generation, hold, budgets,
-# balance. Where the money could not be captured, the division by zero undoes everything.
+# grants, balances. Where the money could not be captured, the division by zero undoes everything.
 _AT_ONCE: Final = """
 WITH {end_generation}, attempt AS (
     {end_attempt} AND EXISTS (SELECT FROM ended)
@@ -78,13 +78,14 @@ SELECT 1 / CASE WHEN charged_micros = %(captured_micros)s
 FROM ended
 """
 _STATEMENTS: Final = {
-    costs: _AT_ONCE.format(
+    (costs, has_promo): _AT_ONCE.format(
         end_generation=_END_GENERATION,
         end_attempt=END,
         cost=f"{_COST}, " if costs else "",
-        capture=CAPTURE_CTES.format(after="ended"),
+        capture=capture.format(after="ended"),
     )
     for costs in (True, False)
+    for has_promo, capture in ((False, CAPTURE_CTES), (True, PROMO_CAPTURE_CTES))
 }
 
 
@@ -146,7 +147,7 @@ def _settle_at_once(
     everything = {**params, **end_params(attempt, outcome, now), **(cost or {}), **capture.params}
     try:
         with connection.cursor() as cursor:
-            cursor.execute(_STATEMENTS[cost is not None], everything)
+            cursor.execute(_STATEMENTS[cost is not None, capture.has_promo], everything)
             return cursor.fetchone() is not None
     except DataError as error:
         if isinstance(error.__cause__, DivisionByZero):

@@ -1,9 +1,11 @@
 """What a generation costs, wherever it is said; and that too little money writes nothing."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
+from billing.services.credits.granting import GrantTerms, give_credit
 from billing.services.fx import set_rate
 from core.clock import now
 from tests.gateway.api.expect import expect_error, expect_nothing_written
@@ -141,3 +143,35 @@ def test_price_depends_on_size_and_quality(tenant):
 
     assert costs == ["0.042", "0.084", "0.126"]
     assert tenant.balance() == ("9.748", "0.00")
+
+
+def test_promotional_credit_pays_first_and_the_balance_says_so(open_tenant, stack):
+    tenant = open_tenant(amount="1")
+    expires_at = now() + timedelta(days=7)
+    with stack.database():
+        give_credit(
+            organization_id=tenant.organization_id,
+            terms=GrantTerms(60_000, "USD", expires_at, "Welcome"),
+            now=now(),
+        )
+    assert tenant.get("/v1/balance").json() == {
+        "object": "balance",
+        "currency": "USD",
+        "available": "1.06",
+        "held": "0.00",
+        "promotional_credit": {
+            "available": "0.06",
+            "grants": [{"available": "0.06", "expires_at": int(expires_at.timestamp())}],
+        },
+    }
+
+    for paid in (("wallet_promo", 42_000), ("wallet", 24_000)):
+        answer = tenant.generate(new_prompt(), model=FLUX)
+        assert (answer.status_code, answer.headers["X-Cost"]) == (200, "0.042")
+        own = [(code, amount) for code, _, amount, _ in tenant.postings("capture")]
+        assert paid in own
+
+    assert ("wallet_promo", 18_000) in own
+    assert tenant.balance() == ("0.976", "0.00")
+    assert "promotional_credit" not in tenant.get("/v1/balance").json()
+    assert tenant.ledger_findings() == []

@@ -20,12 +20,28 @@ from gateway.api.reference.shapes import (
 
 ACCOUNT_SCHEMAS: Final[dict[str, Schema]] = {
     "Balance": record(
-        "The wallet.",
+        "The wallet, and promotional credit.",
         {
             "object": constant("balance"),
             "currency": currency(),
-            "available": amount("What new generations may cost."),
+            "available": amount("What new generations may cost, promotional credit included."),
             "held": amount("What is set aside for generations in flight."),
+            "promotional_credit": ref("PromotionalCredit"),
+        },
+        optional=("promotional_credit",),
+    ),
+    "PromotionalCredit": record(
+        "What is spent before the wallet, while there is any.",
+        {
+            "available": amount("How much of what is available it is."),
+            "grants": array(ref("Grant"), "In the order in which they are spent."),
+        },
+    ),
+    "Grant": record(
+        "Promotional credit that expires together.",
+        {
+            "available": amount("What is left to spend of it."),
+            "expires_at": instant("When what is left expires."),
         },
     ),
     "UsagePage": record(

@@ -1,0 +1,1 @@
+"""What organizations have of promotional credit, and what was asked for."""

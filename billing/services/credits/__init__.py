@@ -1,0 +1,1 @@
+"""Promotional credit: given, spent before the wallet, and expired."""
