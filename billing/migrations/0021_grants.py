@@ -39,7 +39,8 @@ DECLARE
     terms billing_grantpart := NEW;
 BEGIN
     terms.captured_micros := OLD.captured_micros;
-    IF terms IS DISTINCT FROM OLD THEN
+    terms.refunded_micros := OLD.refunded_micros;
+    IF terms IS DISTINCT FROM OLD OR NEW.refunded_micros < OLD.refunded_micros THEN
         RAISE EXCEPTION 'part % of grant % cannot change', OLD.id, OLD.grant_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'billing_grantpart_final';
     END IF;
@@ -93,6 +94,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('amount_micros', models.BigIntegerField()),
                 ('captured_micros', models.BigIntegerField(default=0)),
+                ('refunded_micros', models.BigIntegerField(default=0)),
             ],
         ),
         migrations.AddField(
@@ -168,7 +170,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='grantpart',
-            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0), ('captured_micros__gte', 0), ('captured_micros__lte', models.F('amount_micros'))), name='billing_grantpart_amounts'),
+            constraint=models.CheckConstraint(condition=models.Q(('amount_micros__gt', 0), ('captured_micros__gte', models.F('refunded_micros')), ('captured_micros__lte', models.F('amount_micros')), ('refunded_micros__gte', 0)), name='billing_grantpart_amounts'),
         ),
         migrations.RunSQL(GUARD, REVERSE),
     ]

@@ -103,12 +103,16 @@ class Grant(models.Model):
 
 
 class GrantPart(models.Model):
-    """What a hold set aside of a grant, and what its capture took of that."""
+    """What a hold set aside of a grant, what its capture took of that, and what refunds gave back.
+
+    The grant's own `captured_micros` is without what was given back, which can be spent again.
+    """
 
     hold = models.ForeignKey(Hold, on_delete=models.PROTECT, related_name="parts", db_index=False)
     grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="parts")
     amount_micros = models.BigIntegerField()
     captured_micros = models.BigIntegerField(default=0)
+    refunded_micros = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = (
@@ -116,7 +120,8 @@ class GrantPart(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     amount_micros__gt=0,
-                    captured_micros__gte=0,
+                    refunded_micros__gte=0,
+                    captured_micros__gte=F("refunded_micros"),
                     captured_micros__lte=F("amount_micros"),
                 ),
                 name="billing_grantpart_amounts",

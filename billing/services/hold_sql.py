@@ -194,8 +194,10 @@ PROMO_AUTHORIZE_CTES: Final = f"""
     WHERE (SELECT count(*) FROM balance) = 2
     RETURNING id
 ), held_part AS (
-    INSERT INTO billing_grantpart (hold_id, grant_id, amount_micros, captured_micros)
-    SELECT hold.id, part.id, part.micros, 0
+    INSERT INTO billing_grantpart (
+        hold_id, grant_id, amount_micros, captured_micros, refunded_micros
+    )
+    SELECT hold.id, part.id, part.micros, 0, 0
     FROM hold CROSS JOIN part
 )
 """  # noqa: S608 - made of constants

@@ -19,7 +19,8 @@ SELECT g.id, g.status, g.amount_micros,
     coalesce(booked.granted, 0)
 FROM billing_grant AS g
 LEFT JOIN (
-    SELECT part.grant_id, sum(part.captured_micros)::bigint AS captured,
+    SELECT part.grant_id,
+        sum(part.captured_micros - part.refunded_micros)::bigint AS captured,
         sum(part.amount_micros) FILTER (WHERE hold.status = 'authorized')::bigint AS held
     FROM billing_grantpart AS part JOIN billing_hold AS hold ON hold.id = part.hold_id
     GROUP BY part.grant_id
@@ -69,6 +70,31 @@ WHERE (hold.promo_micros, least(hold.promo_micros, hold.captured_micros))
     ) = %(organization_id)s)
 ORDER BY 1
 """
+# What entries gave back of credit that had paid, beside what the parts of the same hold say.
+_RETURNED: Final = """
+SELECT coalesce(booked.reference, part.reference), coalesce(booked.micros, 0),
+    coalesce(part.micros, 0)
+FROM (
+    SELECT entry.reference, account.organization_id, sum(
+        CASE posting.direction WHEN 'credit' THEN amount_micros ELSE -amount_micros END
+    )::bigint AS micros
+    FROM billing_journalentry AS entry
+    JOIN billing_posting AS posting ON posting.entry_id = entry.id
+    JOIN billing_account AS account ON account.id = posting.account_id
+        AND account.code = 'wallet_promo'
+    WHERE entry.kind NOT IN ('promotion', 'expiry', 'capture')
+    GROUP BY entry.reference, account.organization_id
+) AS booked
+FULL JOIN (
+    SELECT hold.reference, hold.organization_id, sum(part.refunded_micros)::bigint AS micros
+    FROM billing_grantpart AS part JOIN billing_hold AS hold ON hold.id = part.hold_id
+    WHERE part.refunded_micros > 0
+    GROUP BY hold.reference, hold.organization_id
+) AS part USING (reference, organization_id)
+WHERE booked.micros IS DISTINCT FROM part.micros
+    AND (%(organization_id)s::uuid IS NULL OR organization_id = %(organization_id)s)
+ORDER BY 1
+"""
 
 
 def check_grants(*, organization_id: UUID | None) -> Iterator[Finding]:
@@ -87,6 +113,8 @@ def check_grants(*, organization_id: UUID | None) -> Iterator[Finding]:
         entries = cursor.fetchall()
         cursor.execute(_HOLDS, owner)
         holds = cursor.fetchall()
+        cursor.execute(_RETURNED, owner)
+        returned = cursor.fetchall()
     for grant_id, status, amount, said, found, granted in sums:
         if granted != (amount if status == Grant.Status.GRANTED else 0):
             yield _finding("grant_entry", grant_id, f"{status}, of {amount} {granted} are booked")
@@ -105,6 +133,9 @@ def check_grants(*, organization_id: UUID | None) -> Iterator[Finding]:
             f" its parts say {parts} and {parts_captured}"
         )
         yield Finding("hold_promo", "billing_hold", str(hold_id), message)
+    for reference, micros, parts in returned:
+        message = f"{micros} micros of credit were given back, its parts of grants say {parts}"
+        yield Finding("grant_returned", "billing_grantpart", reference, message)
 
 
 def _finding(check: str, grant_id: UUID, message: str) -> Finding:

@@ -6,8 +6,9 @@ from uuid import UUID
 from django.db import transaction
 
 from billing.errors import LedgerCorruptError
-from billing.models import CreditNote, Direction, EntryKind, Refund, RefundedImage
+from billing.models import AccountCode, CreditNote, Direction, EntryKind, Refund, RefundedImage
 from billing.selectors.refunds.charges import Charge, ChargedImage, find_charge
+from billing.services.credits.returning import give_back
 from billing.services.ledger import post_entry
 from billing.services.refunds.asking import lock_refund, log
 from billing.services.refunds.decisions import approve, check_pending
@@ -25,7 +26,8 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> CreditNot
     """Give back what the images were charged, and issue the credit note. One transaction.
 
     An entry for each image, `refund:<artifact>`: its own capture lines with debit and credit
-    exchanged, to the same accounts at the same amounts, whatever rates and prices are now.
+    exchanged, to the same accounts at the same amounts, whatever rates and prices are now. What
+    promotional credit had paid can be spent again, or expires.
     Budgets are not given back: they limit what is captured in a month.
 
     Raises:
@@ -73,10 +75,14 @@ def _book(refund: Refund, image: RefundedImage, charge: Charge, now: datetime) -
     charged = next((one for one in charge.images if one.artifact == image.artifact), None)
     if charged is None or charged.amount_micros != image.amount_micros:
         raise LedgerCorruptError(f"Image {image.artifact} was charged another amount.")
+    lines = mirror_of(charged)
+    promo = [line.amount_micros for line in lines if line.account.code == AccountCode.WALLET_PROMO]
+    if promo:
+        give_back(reference=refund.reference, micros=sum(promo))
     entry = post_entry(
         kind=EntryKind.REVERSAL,
         idempotency_key=f"{REFUND_KEY_PREFIX}{image.artifact}",
-        lines=mirror_of(charged),
+        lines=lines,
         now=now,
         reference=refund.reference,
         description=f"Refund of image {image.position}",

@@ -3,6 +3,7 @@
 import csv
 from datetime import timedelta
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,12 +11,15 @@ from django.db import IntegrityError, transaction
 
 from billing.errors import CurrencyMismatchError, GrantClosedError, SelfApprovalError
 from billing.models import Grant, JournalEntry, Statement
+from billing.services.credits.expiring import expire_grants
 from billing.services.credits.granting import (
     GrantTerms,
     approve_grant,
     reject_grant,
     request_grant,
 )
+from billing.services.refunds.approving import approve_refund
+from billing.services.refunds.asking import ask_refund
 from billing.services.statements.issuing import issue_due_statements
 from core.clock import now
 from orgs.errors import InvalidInputError, PermissionDeniedError
@@ -104,6 +108,38 @@ def test_the_command_gives_at_once(scene: Scene):
             *("--expires", "2099-01-01", "--reason", "Hello"),
             stdout=StringIO(),
         )
+
+
+def test_a_refund_gives_credit_back_to_its_grants(scene: Scene):
+    early = scene.grant(UNIT // 2, expires_at=now() + timedelta(days=3))
+    late = scene.grant(UNIT)
+    scene.top_up(UNIT)
+    reference = str(uuid4())
+    scene.authorize(2, reference=reference)
+    scene.capture(reference, images=2)
+    asker, other = finance(), finance()
+
+    def refund(index: int) -> tuple[int, int]:
+        wanted = ask_refund(
+            reference=reference,
+            artifacts=[f"{reference}/{index}"],
+            reason="Broken",
+            actor=asker.actor,
+            now=now(),
+        )
+        approve_refund(refund_id=wanted.id, actor=other.actor, now=now())
+        assert scene.findings() == []
+        rows = Grant.objects.filter(id__in=[early.id, late.id]).order_by("expires_at")
+        return tuple(row.unspent_micros for row in rows)
+
+    assert (scene.promo(), scene.balance()) == ((0, 0), (UNIT // 2, 0))
+    assert refund(1) == (0, UNIT // 2)
+    assert (scene.promo(), scene.balance()) == ((UNIT // 2, 0), (UNIT, 0))
+    assert refund(0) == (UNIT // 2, UNIT)
+    assert scene.promo() == (UNIT * 3 // 2, 0)
+    assert expire_grants(now=early.expires_at) == 1
+    assert scene.promo() == (UNIT, 0)
+    assert scene.findings() == []
 
 
 @pytest.mark.usefixtures("pages")
