@@ -119,7 +119,7 @@ def test_a_refund_gives_credit_back_to_its_grants(scene: Scene):
     scene.capture(reference, images=2)
     asker, other = finance(), finance()
 
-    def refund(index: int) -> tuple[int, int]:
+    def refund(index: int) -> tuple[int, ...]:
         wanted = ask_refund(
             reference=reference,
             artifacts=[f"{reference}/{index}"],
