@@ -203,6 +203,27 @@ class AlreadyRefundedError(AppError):
     category = Category.CONFLICT
 
 
+class ReconciliationNotFoundError(AppError):
+    """There is no such import of a provider's file, or no such difference."""
+
+    code = "reconciliation_not_found"
+    category = Category.NOT_FOUND
+
+
+class DifferenceDecidedError(AppError):
+    """The difference does not wait for this decision: it was decided already."""
+
+    code = "difference_decided"
+    category = Category.CONFLICT
+
+
+class FileImportedError(AppError):
+    """This very file was imported before."""
+
+    code = "file_imported"
+    category = Category.CONFLICT
+
+
 class LedgerCorruptError(AppError):
     """Rows that belong together do not; the work was not done. Run `verify_ledger`."""
 

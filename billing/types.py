@@ -222,3 +222,21 @@ class Finding:
     table: str
     row_id: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookedCalls:
+    """What was booked of a day and an upstream model: calls that cost something, in USD.
+
+    `early` and `late` are how many of them ended within minutes after, or before, midnight.
+    """
+
+    calls: int
+    images: int
+    micros: int
+    early: int = 0
+    late: int = 0
+
+
+CallCell = tuple[date, str]
+"""A day of UTC and an upstream model."""

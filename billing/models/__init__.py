@@ -27,6 +27,13 @@ from billing.models.payments import (
 from billing.models.periods import PeriodClose, Revaluation
 from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
+from billing.models.reconciliation import (
+    ProviderDifference,
+    ProviderImport,
+    ProviderLine,
+    ProviderPayment,
+    ProviderWaiver,
+)
 from billing.models.refunds import Adjustment, CreditNote, Decision, Refund, RefundedImage
 from billing.models.rollups import AccountDay, PostingFact
 from billing.models.statements import Statement
@@ -72,6 +79,11 @@ __all__ = [
     "PriceKind",
     "PriceUnit",
     "PriceVersion",
+    "ProviderDifference",
+    "ProviderImport",
+    "ProviderLine",
+    "ProviderPayment",
+    "ProviderWaiver",
     "RateCandidate",
     "Refund",
     "RefundedImage",

@@ -15,6 +15,7 @@ from billing.services.payments.checks import check_payments
 from billing.services.periods.books import check_periods
 from billing.services.rates.checks import check_cross_rates
 from billing.services.rates.revaluation import check_revaluations
+from billing.services.reconciliation.checks import check_reconciliations
 from billing.services.refunds.checks import check_refunds
 from billing.services.reports.account_days import check_account_days
 from billing.services.statements.checks import check_statements
@@ -74,5 +75,9 @@ def ledger_checks(
         lambda: check_refunds(organization_id=owner),
         lambda: check_invoices(organization_id=owner),
         lambda: check_statements(organization_id=owner),
-        *([] if owner else [check_cross_rates, check_revaluations, check_periods]),
+        *(
+            []
+            if owner
+            else [check_cross_rates, check_revaluations, check_periods, check_reconciliations]
+        ),
     ]

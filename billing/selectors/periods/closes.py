@@ -2,9 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
-from billing.models import JournalEntry, PeriodClose
+from django.db import connection
+
+from billing.models import PeriodClose
 from billing.selectors.periods.months import end_of, following, last_day_of, month_of
+
+_NEXT: Final = """
+SELECT (SELECT max(month) FROM billing_periodclose),
+    (SELECT min(effective_at) FROM billing_journalentry)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +39,12 @@ def open_from() -> datetime | None:
 
 def next_month() -> date | None:
     """Return the month to be closed next: the first that is open; None before the first entry."""
-    last = PeriodClose.objects.order_by("-month").values_list("month", flat=True).first()
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT)
+        row: tuple[date | None, datetime | None] = cursor.fetchone() or (None, None)
+    last, first = row
     if last is not None:
         return following(last)
-    entries = JournalEntry.objects.order_by("effective_at", "id")
-    first = entries.values_list("effective_at", flat=True).first()
     return None if first is None else month_of(first)
 
 

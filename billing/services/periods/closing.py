@@ -8,10 +8,10 @@ from django.db import transaction
 from billing.errors import PeriodClosedError, PeriodNotReadyError
 from billing.models import PeriodClose
 from billing.selectors.periods.closes import next_month
-from billing.services.payments.staff import require_finance
 from billing.services.periods.books import read_books
 from billing.services.periods.checklist import Line, MoreLines, list_lines
 from billing.services.periods.locking import lock_month
+from billing.services.staff import require_finance
 from billing.services.statements.content import digest_of
 from orgs.services.audit import SYSTEM, Action, Actor, Target, record
 

@@ -34,6 +34,7 @@ TITLES: Final[dict[str, Promise]] = {
     "rates": gettext_lazy("Closing rates are there"),
     "revaluation": gettext_lazy("Foreign currencies are revalued"),
     "statements": gettext_lazy("Statements are issued"),
+    "providers": gettext_lazy("Providers are reconciled"),
     "ledger": gettext_lazy("The ledger is checked"),
 }
 COUNTED: Final = {
@@ -54,6 +55,7 @@ COUNTED: Final = {
     ),
 }
 PAGES: Final = {
+    "providers": ("finance_reconciliation", ""),
     "holds": ("finance_holds", ""),
     "transfers": ("finance_topups", "#waiting"),
     "unmatched": ("finance_topups", "#unmatched"),
@@ -168,6 +170,8 @@ def _told(line: Line, check: CheckRow) -> str:
     names = ", ".join(line.names)
     if line.name in COUNTED:
         return str(COUNTED[line.name] % {"count": line.count, "names": names})
+    if line.name == "providers":
+        return _("Neither reconciled nor waived: %(names)s") % {"names": names}
     if line.name == "over":
         return _("It can be closed from %(at)s on.") % {"at": _moment(line.at)}
     if line.name == "rates":

@@ -1,4 +1,4 @@
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from gateway.console.finance.changes import ChangePriceView, MarkupsView
 from gateway.console.finance.close import CheckLedgerView, CloseView, RevalueView
@@ -13,6 +13,7 @@ PRICES = "finance/prices"
 REPORTS = "finance/reports"
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("gateway.console.finance.reconciliation.urls")),
     path(PRICES, PricesView.as_view(), name="finance_prices"),
     path(f"{PRICES}/csv", PricesCsvView.as_view(), name="finance_prices_csv"),
     path(f"{PRICES}/history", PriceHistoryView.as_view(), name="finance_price_history"),

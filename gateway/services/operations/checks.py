@@ -17,7 +17,7 @@ from django.db.models import Count, F, Q, Sum
 
 from billing.money import format_amount
 from billing.selectors.holds import open_holds
-from billing.services.payments.staff import require_finance
+from billing.services.staff import require_finance
 from billing.services.verification import snapshot
 from billing.types import Finding as Violation
 from core.clock import now as clock_now

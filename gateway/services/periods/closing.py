@@ -3,11 +3,14 @@
 from datetime import date, datetime
 from typing import Final
 
-from billing.selectors.periods.months import end_of
+from django.db.models import Count, Subquery
+
+from billing.selectors.periods.months import end_of, last_day_of
 from billing.services.periods.checklist import Line, list_lines
 from billing.services.periods.closing import Closed
 from billing.services.periods.closing import close_month as close_books
 from gateway.models import Check, Finding
+from gateway.selectors.reports.owed import list_unreconciled
 from gateway.services.operations.checks import LEDGER
 from gateway.services.operations.findings import Kind
 from orgs.services.audit import Actor
@@ -32,19 +35,27 @@ def close_month(*, month: date, actor: Actor, now: datetime) -> Closed:
 
 
 def _more_lines(month: date) -> list[Line]:
-    return [_ledger_line(month)]
+    return [_providers_line(month), _ledger_line(month)]
+
+
+def _providers_line(month: date) -> Line:
+    """Say whether every provider that cost something in a month is reconciled, or waived."""
+    names = list_unreconciled(first=month, last=last_day_of(month))
+    return Line("providers", is_done=not names, count=len(names), names=tuple(names))
 
 
 def _ledger_line(month: date) -> Line:
     """Say whether the ledger was checked whole since the month ended, and nothing was found."""
-    found = Finding.objects.filter(kind__in=_KINDS, resolved_at__isnull=True).count()
-    check = Check.objects.filter(name=LEDGER).first()
+    open_ones = Finding.objects.filter(kind__in=_KINDS, resolved_at__isnull=True)
+    counted = open_ones.order_by().values("resolved_at").annotate(count=Count("id")).values("count")
+    check = Check.objects.filter(name=LEDGER).annotate(open=Subquery(counted)).first()
+    if check is None:
+        return Line("ledger", is_done=False)
     is_checked = (
-        check is not None
-        and check.started_at is not None
+        check.started_at is not None
         and check.started_at >= end_of(month)
         and check.finished_at is not None
         and not check.error
     )
-    at = None if check is None else check.finished_at
-    return Line("ledger", is_done=is_checked and found == 0, count=found, at=at)
+    found = check.open or 0
+    return Line("ledger", is_checked and not found, found, at=check.finished_at)

@@ -40,13 +40,13 @@ def test_a_month_turns_green_and_is_closed(finance: Client):
     page = visit(finance, PAGE)
     assert "March 1999" in page
     assert "Not since the month ended" in page
-    assert "7 of 8 done" in page
+    assert "8 of 9 done" in page
     assert "cannot be closed yet" in close(finance)
     assert "Check now" in page
     assert finance.post(f"{PAGE}/check").status_code == 302
     assert Check.objects.get(name="ledger").requested_at is not None
     checked(error="DatabaseError")
-    assert "7 of 8 done" in visit(finance, PAGE)
+    assert "8 of 9 done" in visit(finance, PAGE)
 
     checked()
     page = close(finance)
@@ -73,7 +73,7 @@ def test_a_foreign_currency_is_revalued_from_the_page(finance: Client):
 
     finance.post(f"{PAGE}/revalue", {"month": "1999-03-01"})
 
-    assert "8 of 8 done" in visit(finance, PAGE)
+    assert "9 of 9 done" in visit(finance, PAGE)
 
 
 def test_a_finding_of_the_ledger_keeps_a_month_open(finance: Client):

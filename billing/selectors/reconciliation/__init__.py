@@ -1,0 +1,1 @@
+"""Reading what providers' files say, and where our books say something else."""

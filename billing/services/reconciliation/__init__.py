@@ -1,0 +1,1 @@
+"""Reconciling what image providers charge with what was booked."""

@@ -1,0 +1,1 @@
+"""Pages on which finance reconciles what providers charge."""
