@@ -127,7 +127,8 @@ def _shift(found: list[Difference], booked: Mapping[CallCell, BookedCalls]) -> l
     by_cell = {(one.day, one.model): one for one in found}
     for one in found:
         following = by_cell.get((one.day + timedelta(days=1), one.model))
-        if following is not None and _is_shifted(one, following, booked):
+        current = by_cell[one.day, one.model]
+        if following is not None and _is_shifted(current, following, booked):
             for this in (one, following):
                 by_cell[this.day, this.model] = replace(this, kind=Kind.SHIFTED)
     return list(by_cell.values())
@@ -136,7 +137,7 @@ def _shift(found: list[Difference], booked: Mapping[CallCell, BookedCalls]) -> l
 def _is_shifted(
     one: Difference, following: Difference, booked: Mapping[CallCell, BookedCalls]
 ) -> bool:
-    if Kind.DUPLICATE in (one.kind, following.kind):
+    if {one.kind, following.kind} & {Kind.DUPLICATE, Kind.SHIFTED}:
         return False
     count, micros = one.moves
     if following.moves != (-count, -micros):
