@@ -1,0 +1,112 @@
+"""Finance reconciles a provider and closes a month, in the browser."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import uuid4
+
+from playwright.sync_api import Page, expect
+
+from billing.services.costs import post_attempt_cost
+from core.clock import now
+from gateway.models import Check, Finding
+from tests.e2e.browser import Member, check_accessible, expect_page, shoot, sign_in
+from tests.gateway.services.rows import add_attempt, add_generation, open_key
+from tests.stack import Stack
+
+# Before everything else that is booked.
+HEADING = "date,model,quantity,amount,currency,request_id\n"
+
+
+def arrange() -> str:
+    """Book calls of 1999-03; return a file that charges one twice and another at another price."""
+    ids = []
+    for day, model, cost in ((3, "fal-ai/flux-pro/v1.1", 40_000), (4, "fal-ai/flux/dev", 25_000)):
+        at = datetime(1999, 3, day, 12, tzinfo=UTC)
+        generation = add_generation(
+            open_key(), status="failed", error_code="provider_unavailable", finished_at=now()
+        )
+        ids.append(uuid4().hex)
+        attempt = add_attempt(
+            generation,
+            number=1,
+            ended_at=at,
+            status="failed",
+            upstream_model=model,
+            upstream_id=ids[-1],
+            cost_micros=cost,
+            indexes=[0],
+        )
+        post_attempt_cost(
+            attempt_reference=str(attempt.id),
+            provider="fal",
+            amount=Decimal(cost) / 10**6,
+            now=at,
+        )
+    return (
+        HEADING
+        + f"1999-03-03,fal-ai/flux-pro/v1.1,1,0.04,USD,{ids[0]}\n" * 2
+        + f"1999-03-04,fal-ai/flux/dev,1,0.031,USD,{ids[1]}\n"
+    )
+
+
+def look(page: Page, name: str) -> None:
+    page.wait_for_load_state("networkidle")
+    check_accessible(page)
+    shoot(page, f"finance-{name}")
+
+
+def upload(page: Page, text: str) -> None:
+    page.get_by_label("Provider").select_option("fal")
+    file = {"name": "fal-march.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    page.get_by_label("CSV file").set_input_files([file])
+    page.get_by_role("button", name="Import").click()
+
+
+def test_finance_reconciles_a_provider_and_closes_a_month(browser_page: Page, stack: Stack) -> None:
+    page, member = browser_page, Member(stack, staff="finance")
+    with stack.database():
+        text = arrange()
+        Finding.objects.update(resolved_at=now())
+        done = {"started_at": now(), "finished_at": now(), "error": "", "requested_at": None}
+        Check.objects.update_or_create(name="ledger", defaults=done)
+    sign_in(page, stack, member.email)
+    page.goto(f"{stack.url}/finance/close")
+    expect_page(page, "Close")
+    expect(page.locator("#checklist")).to_contain_text("8 of 9 done")
+    look(page, "close-open")
+    page.get_by_role("link", name="Neither reconciled nor waived: fal").click()
+    expect_page(page, "Reconciliation")
+    look(page, "reconciliation-empty")
+
+    page.get_by_role("link", name="Import a file").first.click()
+    upload(page, text + "soon,a,1,1,USD,\n")
+    expect(page.get_by_text("This is no date")).to_be_visible()
+    look(page, "reconciliation-errors")
+    upload(page, text)
+    expect_page(page, "fal-march.csv")
+    look(page, "reconciliation-file")
+    for model, kind in (
+        ("fal-ai/flux-pro/v1.1", "Charged twice"),
+        ("fal-ai/flux/dev", "Another amount"),
+    ):
+        page.get_by_role("link", name=model).click()
+        expect_page(page, kind)
+        page.get_by_label("Reason").fill("The provider corrects it with the next invoice.")
+        if kind == "Charged twice":
+            look(page, "reconciliation-difference")
+        page.get_by_role("button", name="Contest it").click()
+        expect(page.get_by_role("button", name="Open it again")).to_be_visible()
+        page.get_by_role("link", name="fal-march.csv").click()
+    page.goto(f"{stack.url}/finance/reconciliation/payment")
+    look(page, "reconciliation-payment")
+    page.goto(f"{stack.url}/finance/reconciliation")
+    expect(page.locator("#files + .table-shell")).to_contain_text("All decided")
+    look(page, "reconciliation")
+
+    page.goto(f"{stack.url}/finance/close")
+    expect(page.locator("#checklist")).to_contain_text("9 of 9 done")
+    page.get_by_role("button", name="Close March 1999").click()
+    page.locator("dialog").get_by_role("button", name="Close March 1999").click()
+    expect(page.get_by_text("March 1999 is closed")).to_be_visible()
+    expect(page.locator("#month")).to_have_text("April 1999")
+    look(page, "close")
