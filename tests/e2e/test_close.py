@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import uuid4
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from billing.services.costs import post_attempt_cost
 from core.clock import now
@@ -57,8 +57,8 @@ def look(page: Page, name: str) -> None:
 
 def upload(page: Page, text: str) -> None:
     page.get_by_label("Provider").select_option("fal")
-    file = {"name": "fal-march.csv", "mimeType": "text/csv", "buffer": text.encode()}
-    page.get_by_label("CSV file").set_input_files([file])
+    file = FilePayload(name="fal-march.csv", mimeType="text/csv", buffer=text.encode())
+    page.get_by_label("CSV file").set_input_files(file)
     page.get_by_role("button", name="Import").click()
 
 

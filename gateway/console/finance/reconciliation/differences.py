@@ -62,9 +62,7 @@ class DifferenceView(FinanceView):
             if row.upstream_ids
             else [],
             "calls": [(one, *OUTCOMES[one.status]) for one in calls],
-            "lines": list_lines(
-                import_id=source.id, day=row.day, models=models, limit=SHOWN
-            ),
+            "lines": list_lines(import_id=source.id, day=row.day, models=models, limit=SHOWN),
             "shown": SHOWN,
         }
         return render(request, "console/finance/reconciliation/difference.html", context)
