@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0020_invoices'),
+        ('billing', '0021_grants'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
