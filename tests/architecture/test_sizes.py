@@ -11,6 +11,7 @@ FUNCTION_LINES = 60
 FOLDER_MODULES = 15
 
 LARGE_FOLDERS = {
+    "billing/models": "a module for each noun of money: its tables and their constraints",
     "billing/services": "a module for each noun of the ledger and of prices",
     "embedded": "one program of small modules: an engine each, and what starts and watches them",
     "gateway/api": "a module for each resource, and those that all requests share",
