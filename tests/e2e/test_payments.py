@@ -41,7 +41,7 @@ def test_money_is_added_by_card_and_again_by_itself(browser_page: Page, stack: S
 
     look(page, f"{owner.home}/billing/automatic", "Automatic top-up", "automatic-top-up")
     page.get_by_label("When less is available than").fill("600")
-    page.get_by_label("Charge the card with").fill("300")
+    page.get_by_label("Add each time").fill("300")
     page.get_by_label("At most in a month").fill("900")
     page.get_by_role("button", name="Switch on").click()
     expect(page.get_by_role("button", name="Save the terms")).to_be_visible()

@@ -146,7 +146,7 @@ def test_what_comes_late_takes_effect_in_the_open_month(finance):
 
 def test_a_transfer_of_a_closed_month_is_credited_in_the_open_one(finance):
     scene, second = Scene.create(), person(staff_role="finance")
-    transfer = Transfer(750, "MXN", uuid4().hex, IN_MARCH.date())
+    transfer = Transfer(7_500_000, "MXN", uuid4().hex, IN_MARCH.date())
     payment = record_transfer(
         organization_id=scene.organization_id, transfer=transfer, actor=finance.actor, now=now()
     )
@@ -157,7 +157,7 @@ def test_a_transfer_of_a_closed_month_is_credited_in_the_open_one(finance):
 
     approve_payment(payment_id=payment.id, actor=second.actor, now=now())
 
-    assert scene.balance() == (750, 0)
+    assert scene.balance() == (7_500_000, 0)
     entry = JournalEntry.objects.get(idempotency_key=f"top_up:payment:{payment.id}")
     assert entry.effective_at == datetime(1999, 3, 1, tzinfo=UTC)
     check_deferred()
