@@ -8,7 +8,7 @@ from billing.models.accounts import (
     AccountKind,
     Balance,
 )
-from billing.models.alerts import BalanceAlert
+from billing.models.alerts import BalanceAlert, BudgetAlert
 from billing.models.budgets import Budget, BudgetPeriod
 from billing.models.grants import Grant, GrantPart
 from billing.models.holds import Hold, HoldStatus
@@ -51,6 +51,7 @@ __all__ = [
     "Balance",
     "BalanceAlert",
     "Budget",
+    "BudgetAlert",
     "BudgetPeriod",
     "CandidateStatus",
     "CreditNote",

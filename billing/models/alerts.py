@@ -1,7 +1,9 @@
-"""Lines below which a balance is low."""
+"""Lines below which a balance is low, and what was told of budgets."""
 
 from django.db import models
 from django.db.models import Q
+
+from billing.models.budgets import Budget
 
 
 class BalanceAlert(models.Model):
@@ -26,3 +28,32 @@ class BalanceAlert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization_id} below {self.below_micros}"
+
+
+class BudgetAlert(models.Model):
+    """That those who manage a budget were told how much of a month's limit was charged; once each.
+
+    `limit_micros` and `captured_micros` are what both were then.
+    """
+
+    budget = models.ForeignKey(
+        Budget, on_delete=models.PROTECT, related_name="alerts", db_index=False
+    )
+    period = models.DateField()
+    percent = models.PositiveSmallIntegerField()
+    limit_micros = models.BigIntegerField()
+    captured_micros = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("budget", "period", "percent"), name="billing_budgetalert_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(percent__in=[50, 80, 100]), name="billing_budgetalert_percent"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.budget_id} {self.period}: {self.percent} %"

@@ -31,6 +31,14 @@ class Budget(models.Model):
                 name="billing_budget_limit",
             ),
         )
+        indexes = (
+            # Those of which alerts may be due.
+            models.Index(
+                fields=("organization",),
+                condition=Q(limit_micros__gt=0),
+                name="billing_budget_limited",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.api_key_id or self.organization_id}: {self.limit_micros}"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import FilteredRelation, Q, Subquery
 
-from billing.models import BalanceAlert, Budget, BudgetPeriod
+from billing.models import BalanceAlert, Budget, BudgetAlert, BudgetPeriod
 from billing.selectors.balances import get_balance
 from billing.types import BalanceView
 
@@ -26,12 +26,14 @@ class BudgetView:
         limit_micros: None is no limit.
         captured_micros: Charged in generations that the month authorized.
         held_micros: Set aside for those that run.
+        told: The shares of the limit, in percent, that were told of in this month.
     """
 
     api_key_id: UUID | None
     limit_micros: int | None
     captured_micros: int = 0
     held_micros: int = 0
+    told: tuple[int, ...] = ()
 
     @property
     def used_micros(self) -> int:
@@ -59,6 +61,11 @@ class BudgetView:
     def bar(self) -> int:
         """Return how much of a bar is filled, in percent."""
         return min(self.percent or 0, FULL)
+
+    @property
+    def told_shares(self) -> str:
+        """Return `told` as it is written."""
+        return ", ".join(f"{percent}\u00a0%" for percent in self.told)
 
     @property
     def is_spent(self) -> bool:
@@ -116,17 +123,21 @@ def month_of(instant: datetime, *, time_zone: str) -> date:
 
 
 def get_budgets(*, organization_id: UUID, month: date) -> Budgets:
-    """Return an organization's budgets with what a month has seen of them. Two queries."""
+    """Return an organization's budgets with what a month has seen of them. Three queries."""
     seen = {
         row.budget_id: row
         for row in BudgetPeriod.objects.filter(
             budget__organization_id=organization_id, period=month
         )
     }
+    told: dict[int, tuple[int, ...]] = {}
+    alerts = BudgetAlert.objects.filter(budget__organization_id=organization_id, period=month)
+    for budget_id, percent in alerts.order_by("percent").values_list("budget_id", "percent"):
+        told[budget_id] = (*told.get(budget_id, ()), percent)
     own = BudgetView(None, None)
     keys: dict[UUID, BudgetView] = {}
     for budget in Budget.objects.filter(organization_id=organization_id):
-        view = _view(budget, seen.get(budget.pk))
+        view = _view(budget, seen.get(budget.pk), told.get(budget.pk, ()))
         if budget.api_key_id is None:
             own = view
         else:
@@ -164,10 +175,11 @@ def _own_budget(organization_id: UUID, month: date) -> tuple[BudgetView, int | N
     return BudgetView(None, limit, captured or 0, held or 0), alert_micros
 
 
-def _view(budget: Budget, period: BudgetPeriod | None) -> BudgetView:
+def _view(budget: Budget, period: BudgetPeriod | None, told: tuple[int, ...]) -> BudgetView:
     return BudgetView(
         api_key_id=budget.api_key_id,
         limit_micros=budget.limit_micros,
         captured_micros=period.captured_micros if period else 0,
         held_micros=period.held_micros if period else 0,
+        told=told,
     )

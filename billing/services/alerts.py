@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from billing.errors import InvalidAmountError
 from billing.models import BalanceAlert
 from billing.money import format_amount
+from billing.services.alert_mails import write_alerts
 from orgs.models import Organization
 from orgs.permissions import Permission
 from orgs.services.audit import Action, Actor, Target, record, require_permission
@@ -86,24 +87,37 @@ def _written(below_micros: int | None, currency: str) -> str | None:
 
 
 def announce_low_balances(*, now: datetime) -> int:
-    """Write `balance.low` for each balance that has fallen below its line; return how many.
+    """Tell of each balance that has fallen below its line; return how many.
 
-    One transaction, of rows that have a line alone. What rose above its line again can be told of
-    anew. Nothing of it is on the way of a request.
+    By the webhook event `balance.low`, and by mail to those who manage budgets. One transaction, of
+    rows that have a line alone. What rose above its line again can be told of anew. Nothing of it
+    is on the way of a request.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_REARM)
         cursor.execute(_FIRE, {"now": now})
         fallen = cursor.fetchall()
         for organization_id, below_micros, available_micros, currency in fallen:
+            available = format_amount(available_micros, currency)
+            below = format_amount(below_micros, currency)
             write_event(
                 organization_id=organization_id,
                 kind=EventType.BALANCE_LOW,
                 data={
                     "object": "balance",
-                    "available": format_amount(available_micros, currency),
-                    "below": format_amount(below_micros, currency),
+                    "available": available,
+                    "below": below,
                     "currency": currency,
+                },
+                now=now,
+            )
+            write_alerts(
+                organization=Organization.objects.get(id=organization_id),
+                kind="balance_low",
+                page="billing",
+                context={
+                    "available": f"{available} {currency}",
+                    "below": f"{below} {currency}",
                 },
                 now=now,
             )

@@ -26,6 +26,7 @@ class EventType(StrEnum):
     GENERATION_FAILED = "generation.failed"
     GENERATION_CANCELED = "generation.canceled"
     BALANCE_LOW = "balance.low"
+    BUDGET_REACHED = "budget.reached"
     TOPUP_SUCCEEDED = "topup.succeeded"
     TOPUP_FAILED = "topup.failed"
     CREDIT_NOTE_ISSUED = "credit_note.issued"

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
 from billing.services.alerts import announce_low_balances
+from billing.services.budget_alerts import announce_budgets
 from billing.services.credits.expiring import expire_grants
 from billing.services.reports import account_days
 from core.clock import now
@@ -101,6 +102,7 @@ class Command(BaseCommand):
                 self.last_success = time.monotonic()
                 self.count(until=self.last_success + COUNT_FOR_S)
                 announce_low_balances(now=now())
+                announce_budgets(now=now())
                 note_pass(name=SWEEPER, started_at=started_at, finished_at=now(), found=changed)
                 self.look(moment)
         except (DatabaseError, StorageError) as error:

@@ -34,6 +34,7 @@ EVENTS: Final = {
     EventType.GENERATION_FAILED: gettext_lazy("A generation failed"),
     EventType.GENERATION_CANCELED: gettext_lazy("A generation was canceled"),
     EventType.BALANCE_LOW: gettext_lazy("The balance is low"),
+    EventType.BUDGET_REACHED: gettext_lazy("Half, 80 % or all of a budget was spent"),
     EventType.TOPUP_SUCCEEDED: gettext_lazy("Money was added"),
     EventType.TOPUP_FAILED: gettext_lazy("An automatic top-up failed"),
     EventType.CREDIT_NOTE_ISSUED: gettext_lazy("Images were refunded"),

@@ -97,6 +97,20 @@ DATA_SCHEMAS: Final[dict[str, Schema]] = {
             "currency": currency(),
         },
     ),
+    EventType.BUDGET_REACHED.value: record(
+        "So much of a month's budget is spent; told once for each month and share.",
+        {
+            "object": constant("budget"),
+            "api_key_id": nullable(
+                text("Whose budget; null is the organization's.", format="uuid")
+            ),
+            "month": text("In the organization's time zone.", pattern="^[0-9]{4}-[0-9]{2}$"),
+            "percent": {"type": "integer", "enum": [50, 80, 100]},
+            "limit": amount("The most that may be spent."),
+            "spent": amount("What was charged."),
+            "currency": currency(),
+        },
+    ),
     TEST_EVENT: record(
         "You asked for it.", {"object": constant("webhook"), "id": text(pattern=WEBHOOK_ID)}
     ),
