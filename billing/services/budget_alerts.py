@@ -1,7 +1,7 @@
 """Telling organizations how much of their budgets is spent."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
@@ -49,7 +49,7 @@ def announce_budgets(*, now: datetime) -> int:
     is on the way of a request: it reads what is committed.
     """
     with transaction.atomic(), connection.cursor() as cursor:
-        params = {"now": now, "percents": list(PERCENTS), "limit": BATCH}
+        params: dict[str, Any] = {"now": now, "percents": list(PERCENTS), "limit": BATCH}
         cursor.execute(_CLAIM, params)
         claimed = [alert_id for (alert_id,) in cursor]
         alerts = BudgetAlert.objects.filter(id__in=claimed).select_related(
