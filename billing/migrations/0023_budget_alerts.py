@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0021_grants'),
+        ('billing', '0022_reconciliation'),
         ('orgs', '0011_newest_organizations'),
     ]
 
