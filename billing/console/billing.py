@@ -11,9 +11,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from billing.selectors.balances import get_owed_micros
 from billing.selectors.budgets import get_wallet_status
 from billing.selectors.credits.grants import list_own_grants
 from billing.selectors.holds import find_capture, first_open_holds
+from billing.selectors.taxes.invoices import InvoiceSummary, find_of_entry
 from billing.selectors.wallet import (
     WalletPlace,
     export_transactions,
@@ -53,7 +55,8 @@ class BillingView(OrganizationView):
         held = None
         if listing["status"].balance.held_micros:
             held = first_open_holds(organization_id=self.organization.id, most=HOLDS_SHOWN)
-        context = {**listing, "held": held, "grants": []}
+        owed = get_owed_micros(organization_id=self.organization.id)
+        context = {**listing, "held": held, "owed_micros": owed, "grants": []}
         if listing["status"].balance.promo_micros:
             context["grants"] = list_own_grants(organization_id=self.organization.id, now=now())
         return render(request, "console/billing/list.html", context)
@@ -121,10 +124,15 @@ class TransactionView(BillingView):
             **self.listing(request),
             "trail": trail,
             "label": KINDS[trail.transaction.kind][1],
-            "is_refunded": any(entry.kind == REFUND for entry in trail.entries),
+            "is_refunded": trail.terms is not None
+            and any(entry.kind == REFUND for entry in trail.entries),
             "open_id": entry_id,
+            "invoice": None if trail.terms else self._invoice(entry_id),
         }
         return render(request, "console/billing/transaction.html", context)
+
+    def _invoice(self, entry_id: UUID) -> InvoiceSummary | None:
+        return find_of_entry(organization_id=self.organization.id, entry_id=entry_id)
 
 
 class ChargeView(OrganizationView):

@@ -46,6 +46,16 @@ def get_balance(*, organization_id: UUID) -> BalanceView:
     )
 
 
+def get_owed_micros(*, organization_id: UUID) -> int:
+    """Return what an organization owes after disputes and refunds; the next money pays it first."""
+    posted = Balance.objects.filter(
+        account__organization_id=organization_id,
+        account__code=AccountCode.RECEIVABLE,
+        account__currency=F("account__organization__currency"),
+    ).values_list("posted_micros", flat=True)
+    return max(0, posted.first() or 0)
+
+
 def list_balances(*, organization_ids: Collection[UUID]) -> dict[UUID, BalanceView]:
     """Return what organizations have; one without a wallet yet is absent. One query.
 

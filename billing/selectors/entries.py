@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from billing.models import AccountCode, Direction, EntryKind, JournalEntry, Posting
 from billing.types import CaptureLine, EntryDetail, PostingView
@@ -20,12 +20,17 @@ def entries_for(*, reference: str) -> list[EntryDetail]:
 
 def list_entries(*, references: Collection[str]) -> list[EntryDetail]:
     """Return every entry about some references, oldest first, with its lines. Two queries."""
+    return _details(JournalEntry.objects.filter(reference__in=references))
+
+
+def find_entry(*, entry_id: UUID) -> list[EntryDetail]:
+    """Return one entry with its lines, if there is one. Two queries."""
+    return _details(JournalEntry.objects.filter(id=entry_id))
+
+
+def _details(rows: QuerySet[JournalEntry]) -> list[EntryDetail]:
     lines = Posting.objects.select_related("account").order_by("line")
-    entries = (
-        JournalEntry.objects.filter(reference__in=references)
-        .prefetch_related(Prefetch("postings", lines))
-        .order_by("booked_at", "id")
-    )
+    entries = rows.prefetch_related(Prefetch("postings", lines)).order_by("booked_at", "id")
     return [
         EntryDetail(
             id=entry.id,

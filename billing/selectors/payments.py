@@ -10,11 +10,13 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.models import (
+    AccountCode,
     AutoTopUp,
+    Direction,
     Dispute,
-    JournalEntry,
     Payment,
     PaymentRefund,
+    Posting,
     SavedCard,
     UnmatchedPayment,
 )
@@ -73,9 +75,14 @@ class PaymentPage:
 
 @dataclass(frozen=True, slots=True)
 class PaymentHistory:
-    """What was booked of a payment, its refunds and disputes."""
+    """What was booked of a payment, its refunds and disputes.
+
+    `wallet_micros` came into the wallet, `owed_micros` paid what was owed.
+    """
 
     entry_id: UUID | None
+    wallet_micros: int
+    owed_micros: int
     refunds: tuple[PaymentRefund, ...]
     disputes: tuple[Dispute, ...]
 
@@ -91,11 +98,14 @@ def find_payment(*, payment_id: UUID, organization_id: UUID | None = None) -> Pa
 
 def get_history(payment_id: UUID) -> PaymentHistory:
     """Return what became of a payment. Three queries."""
-    key = f"top_up:payment:{payment_id}"
+    rows = Posting.objects.filter(
+        entry__idempotency_key=f"top_up:payment:{payment_id}", direction=Direction.CREDIT
+    ).values_list("entry_id", "account__code", "amount_micros")
+    credited = {code: micros for _, code, micros in rows}
     return PaymentHistory(
-        entry_id=JournalEntry.objects.filter(idempotency_key=key)
-        .values_list("id", flat=True)
-        .first(),
+        entry_id=next((entry_id for entry_id, _, _ in rows), None),
+        wallet_micros=credited.get(AccountCode.WALLET, 0),
+        owed_micros=credited.get(AccountCode.RECEIVABLE, 0),
         refunds=tuple(PaymentRefund.objects.filter(payment_id=payment_id).order_by("created_at")),
         disputes=tuple(Dispute.objects.filter(payment_id=payment_id).order_by("opened_at")),
     )

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from billing.models import AccountCode, Balance, EntryKind
 from billing.money import format_amount
-from billing.selectors.entries import entries_for
+from billing.selectors.entries import entries_for, find_entry
 from billing.selectors.terms import HoldTerms, find_terms
 from billing.types import EntryDetail
 from core.spreadsheets import csv_line
@@ -114,7 +114,8 @@ class Trail:
     """What one transaction is made of.
 
     Attributes:
-        entries: Everything that was booked about the same generation, oldest first.
+        entries: Everything that was booked about the same generation, oldest first; of what is not
+            about one, the entry alone.
         terms: What its hold was authorized at; None where there was no hold.
     """
 
@@ -217,12 +218,12 @@ def find_trail(*, organization_id: UUID, entry_id: UUID) -> Trail | None:
         return None
     beside = {row.seq - own.seq: row.entry_id for row in around}
     is_charge = own.kind in {EntryKind.CAPTURE, EntryKind.REVERSAL} and own.reference
-    entries = tuple(entries_for(reference=own.reference)) if is_charge else ()
+    entries = entries_for(reference=own.reference) if is_charge else find_entry(entry_id=entry_id)
     return Trail(
         transaction=own,
         newer_id=beside.get(1),
         older_id=beside.get(-1),
-        entries=entries,
+        entries=tuple(entries),
         terms=find_terms(reference=own.reference) if is_charge else None,
     )
 

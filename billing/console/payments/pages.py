@@ -15,6 +15,7 @@ from billing.console.payments.words import KINDS, failure_of, state_of
 from billing.console.taxes.files import FILES
 from billing.console.taxes.words import row_of_invoice, tax_of
 from billing.errors import TotalNotSeenError
+from billing.selectors.balances import get_owed_micros
 from billing.selectors.payments import (
     PaymentView,
     find_auto_top_up,
@@ -78,8 +79,13 @@ class AddMoneyView(AdministrationView):
         micros = form.amount()
         amount = None if micros is None else add_tax(self.organization, micros, at=now())
         terms = amount.terms if amount else find_terms(self.organization, at=now())
+        owed = get_owed_micros(organization_id=self.organization.id)
+        settled = 0 if micros is None else min(owed, micros)
         return {
             "amount": amount,
+            "owed_micros": owed,
+            "settled_micros": settled,
+            "credited_micros": (micros or 0) - settled,
             "tax": tax_of(terms),
             "currency": self.organization.currency,
             "may_manage_profile": self.may(Permission.MANAGE_BILLING_PROFILE),

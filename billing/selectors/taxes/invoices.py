@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
-from billing.models import Invoice
+from billing.models import Invoice, JournalEntry
 from billing.selectors.taxes.terms import TaxTerms
 
 
@@ -71,6 +71,13 @@ def list_of_payment(*, payment_id: UUID) -> list[InvoiceSummary]:
     """Return a payment's invoice and what corrects it, oldest first. One query."""
     rows = _rows().filter(payment_id=payment_id)
     return list(map(_summary, rows.order_by("issued_at", "number")))
+
+
+def find_of_entry(*, organization_id: UUID, entry_id: UUID) -> InvoiceSummary | None:
+    """Return the invoice or correction that was issued with an entry. One query."""
+    key = JournalEntry.objects.filter(id=entry_id).values("idempotency_key")
+    row = _rows().filter(organization_id=organization_id, entry_key=Subquery(key)).first()
+    return None if row is None else _summary(row)
 
 
 def list_of_tax(*, wanted: InvoiceFilter, limit: int, offset: int = 0) -> list[InvoiceSummary]:

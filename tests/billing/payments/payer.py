@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
@@ -39,19 +40,24 @@ class Payer:
         return Team(Organization.objects.get(id=self.scene.organization_id))
 
     def start(
-        self, pesos: int = 500, *, saves_card: bool = False, seen: int | None = None
+        self, pesos: int = 500, *, saves_card: bool = False, seen: Decimal | int | None = None
     ) -> Started:
         """Start a payment; of one with tax, `seen` is the total in pesos."""
         return start_checkout(
             organization_id=self.scene.organization_id,
-            wanted=Wanted(pesos * PESO, seen and seen * PESO, saves_card),
+            wanted=Wanted(pesos * PESO, seen and int(seen * PESO), saves_card),
             places=PLACES,
             actor=self.owner.actor,
             now=now(),
         )
 
     def pay(
-        self, pesos: int = 500, *, card: str = "", is_told: bool = True, seen: int | None = None
+        self,
+        pesos: int = 500,
+        *,
+        card: str = "",
+        is_told: bool = True,
+        seen: Decimal | int | None = None,
     ) -> Payment:
         """Pay on the page; told, we get its events."""
         started = self.start(pesos, saves_card=bool(card), seen=seen)

@@ -2,11 +2,20 @@
 
 import json
 from datetime import UTC, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
 
-from billing.models import AccountCode, Direction, EntryKind, Invoice, Payment, TaxRate
+from billing.models import (
+    AccountCode,
+    Direction,
+    EntryKind,
+    Invoice,
+    JournalEntry,
+    Payment,
+    TaxRate,
+)
 from billing.services.accounts import account
 from billing.services.ledger import post_entry
 from billing.services.payments.transfers import approve_payment
@@ -168,3 +177,30 @@ def closing(client, period: str) -> str:
         for one in rows
         if (one["account"], one["currency"]) == ("tax_payable", "MXN")
     )
+
+
+def test_what_is_owed_is_said_and_paid_first(payer: Payer):
+    payment = payer.pay(500, seen=580)
+    payer.scene.capture(payer.scene.authorize(500).reference, images=500)
+    payer.emulator.refund(payment.reference)
+    payer.tell_all(payment.reference)
+    client = signed_in(payer.owner.user)
+    own = f"/o/{payer.scene.organization_id}/billing"
+    assert payer.owes() == 420
+    assert "420.00 MXN are owed" in visit(client, own)
+    assert "420.00 MXN are owed" in visit(client, f"{own}/add")
+    total = visit(client, f"{own}/add/total?amount=500")
+    assert all(figure in total for figure in ("420.00", "80.00", "580.00"))
+
+    whole = payer.pay(420, seen=Decimal("487.2"))
+    page = visit(client, f"{own}/payments/{whole.id}")
+
+    # Nothing of it came into the wallet, whose transactions have none of it.
+    assert "Of it paid what was owed" in page
+    assert "What was booked" not in page
+    assert (payer.wallet(), payer.owes()) == (0, 0)
+    entry = Invoice.objects.get(payment=payment, kind="correction").entry_key
+    entry_id = JournalEntry.objects.get(idempotency_key=entry).id
+    drawer = visit(client, f"{own}/{entry_id}")
+    assert all(text in drawer for text in ("tax_payable", "Correction", "580.00"))
+    assert payer.findings() == []
