@@ -44,6 +44,7 @@ def test_tax_is_set_seen_paid_and_invoiced(browser_page: Page, stack: Stack) -> 
     expect(page.get_by_text("IVA 16 %: 80.00")).to_be_visible()
     page.get_by_role("button", name="Pay", exact=True).click()
     expect(page.get_by_text("The money is in the wallet.")).to_be_visible()
+    page.reload()
     look(page, "Receipt: 580.00 MXN", "payment-with-tax")
 
     page.goto(f"{owner.home}/billing/invoices")

@@ -1,11 +1,13 @@
 """Pages about taxes: the total before paying, and what finance sets."""
 
+import io
 import json
 from datetime import UTC, timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
+from pypdf import PdfReader
 
 from billing.models import (
     AccountCode,
@@ -116,7 +118,14 @@ def test_customers_find_read_and_keep_their_invoices(payer: Payer):
     said = json.loads(client.get(f"{own}/invoices/{second.id}/json").content)
     assert (said["corrects"], said["net"], said["total"]) == (str(first), "-86.21", "-100.00")
     pdf = client.get(f"{own}/invoices/{first.id}/pdf")
-    assert pdf.content.startswith(b"%PDF")
+    text = " ".join(PdfReader(io.BytesIO(pdf.content)).pages[0].extract_text().split())
+    for words in (
+        f"Factura {first}",
+        "Talleres, S.A. Calle 1 CDMX MX",
+        "IVA 16 % 80,00",
+        "Total 580,00",
+    ):
+        assert words in text.replace("\xa0", " "), text
     assert pdf.content == client.get(f"{own}/invoices/{first.id}/pdf").content
     assert client.get(f"{own}/invoices/{first.id}/exe").status_code == 404
     stranger = f"/o/{Payer.create(payer.emulator).scene.organization_id}/billing/invoices"
