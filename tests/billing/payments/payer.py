@@ -45,7 +45,7 @@ class Payer:
         """Start a payment; of one with tax, `seen` is the total in pesos."""
         return start_checkout(
             organization_id=self.scene.organization_id,
-            wanted=Wanted(pesos * PESO, seen and int(seen * PESO), saves_card),
+            wanted=Wanted(pesos * PESO, None if seen is None else int(seen * PESO), saves_card),
             places=PLACES,
             actor=self.owner.actor,
             now=now(),
