@@ -88,7 +88,7 @@ def start_checkout(
     """
     if not is_configured():
         raise PaymentsUnavailableError("Payments by card are not set up.")
-    payment, organization = _commit_payment(organization_id, wanted, actor, now)
+    payment, organization = commit_payment(organization_id, wanted, actor, now)
     try:
         customer_id = ensure_customer(organization)
         session = create_session(
@@ -123,9 +123,10 @@ def intent_metadata(payment: Payment) -> dict[str, str]:
     return {"payment": str(payment.id), "organization": str(payment.organization_id)}
 
 
-def _commit_payment(
+def commit_payment(
     organization_id: UUID, wanted: Wanted, actor: Actor, now: datetime
 ) -> tuple[Payment, Organization]:
+    """Write the row of a payment by card that is about to be started; as `start_checkout`."""
     with transaction.atomic():
         require_permission(
             organization_id=organization_id, actor=actor, permission=Permission.TOP_UP

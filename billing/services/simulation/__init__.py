@@ -1,0 +1,1 @@
+"""What a simulated month needs of billing: a payment provider that is played, and its tables."""
