@@ -102,7 +102,8 @@ def check_margin(tables: Tables) -> Iterator[str]:
 
 def _groups(tables: Tables, posting: Posting) -> Iterator[tuple[str, str]]:
     is_cost = posting.account == "provider_cost"
-    of = tables.attempts[posting.about] if is_cost else tables.images[posting.reference]
+    made = tables.attempts.get(posting.about) if is_cost else tables.images.get(posting.reference)
+    of = made or {"model": "", "provider": "", "organization": ""}
     yield "day", posting.effective_at.date().isoformat()
     yield "currency", posting.currency
     for name in ("model", "provider", "organization"):

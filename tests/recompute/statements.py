@@ -58,7 +58,9 @@ def _usage(tables: Tables, captured: Sequence[Posting]) -> Figures:
     images: dict[tuple[object, ...], set[str]] = defaultdict(set)
     amounts: dict[tuple[object, ...], Decimal] = defaultdict(Decimal)
     for one in captured:
-        terms = tables.charges[one.about]
+        terms = tables.charges.get(one.about)
+        if terms is None:
+            continue
         list_price, markup = Decimal(terms["list_price"]), Decimal(terms["markup"])
         names = terms["model"], terms["size"], terms["quality"]
         keys: list[tuple[object, ...]] = [
