@@ -29,6 +29,7 @@ from core.clock import now
 from core.errors import AppError
 from core.ids import parse_request_id, request_id
 from orgs.console.failures import add_failure, toast_failure
+from orgs.console.widgets import Checks
 
 PAGE: Final = 50
 
@@ -61,7 +62,8 @@ class AskForm(forms.Form):
     """Which images, and why."""
 
     images = forms.MultipleChoiceField(
-        label=gettext_lazy("Images to refund"), widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Images to refund"),
+        widget=Checks(label=gettext_lazy("Images to refund")),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
