@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -157,7 +158,7 @@ BEHIND = [
 
 
 def test_whatever_is_spoiled_behind_its_back_is_named(played: Played):
-    own = {"own": list(played.done.organizations), "until": AFTER}
+    own: dict[str, Any] = {"own": list(played.done.organizations), "until": AFTER}
     spoiled: list[tuple[str, set[str]]] = []
     with transaction.atomic():
         with connection.cursor() as cursor:
