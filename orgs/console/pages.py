@@ -20,6 +20,7 @@ from orgs.console.access import (
 )
 from orgs.console.context import THEME_COOKIE, THEMES
 from orgs.console.errors import is_for_people
+from orgs.console.navigation import staff_sections
 from orgs.selectors import User, list_memberships
 
 YEAR_S = 365 * 86_400
@@ -27,7 +28,10 @@ YEAR_S = 365 * 86_400
 
 @method_decorator(csrf_exempt, name="dispatch")
 class RootView(View):
-    """Leads to sign-in, to the organization last looked at, or to making the first one."""
+    """Leads to sign-in, to the organization last looked at, or to making the first one.
+
+    Staff who are in no organization are led to their own pages.
+    """
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:  # noqa: ANN401
         """Say to clients of the API, whatever they send, that nothing is here."""
@@ -45,9 +49,19 @@ class RootView(View):
         last = request.session.get(LAST_ORGANIZATION)
         ids = [one.organization_id for one in memberships]
         if not ids:
-            return redirect("account_profile" if request.user.staff_role else "new_organization")
+            return redirect(_first_page_of_staff(request.user) or "new_organization")
         chosen = next((one for one in ids if str(one) == last), ids[0])
         return redirect("home", organization_id=chosen)
+
+
+def _first_page_of_staff(user: User) -> str | None:
+    """Return where the platform's own people begin; None for everybody else."""
+    links = (
+        link.url
+        for section in staff_sections(staff_role=user.staff_role, path="")
+        for link in section.links
+    )
+    return next(links, None)
 
 
 class ProfileView(SignedInView):

@@ -7,6 +7,8 @@ from django.urls import get_resolver
 
 from config.wsgi import API_PREFIXES, ApiHandler
 from gateway.api import urls
+from tests.orgs.people import person
+from tests.visits import signed_in
 
 
 def test_every_url_of_the_api_is_served_without_the_consoles_middleware():
@@ -39,3 +41,18 @@ def test_handler_of_the_api_passes_two_middlewares(monkeypatch: pytest.MonkeyPat
     assert answer.status_code == 200
     assert not hasattr(request, "session")
     assert "Content-Security-Policy" not in answer.headers
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("staff_role", "page"),
+    [
+        ("finance", "/finance/overview"),
+        ("operator", "/operations/organizations"),
+        ("", "/organizations/new"),
+    ],
+)
+def test_who_has_no_organization_begins_where_their_work_is(staff_role: str, page: str):
+    client = signed_in(person(staff_role=staff_role).user)
+
+    assert client.get("/")["Location"] == page
