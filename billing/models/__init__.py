@@ -28,6 +28,7 @@ from billing.models.periods import PeriodClose, Revaluation
 from billing.models.prices import Markup, MarkupScope, PriceKind, PriceUnit, PriceVersion
 from billing.models.rates import CandidateStatus, FxRate, FxSpread, RateCandidate
 from billing.models.reconciliation import (
+    Payout,
     ProviderDifference,
     ProviderImport,
     ProviderLine,
@@ -74,6 +75,7 @@ __all__ = [
     "PaymentCustomer",
     "PaymentEvent",
     "PaymentRefund",
+    "Payout",
     "PeriodClose",
     "Posting",
     "PostingFact",

@@ -169,6 +169,34 @@ class ProviderPayment(models.Model):
         return f"{self.provider} {self.reference}"
 
 
+class Payout(models.Model):
+    """Money that a payment provider sent to the bank, in micros of `currency`.
+
+    `gross_micros` is what left our balance there: `fee_micros` were kept, the rest arrived.
+    """
+
+    reference = models.CharField(max_length=255, primary_key=True)
+    currency = models.CharField(max_length=3)
+    gross_micros = models.BigIntegerField()
+    fee_micros = models.BigIntegerField()
+    arrived_on = models.DateField()
+    recorded_by = models.ForeignKey(
+        "orgs.User", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(fee_micros__gte=0, gross_micros__gt=F("fee_micros")),
+                name="billing_payout_amounts",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.reference
+
+
 class ProviderWaiver(models.Model):
     """Somebody of finance says that a provider's month need not be reconciled, and why."""
 

@@ -62,6 +62,7 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("currency_fixed", "budgets"): _("Remove the budgets first: they are in the present currency."),
     ("difference_decided", None): _("This difference was decided already."),
     ("file_imported", "file"): _("This very file was imported before."),
+    ("reference_used", "payout_reference"): _("This payout is booked already."),
     ("reference_used", "bank_reference"): _("A payment of this reference is recorded already."),
     ("period_closed", None): _("This month is closed: nothing takes effect in it any more."),
     ("period_not_ready", None): _("This month cannot be closed yet. See what is not done below."),

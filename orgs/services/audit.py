@@ -87,6 +87,7 @@ class Action(StrEnum):
     DIFFERENCE_ACCEPTED = "difference.accepted"
     DIFFERENCE_CONTESTED = "difference.contested"
     DIFFERENCE_REOPENED = "difference.reopened"
+    PAYOUT_BOOKED = "payout.booked"
     PROVIDER_PAID = "provider.paid"
     PROVIDER_WAIVED = "provider.waived"
     PERIOD_REVALUED = "period.revalued"

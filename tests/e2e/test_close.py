@@ -108,3 +108,24 @@ def test_finance_reconciles_a_provider_and_closes_a_month(browser_page: Page, st
     expect(page.get_by_text("March 1999 is closed")).to_be_visible()
     expect(page.locator("#month")).to_have_text("April 1999")
     look(page, "close")
+
+
+def test_finance_compares_a_report_of_stripe(browser_page: Page, stack: Stack) -> None:
+    page, member = browser_page, Member(stack, staff="finance")
+    report = (
+        "balance_transaction_id,created_utc,reporting_category,currency,gross,fee,source_id,"
+        "payment_intent_id,automatic_payout_id\n"
+        "txn_1,1999-03-04 10:00:00,charge,mxn,123456.78,4321.05,ch_1,pi_3unheard0of,po_1QxTail\n"
+    )
+    sign_in(page, stack, member.email)
+    page.goto(f"{stack.url}/finance/reconciliation/stripe")
+    expect_page(page, "Stripe")
+    file = FilePayload(name="report.csv", mimeType="text/csv", buffer=report.encode())
+    page.get_by_label("CSV file").set_input_files(file)
+    page.get_by_role("button", name="Compare").click()
+    expect(page.locator("#differences + .table-shell")).to_contain_text("Not booked here")
+    look(page, "stripe")
+    page.get_by_role("link", name="Book it").click()
+    expect(page.get_by_label("Before fees")).to_have_value("123456.78")
+    page.get_by_role("button", name="Book the payout").click()
+    expect(page.locator("#payouts + .table-shell")).to_contain_text("po_1QxTail")

@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from billing.console.finance.grants import GrantDetailView, GrantsView, NewGrantView
+from billing.console.finance.payouts import BookPayoutView, StripeReportView
 from billing.console.finance.rates import (
     CandidateView,
     EndRateView,
@@ -38,6 +39,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         TaxProfileView.as_view(),
         name="finance_tax_profile",
     ),
+    path("finance/reconciliation/stripe", StripeReportView.as_view(), name="finance_stripe_report"),
+    path("finance/reconciliation/payout", BookPayoutView.as_view(), name="finance_payout"),
     path("finance/rates", RatesView.as_view(), name="finance_rates"),
     path("finance/rates/new", NewRateView.as_view(), name="finance_rate_new"),
     path("finance/rates/fetch", FetchRatesView.as_view(), name="finance_rates_fetch"),

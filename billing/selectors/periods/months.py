@@ -26,3 +26,13 @@ def end_of(month: date) -> datetime:
 def last_day_of(month: date) -> date:
     """Return the last day of a month."""
     return following(month) - timedelta(days=1)
+
+
+def begin_of_day(day: date) -> datetime:
+    """Return the first instant of a day."""
+    return datetime.combine(day, time.min, tzinfo=UTC)
+
+
+def end_of_day(day: date) -> datetime:
+    """Return the first instant of the day after."""
+    return begin_of_day(day + timedelta(days=1))

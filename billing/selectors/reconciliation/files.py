@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Count, Q, QuerySet, Sum
 
 from billing.models import (
+    Payout,
     ProviderDifference,
     ProviderImport,
     ProviderLine,
@@ -109,6 +110,12 @@ def sum_payments() -> dict[str, int]:
     """Return what was paid to each provider in all, in micros of USD."""
     rows = ProviderPayment.objects.values("provider").annotate(paid=Sum("micros"))
     return {row["provider"]: row["paid"] for row in rows}
+
+
+def list_payouts(*, limit: int) -> list[Payout]:
+    """Return payouts of payment providers, the last one first."""
+    rows = Payout.objects.select_related("recorded_by")
+    return list(rows.order_by("-arrived_on", "-recorded_at")[:limit])
 
 
 def list_waivers() -> list[ProviderWaiver]:

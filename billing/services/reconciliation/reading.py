@@ -104,7 +104,7 @@ def read_file(
     separator = max((",", ";", "\t"), key=heading.count)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     sheet = Sheet()
-    places = _places(next(rows, []), columns or {}, sheet)
+    places = find_columns(next(rows, []), NAMES, NEEDED, columns or {}, sheet.errors)
     if sheet.errors:
         return sheet
     days = (first or date.min, last or date.max)
@@ -137,25 +137,31 @@ def _read_rows(
             sheet.charges.append(found)
 
 
-def _places(heading: list[str], columns: Mapping[str, str], sheet: Sheet) -> dict[str, int]:
-    """Return where each column is."""
+def find_columns(
+    heading: list[str],
+    names: Mapping[str, tuple[str, ...]],
+    needed: Iterable[str],
+    columns: Mapping[str, str],
+    errors: list[Error],
+) -> dict[str, int]:
+    """Return where each column is; what is missing becomes an error."""
     plain = [cell.strip().lstrip("\ufeff").casefold() for cell in heading]
     places = {}
-    for name, usual in NAMES.items():
+    for name, usual in names.items():
         said = columns.get(name, "").strip().casefold()
         wanted = (said,) if said else usual
         place = next((plain.index(one) for one in wanted if one in plain), None)
         if place is not None:
             places[name] = place
-        elif said or name in NEEDED:
-            sheet.errors.append(Error(1, Fault.COLUMN, said or name))
+        elif said or name in needed:
+            errors.append(Error(1, Fault.COLUMN, said or name))
     return places
 
 
 def _charge(number: int, cells: Mapping[str, str], days: tuple[date, date]) -> Charge | Error:
     # OpenAI's costs say of what a model was charged: "gpt-image-1, image output".
     model = cells["model"].split(", ", 1)[0]
-    day, micros = _day(cells["date"]), _micros(cells["amount"])
+    day, micros = read_day(cells["date"]), read_micros(cells["amount"])
     count, currency = cells.get("count") or "1", cells.get("currency", "")
     if day is None:
         return Error(number, Fault.DATE, cells["date"])
@@ -174,7 +180,8 @@ def _charge(number: int, cells: Mapping[str, str], days: tuple[date, date]) -> C
     return Charge(number, day, model, upstream_id, int(Decimal(count)), micros)
 
 
-def _day(text: str) -> date | None:
+def read_day(text: str) -> date | None:
+    """Return the day in UTC of a date, an instant or seconds since 1970; None if it is none."""
     try:
         if _SECONDS.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC).date()
@@ -184,7 +191,8 @@ def _day(text: str) -> date | None:
     return at.date() if at.tzinfo is None else at.astimezone(UTC).date()
 
 
-def _micros(text: str) -> int | None:
+def read_micros(text: str) -> int | None:
+    """Return an amount in micros, rounded half up; None if it is none."""
     try:
         amount = Decimal(text.removeprefix("$"))
     except InvalidOperation:

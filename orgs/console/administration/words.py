@@ -94,6 +94,7 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.DIFFERENCE_ACCEPTED: _("Difference accepted"),
     Action.DIFFERENCE_CONTESTED: _("Difference contested"),
     Action.DIFFERENCE_REOPENED: _("Difference opened again"),
+    Action.PAYOUT_BOOKED: _("Payout booked"),
     Action.PROVIDER_PAID: _("Payment to a provider recorded"),
     Action.PROVIDER_WAIVED: _("Reconciliation waived"),
     Action.PERIOD_REVALUED: _("Month revalued"),
