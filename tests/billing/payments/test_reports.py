@@ -53,7 +53,7 @@ def paid(payer: Payer) -> tuple[Payer, str, str, str]:
 
 
 def test_every_discrepancy_of_payments_is_found_and_named(paid):
-    payer, first, second, third = paid
+    _, first, second, third = paid
     refund = Payment.objects.get(reference=first).refunds.get().refund_id
     text = (
         line(1, "charge", "500.00", "18.50", "ch_1", first)
