@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0022_reconciliation'),
+        ('billing', '0023_budget_alerts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
