@@ -1,6 +1,6 @@
 """What happens to wallets beside images: money in and out, refunds, adjustments."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -10,6 +10,8 @@ from django.db import transaction
 from billing.errors import InsufficientBalanceError
 from billing.money import MICROS_PER_UNIT
 from billing.selectors.refunds.charges import find_charge
+from billing.services.credits.expiring import expire_grants
+from billing.services.credits.granting import GrantTerms, approve_grant, request_grant
 from billing.services.payments.transfers import (
     Transfer,
     approve_payment,
@@ -127,6 +129,27 @@ def _assign(world: World, customer: Customer, reference: str, now: datetime) -> 
         world.soon(now, hours=DAY),
         lambda at: approve_payment(payment_id=payment.id, actor=world.deciding, now=at),
     )
+
+
+def promise_credit(world: World, customer: Customer, now: datetime) -> None:
+    """Ask for promotional credit that expires soon; another person approves it."""
+    terms = GrantTerms(
+        amount_micros=world.chance.randint(1, customer.top_up // 200),
+        currency=customer.organization.currency,
+        expires_at=now + timedelta(days=world.chance.randint(2, 12)),
+        reason="Simulated.",
+    )
+    grant = request_grant(organization_id=customer.id, terms=terms, actor=world.asking, now=now)
+    world.plan(
+        world.soon(now, hours=DAY),
+        lambda at: approve_grant(grant_id=grant.id, actor=world.deciding, now=at),
+    )
+    world.done["grants of credit"] += 1
+
+
+def let_credit_expire(world: World, now: datetime) -> None:
+    """Let credit expire that is past its time, as the sweeper does."""
+    world.done["grants that expired"] += expire_grants(now=now)
 
 
 def refund_images(world: World, customer: Customer, now: datetime) -> None:

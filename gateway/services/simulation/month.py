@@ -24,6 +24,7 @@ _HAPPENINGS: Final[tuple[tuple[Happening, int], ...]] = (
     (money.add_by_card, 4),
     (money.add_by_transfer, 2),
     (money.add_strangely, 1),
+    (money.promise_credit, 3),
     (money.refund_images, 5),
     (money.adjust_wallet, 2),
 )
@@ -81,6 +82,9 @@ def simulate_month(
         for happening, times in _HAPPENINGS:
             for _ in range(times):
                 world.plan(world.some_time(), partial(happening, world, customer))
+    for day in range((world.ends - world.begins).days):
+        at = world.begins + timedelta(days=day, hours=3)
+        world.plan(at, partial(money.let_credit_expire, world))
     for _ in range(generations):
         customer = world.chance.choice(world.customers)
         world.plan(world.some_time(), partial(play_generation, world, customer))

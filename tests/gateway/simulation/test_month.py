@@ -17,7 +17,7 @@ from gateway.services.rollups import roll_up
 from gateway.services.simulation.month import Simulated, simulate_month
 from gateway.services.verification import verify_money
 from tests.recompute.__main__ import differences, main
-from tests.recompute.tables import Row
+from tests.recompute.tables import Row, Tables
 
 MONTH = date(2019, 5, 1)
 """Long before whatever else is in the database of tests."""
@@ -48,8 +48,18 @@ def test_a_simulated_month_agrees_to_the_micro(played: Played, capsys: pytest.Ca
     assert main([str(played.folder)]) == 0
 
     assert "to the micro" in capsys.readouterr().out
-    assert played.done.statements == 3
-    for happened in ("disputes", "payments paid back", "refunds", "adjustments", "failed"):
+    # One that paid before the month began in its zone has two.
+    assert played.done.statements == 4
+    spent = {(one.account, one.kind) for one in Tables(played.folder).journal}
+    assert {("wallet_promo", kind) for kind in ("capture", "expiry", "reversal")} <= spent
+    for happened in (
+        "disputes",
+        "payments paid back",
+        "refunds",
+        "adjustments",
+        "failed",
+        "grants that expired",
+    ):
         assert played.done.done[happened] > 0, happened
     for organization_id in played.done.organizations:
         assert verify_money(now=AFTER, organization_id=organization_id) == []
