@@ -31,6 +31,7 @@ from gateway.console.requests.log import (
     RunAgainView,
     SearchView,
 )
+from gateway.console.requests.making import MakingView
 from gateway.console.settings.images import ImageSettingsView
 from gateway.console.start import NewOrganizationView
 from gateway.console.usage import UsageCsvView, UsageView
@@ -52,6 +53,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ORGANIZATION}/usage", UsageView.as_view(), name="usage"),
     path(f"{ORGANIZATION}/usage/csv", UsageCsvView.as_view(), name="usage_csv"),
     path(f"{ORGANIZATION}/usage/charges", ChargesView.as_view(), name="charges"),
+    path(
+        f"{ORGANIZATION}/billing/requests/<uuid:generation_id>/making",
+        MakingView.as_view(),
+        name="making",
+    ),
     path(f"{ORGANIZATION}/playground", PlaygroundView.as_view(), name="playground"),
     path(
         f"{ORGANIZATION}/playground/preview",

@@ -11,6 +11,7 @@ from billing.selectors.entries import list_entries
 from billing.selectors.terms import HoldTerms, find_terms
 from billing.types import EntryDetail
 from core.ids import request_id
+from gateway.errors import NotFoundError
 from gateway.models import Artifact, Attempt, Generation, Quote
 from gateway.selectors.generations import get_generation
 from gateway.selectors.requests import LoggedAttempt, logged_attempts
@@ -58,6 +59,32 @@ class Detail:
     answer: dict[str, Any]
     api_key_id: UUID | None
     created_by_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """Who drew a generation, for people who see its price and not what was asked for."""
+
+    model: str
+    served_by: str
+    quote_id: UUID | None
+    attempts: tuple[LoggedAttempt, ...]
+
+
+def get_making(*, organization_id: UUID, generation_id: UUID) -> Making:
+    """Return who drew a generation, without what it cost us. Two queries.
+
+    Raises:
+        NotFoundError: It does not exist, or belongs to another organization.
+    """
+    quotes = Quote.objects.filter(generation_id=OuterRef("id")).values("id")[:1]
+    rows = Generation.objects.filter(id=generation_id, organization_id=organization_id)
+    found = rows.values_list("requested_model", "served_by", Subquery(quotes)).first()
+    if found is None:
+        raise NotFoundError(f"There is no generation {generation_id}.")
+    attempts = logged_attempts([generation_id]).get(generation_id, ())
+    model, served_by, quote_id = found
+    return Making(model, served_by, quote_id, tuple(one.without_cost() for one in attempts))
 
 
 def get_detail(*, organization_id: UUID, generation_id: UUID, for_staff: bool = False) -> Detail:

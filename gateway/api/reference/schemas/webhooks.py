@@ -48,7 +48,9 @@ DATA_SCHEMAS: Final[dict[str, Schema]] = {
         {
             "object": constant("topup"),
             "id": text(format="uuid"),
-            "amount": amount("How much."),
+            "amount": amount("How much, net of tax."),
+            "tax": amount("The tax on it."),
+            "total": amount("What was paid."),
             "currency": currency(),
             "reference": text(),
             "created": instant("When."),
@@ -59,7 +61,7 @@ DATA_SCHEMAS: Final[dict[str, Schema]] = {
         {
             "object": constant("topup"),
             "id": text(format="uuid"),
-            "amount": amount("How much it was to be."),
+            "amount": amount("How much it was to be, with tax."),
             "currency": currency(),
             "reason": text("Why, in the payment provider's words.", examples=["card_declined"]),
             "created": instant("When."),
