@@ -199,7 +199,7 @@ def add_rows(cursor: Cursor, *, owners: Sequence[Owner], generations: int) -> No
     cursor.execute(_OWNERS, [[one.organization_id for one in owners], keys])
     everything = generations + int(generations * QUEUED_SHARE)
     cursor.execute(_SEEDS, {"ended": generations, "all": everything})  # type: ignore[arg-type] # named
-    with _bare_tables(cursor):
+    with bare_tables(cursor, TABLES):
         for statement in _STATEMENTS:
             cursor.execute(statement)
     cursor.execute("DROP TABLE bench_seed, bench_owner")
@@ -208,14 +208,14 @@ def add_rows(cursor: Cursor, *, owners: Sequence[Owner], generations: int) -> No
 
 
 @contextmanager
-def _bare_tables(cursor: Cursor) -> Iterator[None]:
+def bare_tables(cursor: Cursor, tables: Sequence[str]) -> Iterator[None]:
     """Take triggers, foreign keys and indexes off the tables, and put them back."""
     cursor.execute("SET maintenance_work_mem = '256MB'")
-    cursor.execute(_REFERENCES, [list(TABLES)])
+    cursor.execute(_REFERENCES, [list(tables)])
     references = cursor.fetchall()
-    cursor.execute(_INDEXES, [list(TABLES)])
+    cursor.execute(_INDEXES, [list(tables)])
     indexes = cursor.fetchall()
-    for table in TABLES:
+    for table in tables:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
     for table, name, _ in references:
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
@@ -226,5 +226,5 @@ def _bare_tables(cursor: Cursor) -> Iterator[None]:
         cursor.execute(definition)
     for table, name, definition in references:
         cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
-    for table in TABLES:
+    for table in tables:
         cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")

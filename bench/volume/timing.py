@@ -1,9 +1,8 @@
 """Seed the database of the environment and time what reads it, request by request."""
 
-import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import cycle
@@ -11,11 +10,11 @@ from typing import Final
 from uuid import UUID, uuid4
 
 # Sets Django up, which the imports below need.
-from config.wsgi import application  # isort: skip
+from bench.requests import HEADING, MOST_RUNS, Case, Run, request, time_case  # isort: skip
 
 from django.conf import settings
 from django.db import connection
-from django.test import Client, RequestFactory
+from django.test import Client
 
 from bench.volume.rows import RARE_MODEL, Owner, add_rows
 from billing.services.topups import top_up
@@ -34,12 +33,6 @@ ORGANIZATIONS: Final = 200
 KEYS: Final = 5
 # More than all its images cost.
 CREDIT_MICROS: Final = 10**12
-WARM_UPS: Final = 3
-LEAST_RUNS: Final = 5
-MOST_RUNS: Final = 100
-MOST_SECONDS: Final = 3.0
-PAGE_QUERIES: Final = 12
-Run = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +44,15 @@ class Reader:
     cookie: str
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
-    """Something to time; `goal_ms` is for p95, None where none is set."""
-
-    name: str
-    run: Run
-    goal_ms: float | None = None
-    is_page: bool = False
-
-
 def main() -> int:
     """Seed, print a line for each case; return 1 if a request was not answered with 200."""
     generations = int(sys.argv[1])
     began = time.perf_counter()
     reader = seed(generations)
     print(f"Seeded {generations} generations in {time.perf_counter() - began:.0f} s.")
-    print(f"{'':<58}{'p50 ms':>8}{'p95 ms':>8}{'queries':>9}{'runs':>6}")
+    print(HEADING)
     for case in _cases(reader):
-        print(_line(case), flush=True)
+        print(time_case(case), flush=True)
     return 0
 
 
@@ -216,35 +199,14 @@ def _pages(reader: Reader) -> Iterator[Case]:
         "playground": "/playground",
     }
     for name, path in paths.items():
-        run = _request(f"{own}{path}", cookie=reader.cookie)
+        run = request(f"{own}{path}", cookie=reader.cookie)
         yield Case(f"page: {name}", run, 100, is_page=True)
 
 
 def _api(reader: Reader, paths: Sequence[str]) -> Run:
     """Return the requests of these paths, one after another."""
-    runs = cycle([_request(path, key=reader.key) for path in paths])
+    runs = cycle([request(path, key=reader.key) for path in paths])
     return lambda: next(runs)()  # noqa: PLW0108 - another one each time
-
-
-def _request(path: str, *, key: str = "", cookie: str = "") -> Run:
-    """Return a request as the web process gets it, from authentication to the last byte."""
-    headers = {"accept": "application/json" if key else "text/html"}
-    if key:
-        headers["authorization"] = f"Bearer {key}"
-    if cookie:
-        headers["cookie"] = f"{settings.SESSION_COOKIE_NAME}={cookie}"
-
-    def run() -> None:
-        statuses: list[str] = []
-        environ = RequestFactory(headers=headers).get(path).environ
-        answer = application(environ, lambda status, *_: statuses.append(status))  # type: ignore[arg-type] # nobody writes
-        for _ in answer:
-            pass
-        answer.close()  # type: ignore[attr-defined] # Django's has it
-        if not statuses[0].startswith("200"):
-            raise SystemExit(f"{path}: {statuses[0]}")
-
-    return run
 
 
 def _ids(reader: Reader, condition: str) -> list[str]:
@@ -268,39 +230,6 @@ def _value(reader: Reader, column: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute(statement, [reader.organization_id])
         return str(cursor.fetchall()[0][0])
-
-
-def _line(case: Case) -> str:
-    for _ in range(WARM_UPS):
-        case.run()
-    queries = _queries(case.run)
-    times: list[float] = []
-    until = time.perf_counter() + MOST_SECONDS
-    while len(times) < LEAST_RUNS or (len(times) < MOST_RUNS and time.perf_counter() < until):
-        began = time.perf_counter()
-        case.run()
-        times.append((time.perf_counter() - began) * 1000)
-    p95 = statistics.quantiles(times, n=20)[-1]
-    line = f"{case.name:<58}{statistics.median(times):>8.1f}{p95:>8.1f}{queries:>9}"
-    notes = []
-    if case.goal_ms is not None and p95 > case.goal_ms:
-        notes.append(f"over {case.goal_ms:.0f} ms")
-    if case.is_page and queries > PAGE_QUERIES:
-        notes.append(f"over {PAGE_QUERIES} queries")
-    return f"{line}{len(times):>6}  {', '.join(notes)}".rstrip()
-
-
-def _queries(run: Run) -> int:
-    """Count the statements of the request's own connection."""
-    statements: list[str] = []
-
-    def count(execute: Callable[..., object], sql: str, *rest: object) -> object:
-        statements.append(sql)
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(count):
-        run()
-    return len(statements)
 
 
 if __name__ == "__main__":
