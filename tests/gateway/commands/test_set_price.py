@@ -61,6 +61,17 @@ def test_a_price_for_everything_reaches_the_exact_cells_too():
     assert len(prices("dall-e-3")) == 7
 
 
+def test_a_price_may_begin_later():
+    later = (now() + timedelta(days=1)).isoformat()
+
+    assert run("fal/flux-1.1-pro", "0.05", "--from", later, "--source", "Memo 9")["ids"]
+
+    assert prices("flux-1.1-pro") == {("", ""): Decimal("0.04")}
+    for wrong in ("soon", "2099-01-01T00:00", "2020-01-01T00:00Z"):
+        with pytest.raises(CommandError):
+            run("fal/flux-1.1-pro", "0.05", "--from", wrong)
+
+
 def test_a_loss_is_refused_and_nothing_changes():
     before = prices("flux-1.1-pro")
 
