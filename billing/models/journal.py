@@ -117,6 +117,12 @@ class Posting(models.Model):
                 condition=Q(chain_seq__isnull=False),
                 name="billing_posting_chain_idx",
             ),
+            # The postings of a platform's account that has few; organizations' have their chains.
+            models.Index(
+                fields=("account", "entry"),
+                condition=Q(chain_seq__isnull=True),
+                name="billing_posting_platform",
+            ),
             # What was put into wallets, among all that was paid from them.
             models.Index(
                 fields=("account", "chain_seq"),

@@ -1,7 +1,7 @@
 """Charts of revenue, cost and margin as data."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -11,10 +11,16 @@ from django.utils.translation import pgettext
 
 from billing.money import format_amount
 from gateway.console.finance.query import MarginQuery, group_name
-from gateway.selectors.reports.margin import Margin
+from gateway.selectors.reports.margin import OTHERS, Margin
 
 SERIES: Final = 7
 LEAST_POINTS: Final = 3
+
+
+def largest(rows: Iterable[Margin], currency: str) -> list[str]:
+    """Return the names of the groups that a chart of a currency shows on their own."""
+    own = sorted((one for one in rows if one.currency == currency), key=lambda one: -one.revenue)
+    return [one.name for one in own[:SERIES]]
 
 
 def margin_chart(
@@ -41,7 +47,7 @@ def margin_chart(
     }
     if query.by in {"day", "currency"}:
         return chart | {"kind": "line", "series": _sums(labels, shown, currency)}
-    series = _largest(query, labels, shown, currency, names)
+    series = _groups(query, labels, shown, currency, names)
     return chart | {"kind": "bar", "stacked": True, "series": series}
 
 
@@ -65,7 +71,7 @@ def _sums(
     ]
 
 
-def _largest(
+def _groups(
     query: MarginQuery,
     labels: Sequence[date],
     shown: Mapping[date, Sequence[Margin]],
@@ -73,23 +79,20 @@ def _largest(
     names: Mapping[str, str],
 ) -> list[dict[str, Any]]:
     totals: Counter[str] = Counter()
-    cells: Counter[tuple[str | None, date]] = Counter()
-    for figures in shown.values():
-        for one in figures:
-            totals[one.name] += one.revenue
-    largest = {name for name, _total in totals.most_common(SERIES)}
+    cells: Counter[tuple[str, date]] = Counter()
     for day, figures in shown.items():
         for one in figures:
-            cells[one.name if one.name in largest else None, day] += one.revenue
-    groups: list[str | None] = [name for name, _total in totals.most_common(SERIES)]
-    if len(totals) > SERIES:
-        groups.append(None)
+            totals[one.name] += one.revenue
+            cells[one.name, day] += one.revenue
+    is_rest = OTHERS in totals
+    totals.pop(OTHERS, None)
+    groups = [name for name, _total in totals.most_common()] + [OTHERS] * is_rest
     return [
         {
-            "name": _("Others") if name is None else group_name(query.by, name, names),
+            "name": _("Others") if name == OTHERS else group_name(query.by, name, names),
             "values": [format_amount(cells[name, day], currency) for day in labels],
             "url": ""
-            if name is None
+            if name == OTHERS
             else query.period.with_(**{query.by: name}, currency=currency, by="day"),
         }
         for name in groups

@@ -14,7 +14,7 @@ from billing.console.finance.reports.journal import read_place
 from billing.console.finance.reports.words import account_name
 from billing.console.finance.topups import FinanceView
 from core.workbooks import Column
-from gateway.console.finance.charts import margin_chart
+from gateway.console.finance.charts import largest, margin_chart
 from gateway.console.finance.query import BY, MarginQuery, group_name, parse_margin_query
 from gateway.selectors.reports.margin import (
     Margin,
@@ -23,6 +23,7 @@ from gateway.selectors.reports.margin import (
     list_margin_lines,
     list_margins,
     organization_names,
+    sum_margins,
 )
 from gateway.selectors.reports.margin_sql import CODES
 
@@ -41,13 +42,14 @@ class MarginView(FinanceView):
         """Show them as a chart and a table."""
         query = parse_margin_query(request.GET)
         rows = list_margins(query.scope, by=query.by)
-        totals = list_margins(query.scope, by="currency")
+        totals = sum_margins(rows)
         names = names_of(query, rows)
         currency = max(totals, key=lambda one: (one.revenue, one.cost)).currency if totals else ""
         chart = None
         if totals:
             by = "currency" if query.by == "day" else query.by
-            days = list_daily_margins(query.scope, by=by)
+            drawn = largest(rows, currency) if by == query.by else [currency]
+            days = list_daily_margins(query.scope, by=by, names=drawn)
             chart = margin_chart(query, days, currency=currency, names=names)
         context = {
             "period": query.period,
@@ -109,8 +111,7 @@ class MarginLinesView(FinanceView):
         if code not in CODES:
             raise Http404
         query = parse_margin_query(request.GET)
-        place = read_place(request.GET.get("cursor", ""))
-        after = None if place is None else (place.effective_at, place.entry_id, place.line)
+        after = read_place(request.GET.get("cursor", ""))
         lines = list_margin_lines(query.scope, code=code, limit=PAGE + 1, after=after)
         totals = list_margins(query.scope, by="currency")
         shown = lines[:PAGE]

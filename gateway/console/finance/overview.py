@@ -79,7 +79,8 @@ def _charts(today: date) -> list[tuple[str, dict[str, Any]]]:
     since = today - timedelta(days=CHARTED_DAYS - 1)
     query = parse_margin_query({"since": str(since), "until": str(today), "by": "currency"})
     sums = sorted(list_margins(query.scope, by="currency"), key=lambda one: -one.images)
-    days = list_daily_margins(query.scope, by="currency") if sums else {}
+    names = [one.currency for one in sums]
+    days = list_daily_margins(query.scope, by="currency", names=names) if sums else {}
     charts = (
         (one.currency, margin_chart(query, days, currency=one.currency, names={}))
         for one in sums[:CHARTS]

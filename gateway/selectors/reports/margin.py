@@ -1,14 +1,15 @@
 """Revenue, exchange spread, cost and margin of a period, and the postings they sum up."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
 
-from gateway.selectors.reports.margin_sql import COUNTED, POSTED, RESOLVED
+from billing.selectors.reports.journal import WINDOW, Place, start_at, windows
+from gateway.selectors.reports.margin_sql import COUNTED, FACTS, POSTED, RESOLVED
 from orgs.models import Organization
 
 GROUPS: Final = {
@@ -18,6 +19,7 @@ GROUPS: Final = {
     "organization": "organization_id::text",
     "currency": "currency",
 }
+OTHERS: Final = "*"
 _WHOSE: Final = """
     day BETWEEN %(first)s AND %(last)s
     AND (%(organization)s::uuid IS NULL OR organization_id = %(organization)s)
@@ -31,26 +33,36 @@ _FIGURES: Final = """
     coalesce(sum(micros) FILTER (WHERE code = 'fx_spread'), 0)::bigint,
     coalesce(sum(micros) FILTER (WHERE code = 'provider_cost'), 0)::bigint
 """
+# Each side is summed up on its own: what is put together then is few rows.
+_SUMMED: Final = f"""
+SELECT {{group}} AS name, currency, {{day}} AS day, code, sum(micros) AS micros,
+    sum(images) AS images
+FROM gateway_marginday WHERE {_WHOSE} GROUP BY 1, 2, 3, 4
+UNION ALL
+SELECT {{group}} AS name, currency, {{day}} AS day, code, sum(micros), sum(images)
+FROM ({RESOLVED.format(parts=FACTS)}) AS waiting WHERE {_WHOSE} GROUP BY 1, 2, 3, 4
+"""  # noqa: S608 - made of constants
 _GROUPED: Final = f"""
-SELECT {{group}} AS name, currency, {_FIGURES}
-FROM ({COUNTED}) AS counted WHERE {_WHOSE}
-GROUP BY 1, 2
+SELECT name, currency, {_FIGURES} FROM ({_SUMMED}) AS summed GROUP BY 1, 2
 """  # noqa: S608 - made of constants
 _BY_DAY: Final = f"""
-SELECT {{group}} AS name, currency, day, {_FIGURES}
-FROM ({COUNTED}) AS counted WHERE {_WHOSE}
-GROUP BY 1, 2, 3
+SELECT name, currency, day, {_FIGURES}
+FROM ({_SUMMED}) AS summed GROUP BY 1, 2, 3
 """  # noqa: S608 - made of constants
+_NAMED: Final = "CASE WHEN {group} = ANY(%(names)s) THEN {group} ELSE '*' END"
+_FIRST_DAY: Final = f"""
+SELECT min(day) FROM (
+    SELECT day, organization_id, model, provider, currency, code FROM ({COUNTED}) AS counted
+) AS counted WHERE {_WHOSE} AND code = %(code)s
+"""  # noqa: S608 - made of constants
+# A hold's organization is its generation's: those of others need not be looked up any further.
 _LINES: Final = f"""
 SELECT effective_at, entry_id, line, day, organization_id, model, provider, code, currency, micros,
     line_reference
-FROM ({
-    RESOLVED.format(
-        parts=f"{POSTED} WHERE entry.effective_at >= %(begins)s AND entry.effective_at < %(ends)s"
-        " AND account.code = %(code)s AND (entry.effective_at, entry.id, posting.line)"
-        " > (%(after_at)s::timestamptz, %(after_id)s::uuid, %(after_line)s::integer)"
-    )
-}) AS posted
+FROM ({RESOLVED.format(parts=f"{POSTED} WHERE {WINDOW} AND account.code = %(code)s")}
+    WHERE %(organization)s::uuid IS NULL OR hold.organization_id IS NULL
+        OR hold.organization_id = %(organization)s
+) AS posted
 WHERE {_WHOSE}
 ORDER BY effective_at, entry_id, line
 LIMIT %(limit)s
@@ -112,25 +124,43 @@ class MarginLine:
 def list_margins(scope: MarginScope, *, by: str) -> list[Margin]:
     """Return the figures of each group and currency: days in order, else the largest first."""
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPED.format(group=GROUPS[by]), _params(scope))
+        cursor.execute(_GROUPED.format(group=GROUPS[by], day="NULL::date"), _params(scope))
         found = [Margin(*row) for row in cursor.fetchall()]
     if by == "day":
         return sorted(found, key=lambda one: (one.name, one.currency))
     return sorted(found, key=lambda one: (one.currency, -one.revenue, one.name))
 
 
-def list_daily_margins(scope: MarginScope, *, by: str) -> dict[date, list[Margin]]:
-    """Return the figures of each group by day."""
+def sum_margins(rows: Iterable[Margin]) -> list[Margin]:
+    """Return the sums of groups by currency, whose names these are."""
+    sums: dict[str, Margin] = {}
+    for row in rows:
+        known = sums.get(row.currency, Margin(row.currency, row.currency, 0, 0, 0, 0))
+        sums[row.currency] = replace(
+            known,
+            images=known.images + row.images,
+            revenue=known.revenue + row.revenue,
+            spread=known.spread + row.spread,
+            cost=known.cost + row.cost,
+        )
+    return [sums[currency] for currency in sorted(sums)]
+
+
+def list_daily_margins(
+    scope: MarginScope, *, by: str, names: Collection[str]
+) -> dict[date, list[Margin]]:
+    """Return the figures of some groups by day, and those of all others together as `OTHERS`."""
     days: dict[date, list[Margin]] = {}
+    statement = _BY_DAY.format(group=_NAMED.format(group=GROUPS[by]), day="day")
     with connection.cursor() as cursor:
-        cursor.execute(_BY_DAY.format(group=GROUPS[by]), _params(scope))
+        cursor.execute(statement, {**_params(scope), "names": list(names)})
         for name, currency, day, *figures in cursor.fetchall():
             days.setdefault(day, []).append(Margin(name, currency, *figures))
     return days
 
 
 def list_margin_lines(
-    scope: MarginScope, *, code: str, limit: int, after: tuple[datetime, UUID, int] | None = None
+    scope: MarginScope, *, code: str, limit: int, after: Place | None = None
 ) -> list[MarginLine]:
     """Return postings to an account that a scope's figure sums up, in order of effect.
 
@@ -138,23 +168,25 @@ def list_margin_lines(
         scope: Of which figure.
         code: `revenue`, `fx_spread` or `provider_cost`.
         limit: How many at most.
-        after: Time, entry and line of the last one of the page before.
+        after: The place of the last one of the page before.
     """
-    begins = datetime.combine(scope.first, time.min, UTC)
-    at, entry_id, line = after or (begins, UUID(int=0), 0)
-    params: dict[str, Any] = {
-        **_params(scope),
-        "begins": max(begins, at),
-        "ends": datetime.combine(scope.last + timedelta(days=1), time.min, UTC),
-        "after_at": at,
-        "after_id": entry_id,
-        "after_line": line,
-        "code": code,
-        "limit": limit,
-    }
+    first = scope.first
+    if after is not None:
+        first = max(first, after.effective_at.astimezone(UTC).date())
+    params: dict[str, Any] = {**_params(scope), "first": first, "code": code}
     with connection.cursor() as cursor:
-        cursor.execute(_LINES, params)
-        return [MarginLine(*row) for row in cursor.fetchall()]
+        cursor.execute(_FIRST_DAY, params)
+        (first,) = cursor.fetchone()
+    found: list[MarginLine] = []
+    if first is None:
+        return found
+    for window in windows(start=start_at(first, after), ends=scope.last):
+        with connection.cursor() as cursor:
+            cursor.execute(_LINES, {**params, **window.params, "limit": limit - len(found)})
+            found += [MarginLine(*row) for row in cursor.fetchall()]
+        if len(found) == limit:
+            break
+    return found
 
 
 def organization_names(ids: Collection[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from billing.console.finance.reports.files import report_file
 from billing.console.finance.reports.period import parse_period
 from billing.console.finance.reports.words import account_name, entry_name
 from billing.console.finance.topups import FinanceView
-from billing.selectors.reports.accounts import JournalLine, Place, list_journal
+from billing.selectors.reports.journal import JournalLine, Place, list_journal
 from core.workbooks import Column
 
 PAGE: Final = 50

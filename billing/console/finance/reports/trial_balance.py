@@ -20,8 +20,8 @@ from billing.selectors.reports.accounts import (
     find_entry,
     find_side,
     list_account_days,
-    list_journal,
 )
+from billing.selectors.reports.journal import list_journal
 from billing.selectors.reports.trial_balance import AccountMovement, list_movements
 from core.workbooks import Column
 
