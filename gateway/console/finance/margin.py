@@ -47,10 +47,9 @@ class MarginView(FinanceView):
         currency = max(totals, key=lambda one: (one.revenue, one.cost)).currency if totals else ""
         chart = None
         if totals:
-            by = "currency" if query.by == "day" else query.by
-            drawn = largest(rows, currency) if by == query.by else [currency]
-            days = list_daily_margins(query.scope, by=by, names=drawn)
-            chart = margin_chart(query, days, currency=currency, names=names)
+            chart = margin_chart(
+                query, _days(query, rows, currency), currency=currency, names=names
+            )
         context = {
             "period": query.period,
             "report": "margin",
@@ -129,6 +128,16 @@ class MarginLinesView(FinanceView):
             "next_cursor": _cursor(shown[-1]) if len(lines) > PAGE else None,
         }
         return render(request, "console/finance/reports/margin_lines.html", context)
+
+
+def _days(query: MarginQuery, rows: Sequence[Margin], currency: str) -> dict[date, list[Margin]]:
+    """Return what the chart of a currency draws, by day."""
+    if query.by != "day":
+        return list_daily_margins(query.scope, by=query.by, names=largest(rows, currency))
+    days: dict[date, list[Margin]] = {}
+    for row in rows:
+        days.setdefault(date.fromisoformat(row.name), []).append(row)
+    return days
 
 
 def names_of(query: MarginQuery, rows: Sequence[Margin]) -> dict[str, str]:
