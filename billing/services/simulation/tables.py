@@ -20,7 +20,7 @@ from billing.models import (
     Statement,
 )
 from billing.money import to_decimal
-from billing.selectors.reports.accounts import Place, list_journal
+from billing.selectors.reports.journal import Place, list_journal
 from billing.selectors.reports.trial_balance import list_movements
 
 Rows = Iterator[Sequence[object]]
