@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0023_budget_alerts'),
+        ("billing", "0024_payouts"),
     ]
 
     operations = [
