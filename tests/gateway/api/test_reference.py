@@ -43,7 +43,8 @@ def operations() -> dict[str, Any]:
 # no operation.
 INSIDE = (
     "already_member", "api_key_not_found", "card_", "credit_", "currency_fixed",
-    "currency_mismatch", "entry_", "forged_event", "hold_", "impersonation_read_only",
+    "currency_mismatch", "difference_decided", "entry_", "file_imported", "forged_event",
+    "grant_", "hold_", "impersonation_read_only",
     "invitation_", "invoice_", "last_owner", "member_", "method_not_allowed",
     "organization_closed", "organization_not_found", "payment", "period_", "permission_denied",
     "price_conflict", "rate_", "reconciliation_", "reference_used", "refund_", "self_approval",
