@@ -90,6 +90,7 @@ def test_finance_reads_the_month_and_goes_down_to_an_entry(
         (f"{reports}/accounts/wallet/USD/postings{period}", "postings", LIGHT),
         (f"{reports}/liability{period}", "liability", DARK),
         (f"{reports}/losses{period}&provider=bfl", "losses", LIGHT),
+        (f"{reports}/cut-offs?month={today:%Y-%m}", "cutoffs", LIGHT),
         (f"{reports}/holds", "holds", DARK),
         (f"{reports}/journal{period}", "journal", LIGHT),
         (f"{reports}/margin?since=2001-01-01&until=2001-01-31", "empty", DARK),

@@ -1,5 +1,6 @@
 from django.urls import URLPattern, URLResolver, path
 
+from billing.console.finance.reports.cutoffs import CutoffsFileView, CutoffsView
 from billing.console.finance.reports.holds import HoldsFileView, HoldsView
 from billing.console.finance.reports.journal import JournalFileView, JournalView
 from billing.console.finance.reports.liability import LiabilityFileView, LiabilityView
@@ -42,6 +43,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
         LiabilityFileView.as_view(),
         name="finance_liability_file",
     ),
+    path(f"{REPORTS}/cut-offs", CutoffsView.as_view(), name="finance_cutoffs"),
+    path(f"{REPORTS}/cut-offs.<str:kind>", CutoffsFileView.as_view(), name="finance_cutoffs_file"),
     path(f"{REPORTS}/holds", HoldsView.as_view(), name="finance_holds"),
     path(f"{REPORTS}/holds.<str:kind>", HoldsFileView.as_view(), name="finance_holds_file"),
     path(f"{REPORTS}/tax", TaxView.as_view(), name="finance_tax"),
