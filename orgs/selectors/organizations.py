@@ -21,6 +21,11 @@ def get_organization(*, organization_id: UUID) -> Organization:
     return organization
 
 
+def find_organizations(*, name: str, limit: int) -> list[Organization]:
+    """Return organizations of a name, upper or lower case, the oldest first. One query."""
+    return list(Organization.objects.filter(name__iexact=name).order_by("created_at", "id")[:limit])
+
+
 @dataclass(frozen=True, slots=True)
 class RetentionDays:
     """For how many days an organization keeps images and prompts; None for ever."""

@@ -31,6 +31,7 @@ from billing.services.credits.granting import (
 from core.clock import now
 from core.errors import AppError
 from orgs.console.failures import add_failure, toast_failure
+from orgs.console.fields import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 
 PAGE: Final = 50
@@ -90,11 +91,7 @@ class GrantDetailView(FinanceView):
 class GrantForm(forms.Form):
     """How much is given to whom, until when, and why."""
 
-    organization = forms.UUIDField(
-        label=gettext_lazy("Organization"),
-        help_text=gettext_lazy("Its id, as its pages and the list of organizations show it."),
-        error_messages={"invalid": gettext_lazy("This is no id of an organization.")},
-    )
+    organization = OrganizationField()
     currency = forms.ChoiceField(
         label=gettext_lazy("Currency"), choices=[(code, code) for code in sorted(MINOR_DIGITS)]
     )

@@ -20,6 +20,7 @@ from billing.services.taxes.rates import NewTaxRate, set_tax_rate
 from core.clock import now
 from core.errors import AppError
 from orgs.console.failures import add_failure
+from orgs.console.fields import OrganizationField
 from orgs.selectors.organizations import get_organization
 
 MOST_TREATED: Final = 200
@@ -28,11 +29,7 @@ MOST_TREATED: Final = 200
 class FindForm(forms.Form):
     """Which organization."""
 
-    organization = forms.UUIDField(
-        label=gettext_lazy("Organization"),
-        help_text=gettext_lazy("Its id, as its pages and the list of organizations show it."),
-        error_messages={"invalid": gettext_lazy("This is no id of an organization.")},
-    )
+    organization = OrganizationField()
 
 
 class TaxesView(FinanceView):

@@ -36,6 +36,7 @@ from core.clock import now
 from core.errors import AppError, Category
 from orgs.console.access import StaffView
 from orgs.console.failures import add_failure, toast_failure
+from orgs.console.fields import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 from orgs.selectors.organizations import get_organization
 
@@ -126,11 +127,7 @@ class TopUpView(FinanceView):
 class TransferForm(forms.Form):
     """What the bank says of a transfer."""
 
-    organization = forms.UUIDField(
-        label=gettext_lazy("Organization"),
-        help_text=gettext_lazy("Its id, as its pages and the list of organizations show it."),
-        error_messages={"invalid": gettext_lazy("This is no id of an organization.")},
-    )
+    organization = OrganizationField()
     currency = forms.ChoiceField(
         label=gettext_lazy("Currency"), choices=[(code, code) for code in sorted(MINOR_DIGITS)]
     )
@@ -194,11 +191,12 @@ class RecordTransferView(FinanceView):
 class ResolveForm(forms.Form):
     """What becomes of unmatched money."""
 
-    organization = forms.UUIDField(
+    organization = OrganizationField(
         label=gettext_lazy("Assign to the organization"),
         required=False,
         help_text=gettext_lazy(
-            "Its id. Another person of finance approves. Empty: the money was paid back otherwise."
+            "Its name or id. Another person of finance approves. Empty: the money was paid back"
+            " otherwise."
         ),
     )
     note = forms.CharField(

@@ -22,6 +22,7 @@ from gateway.services.pricebook.losses import book_of
 from gateway.services.pricebook.markups import NewMarkup, change_markup
 from gateway.services.pricing import NewPrice, change_price
 from orgs.console.failures import add_failure
+from orgs.console.fields import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 
 MARKUPS_SHOWN: Final = 100
@@ -133,11 +134,11 @@ class MarkupForm(TimelyForm):
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     model = ModelField(empty=gettext_lazy("Every model"), required=False)
-    organization = forms.UUIDField(
-        label=gettext_lazy("Organization"),
+    organization = OrganizationField(
         required=False,
-        help_text=gettext_lazy("Its id. Empty is every organization without a markup of its own."),
-        error_messages={"invalid": gettext_lazy("This is no id of an organization.")},
+        help_text=gettext_lazy(
+            "Its name or id. Empty is every organization without a markup of its own."
+        ),
     )
     field_order = ("percent", "model", "organization", "reason", "active_from", "allow_loss")
 

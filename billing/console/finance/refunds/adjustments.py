@@ -26,17 +26,14 @@ from billing.services.refunds.decisions import REASON_LENGTH
 from core.clock import now
 from core.errors import AppError
 from orgs.console.failures import add_failure, toast_failure
+from orgs.console.fields import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 
 
 class AdjustmentForm(forms.Form):
     """Whose wallet, how much, which way, and why."""
 
-    organization = forms.UUIDField(
-        label=gettext_lazy("Organization"),
-        help_text=gettext_lazy("Its id, as its pages and the list of organizations show it."),
-        error_messages={"invalid": gettext_lazy("This is no id of an organization.")},
-    )
+    organization = OrganizationField()
     direction = forms.ChoiceField(
         label=gettext_lazy("What is done"),
         choices=[

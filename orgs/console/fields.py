@@ -1,0 +1,52 @@
+"""Fields of forms that name an organization."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from orgs.selectors.organizations import find_organizations
+
+_NAMESAKES: Final = 5
+
+
+class OrganizationField(forms.CharField):
+    """An organization by its id or, for staff, by its name. Its value is the id."""
+
+    default_help_text = gettext_lazy("Its name, or its id as its pages show it.")
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - a field's own
+        options.setdefault("label", gettext_lazy("Organization"))
+        options.setdefault("help_text", self.default_help_text)
+        super().__init__(widget=forms.TextInput(attrs={"autocomplete": "off"}), **options)
+
+    def to_python(self, value: object) -> UUID | None:  # type: ignore[override] # not text
+        """Return the id; whether there is an organization of an id, services find out. One query.
+
+        Raises:
+            ValidationError: None or several organizations have that name.
+        """
+        if isinstance(value, UUID):
+            return value
+        text = super().to_python(value) or ""
+        if not text:
+            return None
+        try:
+            return UUID(text)
+        except ValueError:
+            return self._named(text)
+
+    def _named(self, name: str) -> UUID:
+        found = find_organizations(name=name, limit=_NAMESAKES + 1)
+        if not found:
+            raise forms.ValidationError(_("No organization has this name or id."))
+        if len(found) > 1:
+            ids = ", ".join(str(one.id) for one in found[:_NAMESAKES])
+            more = " …" if len(found) > _NAMESAKES else ""
+            raise forms.ValidationError(
+                _("Several organizations have this name. Give the id of one: %(ids)s.")
+                % {"ids": ids + more}
+            )
+        return found[0].id
