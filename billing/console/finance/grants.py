@@ -31,7 +31,7 @@ from billing.services.credits.granting import (
 from core.clock import now
 from core.errors import AppError
 from orgs.console.failures import add_failure, toast_failure
-from orgs.console.fields import OrganizationField
+from orgs.console.widgets import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 
 PAGE: Final = 50

@@ -20,7 +20,7 @@ from billing.services.taxes.rates import NewTaxRate, set_tax_rate
 from core.clock import now
 from core.errors import AppError
 from orgs.console.failures import add_failure
-from orgs.console.fields import OrganizationField
+from orgs.console.widgets import OrganizationField
 from orgs.selectors.organizations import get_organization
 
 MOST_TREATED: Final = 200

@@ -36,7 +36,7 @@ from core.clock import now
 from core.errors import AppError, Category
 from orgs.console.access import StaffView
 from orgs.console.failures import add_failure, toast_failure
-from orgs.console.fields import OrganizationField
+from orgs.console.widgets import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 from orgs.selectors.organizations import get_organization
 

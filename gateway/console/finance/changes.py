@@ -22,7 +22,7 @@ from gateway.services.pricebook.losses import book_of
 from gateway.services.pricebook.markups import NewMarkup, change_markup
 from gateway.services.pricing import NewPrice, change_price
 from orgs.console.failures import add_failure
-from orgs.console.fields import OrganizationField
+from orgs.console.widgets import OrganizationField
 from orgs.errors import OrganizationNotFoundError
 
 MARKUPS_SHOWN: Final = 100

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import ValidationError
 
-from orgs.console.fields import OrganizationField
+from orgs.console.widgets import OrganizationField
 from tests.orgs.people import Team
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def test_an_organization_is_found_by_id_and_by_name_in_any_case():
 
 def test_no_organization_or_several_of_a_name_are_named():
     team, other = Team.open(), Team.open()
-    text = name(other, name(team, uuid4().hex))
+    text = name(other, name(team, f"Acme {uuid4().hex}"))
     field = OrganizationField()
 
     with pytest.raises(ValidationError, match="No organization has this name or id"):
