@@ -118,7 +118,8 @@ def test_who_may_see_and_who_may_set_budgets():
 def test_budgets_of_many_keys_take_no_more_queries(scene):
     organization = Organization.objects.get(id=scene.organization_id)
     for number in range(5):
-        open_api_key(organization=organization, terms=KeyTerms(name=f"key {number}", budget_micros=1))
+        terms = KeyTerms(name=f"key {number}", budget_micros=1)
+        open_api_key(organization=organization, terms=terms)
     ApiKey.objects.filter(name="key 1").update(revoked_at=now())
 
     page = visit(signed_in(team_of(scene).person("admin").user), f"/o/{organization.id}/budgets")
