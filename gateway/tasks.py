@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
-from billing.services.statements.issuing import issue_due_statements
+from billing.services.statements.issuing import advance_drafts, issue_due_statements
 from core.clock import now
 from gateway.services.alerts import send_due_alerts
 from gateway.services.breakers import ALERT_TASK
@@ -93,8 +93,9 @@ def check_ledger_task(**_: object) -> None:
 
 @shared_task(name="billing.issue_statements", ignore_result=True)
 def issue_statements_task(**_: object) -> None:
-    """Issue the statements of months that have ended."""
+    """Issue the statements of months that have ended, and add up the running ones."""
     issue_due_statements(now=now())
+    advance_drafts(now=now())
 
 
 @shared_task(name=THUMBNAILS_TASK, ignore_result=True)

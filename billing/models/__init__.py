@@ -37,7 +37,7 @@ from billing.models.reconciliation import (
 )
 from billing.models.refunds import Adjustment, CreditNote, Decision, Refund, RefundedImage
 from billing.models.rollups import AccountDay, PostingFact
-from billing.models.statements import Statement
+from billing.models.statements import Statement, StatementDraft
 from billing.models.taxes import TaxBasis, TaxProfile, TaxRate, TaxTreatment
 
 __all__ = [
@@ -93,6 +93,7 @@ __all__ = [
     "Revaluation",
     "SavedCard",
     "Statement",
+    "StatementDraft",
     "TaxBasis",
     "TaxProfile",
     "TaxRate",

@@ -55,3 +55,26 @@ class Statement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m} no. {self.number}"
+
+
+class StatementDraft(models.Model):
+    """What the next statement of an organization says of its oldest entries.
+
+    Entries are numbered and never change, so this is added up once, and whoever shows the running
+    month adds only what came since. `number` is the statement's, `to_seq` the last of the wallet's
+    entries in it; `accounts` and `usage` are those of `billing.services.statements.drafts`. A
+    statement itself is made of all its entries, never of this.
+    """
+
+    organization = models.OneToOneField(
+        "orgs.Organization", on_delete=models.PROTECT, primary_key=True, related_name="+"
+    )
+    number = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    to_seq = models.BigIntegerField()
+    accounts = models.JSONField()
+    usage = models.JSONField()
+    made_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.organization_id} no. {self.number} up to {self.to_seq}"

@@ -18,7 +18,7 @@ from billing.services.rates.revaluation import check_revaluations
 from billing.services.reconciliation.checks import check_reconciliations
 from billing.services.refunds.checks import check_refunds
 from billing.services.reports.account_days import check_account_days
-from billing.services.statements.checks import check_statements
+from billing.services.statements.checks import check_drafts, check_statements
 from billing.services.taxes.checks import check_taxes
 from billing.types import Finding
 
@@ -75,6 +75,7 @@ def ledger_checks(
         lambda: check_refunds(organization_id=owner),
         lambda: check_invoices(organization_id=owner),
         lambda: check_statements(organization_id=owner),
+        lambda: check_drafts(organization_id=owner),
         *(
             []
             if owner

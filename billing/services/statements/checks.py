@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from billing.models import Account, Statement
+from billing.models import Account, Statement, StatementDraft
 from billing.selectors.statements.ledger import AccountRange, read_range, read_usage
+from billing.selectors.statements.sums import join_usage
 from billing.services.statements.content import digest_of
+from billing.services.statements.drafts import read_draft
 from billing.types import Finding
 
 
@@ -22,6 +24,30 @@ def check_statements(*, organization_id: UUID | None) -> Iterator[Finding]:
         for problem in _problems(statement, last):
             yield Finding("statement", "billing_statement", str(statement.id), problem)
         last = statement
+
+
+def check_drafts(*, organization_id: UUID | None) -> Iterator[Finding]:
+    """Yield drafts that say other than their entries do; they hold up to the running month's."""
+    drafts = StatementDraft.objects.order_by("organization_id")
+    if organization_id is not None:
+        drafts = drafts.filter(organization_id=organization_id)
+    for row in drafts.iterator(chunk_size=50):
+        owner = row.organization_id
+        draft = read_draft(organization_id=owner, number=row.number, currency=row.currency)
+        found = [_reread(one) for one in draft.ranges]
+        used = join_usage((), read_usage(found))
+        if found != list(draft.ranges) or used != list(draft.usage):
+            yield Finding(
+                "statement_draft",
+                "billing_statementdraft",
+                str(owner),
+                f"its entries up to number {row.to_seq} say something else",
+            )
+
+
+def _reread(said: AccountRange) -> AccountRange:
+    account = Account.objects.get(id=said.account_id)
+    return read_range(account=account, from_seq=said.from_seq, to_seq=said.to_seq)
 
 
 def _problems(statement: Statement, last: Statement | None) -> Iterator[str]:

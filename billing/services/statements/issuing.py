@@ -10,8 +10,17 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 
 from billing.models import AccountCode, Balance, Posting, Statement
-from billing.selectors.statements.ledger import AccountRange, Place, read_ranges, read_usage
+from billing.selectors.statements.ledger import AccountRange, Place
 from billing.services.statements.content import digest_of, make_content
+from billing.services.statements.drafts import (
+    DRAFT_SETTLING_TIME,
+    NOTHING,
+    Draft,
+    find_behind,
+    go_on,
+    keep_draft,
+    read_draft,
+)
 from orgs.models import Organization, lock_organization
 
 SETTLING_TIME: Final = timedelta(hours=1)
@@ -42,13 +51,50 @@ def issue_due_statements(*, now: datetime, organization_id: UUID | None = None) 
 def preview_statement(*, organization: Organization, now: datetime) -> dict[str, Any] | None:
     """Return what the next statement would say by now; None before the first entry.
 
-    It has no number, and nothing is written.
+    It has no number, and nothing is written. Of a large organization a draft has most of it.
     """
     last = _last_statement(organization.id)
     month = _next_month(organization, last)
     if month is None:
         return None
-    return _content(organization, last, month, ends_at=min(now, month.ends_at))[0]
+    draft = _draft(organization, last)
+    return _content(organization, last, month, ends_at=min(now, month.ends_at), draft=draft)[0]
+
+
+def advance_drafts(*, now: datetime) -> int:
+    """Add up the running month of organizations of which much was booked; return how many."""
+    behind = find_behind()
+    for organization in Organization.objects.filter(id__in=behind):
+        last = _last_statement(organization.id)
+        month = _next_month(organization, last)
+        if month is None:
+            continue
+        draft = go_on(
+            _draft(organization, last),
+            organization_id=organization.id,
+            currency=organization.currency,
+            begins={} if last is None else _places(last),
+            before=min(now - DRAFT_SETTLING_TIME, month.ends_at),
+        )
+        keep_draft(
+            draft,
+            organization_id=organization.id,
+            number=_number(last),
+            currency=organization.currency,
+            now=now,
+        )
+    return len(behind)
+
+
+def _draft(organization: Organization, last: Statement | None) -> Draft:
+    return read_draft(
+        organization_id=organization.id, number=_number(last), currency=organization.currency
+    )
+
+
+def _number(last: Statement | None) -> int:
+    """Return the number of the statement after another."""
+    return 1 if last is None else last.number + 1
 
 
 def _owners(organization_id: UUID | None) -> Iterator[UUID]:
@@ -68,7 +114,7 @@ def _issue_next(organization_id: UUID, *, now: datetime) -> bool:
         if month is None or month.ends_at + SETTLING_TIME > now:
             return False
         content, ranges = _content(organization, last, month, ends_at=month.ends_at)
-        number = 1 if last is None else last.number + 1
+        number = _number(last)
         content |= {"number": number, "month": f"{month.first:%Y-%m}", "issued_at": now.isoformat()}
         wallet = ranges[0]
         Statement.objects.create(
@@ -91,23 +137,28 @@ def _issue_next(organization_id: UUID, *, now: datetime) -> bool:
 
 
 def _content(
-    organization: Organization, last: Statement | None, month: _Month, *, ends_at: datetime
+    organization: Organization,
+    last: Statement | None,
+    month: _Month,
+    *,
+    ends_at: datetime,
+    draft: Draft = NOTHING,
 ) -> tuple[dict[str, Any], list[AccountRange]]:
-    places = {} if last is None else _places(last)
-    ranges = read_ranges(
+    whole = go_on(
+        draft,
         organization_id=organization.id,
         currency=organization.currency,
-        after=places,
+        begins={} if last is None else _places(last),
         before=ends_at,
     )
     content = make_content(
         organization=organization,
-        ranges=ranges,
-        usage=read_usage(ranges),
+        ranges=whole.ranges,
+        usage=whole.usage,
         starts_at=month.starts_at,
         ends_at=ends_at,
     )
-    return content, ranges
+    return content, list(whole.ranges)
 
 
 def _places(last: Statement) -> dict[str, Place]:

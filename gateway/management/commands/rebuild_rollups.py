@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from billing.management.base import find_organization
 from billing.services.reports.account_days import rebuild_account_days
+from billing.services.statements.drafts import forget_drafts
 from gateway.services.reports.margin_days import rebuild_margin_days
 from gateway.services.rollups import rebuild_rollups
 
@@ -22,4 +23,5 @@ class Command(BaseCommand):
         if not text:
             rebuild_account_days()
             rebuild_margin_days()
+            forget_drafts()
         self.stdout.write("The rollups are made anew.")
