@@ -45,6 +45,7 @@ class BalanceView:
         held_micros: What is set aside.
         promo_micros: How much of what is available is promotional credit.
         had_promo: Whether there ever was any.
+        owed_micros: What it owes after disputes and refunds; the next money pays it first.
     """
 
     currency: str
@@ -52,6 +53,7 @@ class BalanceView:
     held_micros: int
     promo_micros: int = 0
     had_promo: bool = False
+    owed_micros: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from billing.selectors.balances import get_owed_micros
 from billing.selectors.budgets import get_wallet_status
 from billing.selectors.credits.grants import list_own_grants
 from billing.selectors.holds import find_capture, first_open_holds
+from billing.selectors.payments import find_auto_top_up
 from billing.selectors.taxes.invoices import InvoiceSummary, find_of_entry
 from billing.selectors.wallet import (
     WalletPlace,
@@ -55,8 +55,8 @@ class BillingView(OrganizationView):
         held = None
         if listing["status"].balance.held_micros:
             held = first_open_holds(organization_id=self.organization.id, most=HOLDS_SHOWN)
-        owed = get_owed_micros(organization_id=self.organization.id)
-        context = {**listing, "held": held, "owed_micros": owed, "grants": []}
+        terms = find_auto_top_up(organization_id=self.organization.id)
+        context = {**listing, "held": held, "grants": [], "terms": terms}
         if listing["status"].balance.promo_micros:
             context["grants"] = list_own_grants(organization_id=self.organization.id, now=now())
         return render(request, "console/billing/list.html", context)

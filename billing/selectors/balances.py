@@ -24,7 +24,8 @@ def get_balance(*, organization_id: UUID) -> BalanceView:
     )
     wallet = own.filter(account__code=AccountCode.WALLET)
     promo = own.filter(account__code=AccountCode.WALLET_PROMO)
-    currency, posted, held, promo_held, promo_seq, unspent = (
+    receivable = own.filter(account__code=AccountCode.RECEIVABLE)
+    currency, posted, held, promo_held, promo_seq, unspent, owed = (
         Organization.objects.filter(id=organization_id)
         .annotate(
             posted=Subquery(wallet.values("posted_micros")),
@@ -32,8 +33,9 @@ def get_balance(*, organization_id: UUID) -> BalanceView:
             promo_held=Subquery(promo.values("held_micros")),
             promo_seq=Subquery(promo.values("seq")),
             unspent=Subquery(_unspent()),
+            owed=Subquery(receivable.values("posted_micros")),
         )
-        .values_list("currency", "posted", "held", "promo_held", "promo_seq", "unspent")
+        .values_list("currency", "posted", "held", "promo_held", "promo_seq", "unspent", "owed")
         .get()
     )
     promo_micros = int(unspent or 0)
@@ -43,17 +45,8 @@ def get_balance(*, organization_id: UUID) -> BalanceView:
         held_micros=(held or 0) + (promo_held or 0),
         promo_micros=promo_micros,
         had_promo=bool(promo_seq),
+        owed_micros=max(0, owed or 0),
     )
-
-
-def get_owed_micros(*, organization_id: UUID) -> int:
-    """Return what an organization owes after disputes and refunds; the next money pays it first."""
-    posted = Balance.objects.filter(
-        account__organization_id=organization_id,
-        account__code=AccountCode.RECEIVABLE,
-        account__currency=F("account__organization__currency"),
-    ).values_list("posted_micros", flat=True)
-    return max(0, posted.first() or 0)
 
 
 def list_balances(*, organization_ids: Collection[UUID]) -> dict[UUID, BalanceView]:

@@ -15,7 +15,7 @@ from billing.console.payments.words import KINDS, failure_of, state_of
 from billing.console.taxes.files import FILES
 from billing.console.taxes.words import row_of_invoice, tax_of
 from billing.errors import TotalNotSeenError
-from billing.selectors.balances import get_owed_micros
+from billing.selectors.balances import get_balance
 from billing.selectors.payments import (
     PaymentView,
     find_auto_top_up,
@@ -79,7 +79,7 @@ class AddMoneyView(AdministrationView):
         micros = form.amount()
         amount = None if micros is None else add_tax(self.organization, micros, at=now())
         terms = amount.terms if amount else find_terms(self.organization, at=now())
-        owed = get_owed_micros(organization_id=self.organization.id)
+        owed = get_balance(organization_id=self.organization.id).owed_micros
         settled = 0 if micros is None else min(owed, micros)
         return {
             "amount": amount,

@@ -20,6 +20,7 @@ from billing.models import (
 )
 from billing.services.accounts import account
 from billing.services.ledger import post_entry
+from billing.services.payments.charges import charge_low_wallets
 from billing.services.payments.transfers import approve_payment
 from billing.types import Line
 from core.clock import now
@@ -213,3 +214,17 @@ def test_what_is_owed_is_said_and_paid_first(payer: Payer):
     drawer = visit(client, f"{own}/{entry_id}")
     assert all(text in drawer for text in ("tax_payable", "Correction", "580.00"))
     assert payer.findings() == []
+
+
+def test_the_wallet_says_how_it_is_filled(payer: Payer):
+    client = signed_in(payer.owner.user)
+    page = f"/o/{payer.scene.organization_id}/billing"
+    assert "filled by hand" in visit(client, page)
+    payer.pay(500, seen=580)
+    payer.fill_by("declined", threshold=600, amount=300)
+    payer.scene.authorize(2)
+
+    assert "300.00 MXN are added automatically; at most 1,000.00 MXN" in visit(client, page)
+    charge_low_wallets(now=now())
+
+    assert "paused since a charge failed" in visit(client, page)
