@@ -78,7 +78,7 @@ class BillingView(OrganizationView):
             ],
             "show": show if show in SHOWN else "",
             "only_credits": show == "credits",
-            "next_cursor": _cursor(page.next_place) if page.next_place else None,
+            "next_cursor": cursor_of(page.next_place) if page.next_place else None,
             "is_first_page": "cursor" not in request.GET,
             "status": get_wallet_status(
                 organization_id=self.organization.id,
@@ -165,7 +165,8 @@ class BalanceSlotView(OrganizationView):
         return render(request, "console/billing/slot.html", {"status": status})
 
 
-def _cursor(place: WalletPlace) -> str:
+def cursor_of(place: WalletPlace) -> str:
+    """Return the cursor of a page that begins at a place of the wallet."""
     return _SIGNER.sign_object([place.seq, place.balance_micros])
 
 

@@ -6,10 +6,12 @@ from typing import Final
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from billing.console.billing import cursor_of
 from billing.console.statements.files import as_csv, as_json
 from billing.console.statements.pdf import as_pdf
 from billing.console.statements.sheet import Sheet, make_sheet
 from billing.selectors.statements.listing import find_statement, list_statements
+from billing.selectors.wallet import WalletPlace
 from billing.services.statements.issuing import preview_statement
 from core.clock import now
 from orgs.console.access import OrganizationView
@@ -48,12 +50,12 @@ class StatementView(OrganizationView):
     permission = Permission.VIEW_BALANCE
 
     def get(self, request: HttpRequest, number: int) -> HttpResponse:
-        """Show it as a page."""
-        return render(
-            request,
-            "console/statements/detail.html",
-            {"sheet": self.sheet(number), "number": number},
-        )
+        """Show it as a page, from which the transactions before its end are reached."""
+        sheet = self.sheet(number)
+        wallet = next(one for one in sheet.accounts if one.code == "wallet")
+        cursor = cursor_of(WalletPlace(wallet.to_seq, wallet.closing_micros))
+        context = {"sheet": sheet, "number": number, "cursor": cursor if wallet.to_seq else ""}
+        return render(request, "console/statements/detail.html", context)
 
     def sheet(self, number: int) -> Sheet:
         """Return the statement of a number.

@@ -19,7 +19,7 @@ from billing.services.accounts import account, open_platform_accounts
 from billing.services.ledger import post_entry
 from billing.services.payments.amounts import from_minor
 from billing.services.payments.staff import require_finance
-from billing.services.payments.stripe_api import IntentFacts
+from billing.services.payments.stripe_api import IntentFacts, is_sandbox
 from billing.services.taxes.amounts import split_tax
 from billing.types import Line
 from core.ids import new_uuid
@@ -113,6 +113,7 @@ def assign_unmatched(
             organization=organization,
             kind=Payment.Kind.ASSIGNED,
             **split_tax(organization, row.amount_micros, at=row.created_at).columns(),
+            is_sandbox=is_sandbox(),
             reference=row.reference,
             note=_note(note),
             requested_by_id=actor.user_id,

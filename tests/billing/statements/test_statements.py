@@ -1,8 +1,10 @@
 """Statements say what the ledger says, once for each month, without gaps, and never change."""
 
 import csv
+import html
 import io
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -214,7 +216,13 @@ def test_pages_show_statements_to_those_who_see_the_balance(mexican):
     client = signed_in(team.person("billing").user)
 
     assert "March 2026" in visit(client, home)
-    assert "7.354" in visit(client, f"{home}/2")
+    page = visit(client, f"{home}/2")
+    assert "7.354" in page
+    # Its transactions begin with the last one of the month, after which the balance is its own.
+    link = re.search(r'href="([^"]+)#transactions"', page)
+    assert link is not None
+    listed = visit(client, html.unescape(link[1]))
+    assert re.findall(r'data-label="Balance after"[^0-9]+title="([0-9.]+)', listed)[0] == "7.354000"
     for kind, content_type in (("pdf", "application/pdf"), ("json", "application/json")):
         answer = client.get(f"{home}/2/{kind}")
         assert answer["Content-Type"] == content_type
