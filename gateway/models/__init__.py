@@ -12,7 +12,15 @@ from gateway.models.pause import Pause
 from gateway.models.process import Process
 from gateway.models.quote import Quote
 from gateway.models.retention import Retention
-from gateway.models.rollup import Fact, MarginDay, MarginFact, Rollup, RollupZone, UserDay
+from gateway.models.rollup import (
+    Fact,
+    MarginDay,
+    MarginFact,
+    MarginSum,
+    Rollup,
+    RollupZone,
+    UserDay,
+)
 from gateway.models.thumbnail import Thumbnail
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "IdempotencyKey",
     "MarginDay",
     "MarginFact",
+    "MarginSum",
     "Pause",
     "Process",
     "Quote",

@@ -133,6 +133,31 @@ class MarginFact(models.Model):
         return f"{self.code} {self.day}"
 
 
+class MarginSum(models.Model):
+    """Margin days of all organizations (slice `models`), or of all models and providers.
+
+    In the slice `models`, `organization_id` is `selectors.rollups.NO_KEY`; in `organizations`,
+    `model` and `provider` are empty. What is grouped by neither reads a hundredth of the rows.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "slice", "day", "organization_id", "model", "provider", "code", "currency"
+    )
+    slice = models.CharField(max_length=13)
+    day = models.DateField()
+    organization_id = models.UUIDField()
+    model = models.CharField(max_length=100)
+    provider = models.CharField(max_length=20)
+    code = models.CharField(max_length=32)
+    currency = models.CharField(max_length=3)
+    micros = models.BigIntegerField()
+    images = models.BigIntegerField()
+    lines = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.slice} {self.day} {self.code}: {self.micros}"
+
+
 class MarginDay(models.Model):
     """What was earned or spent in a day of UTC, on images of one organization, model and provider.
 

@@ -37,7 +37,7 @@ _FIGURES: Final = """
 _SUMMED: Final = f"""
 SELECT {{group}} AS name, currency, {{day}} AS day, code, sum(micros) AS micros,
     sum(images) AS images
-FROM gateway_marginday WHERE {_WHOSE} GROUP BY 1, 2, 3, 4
+FROM {{table}} AND {_WHOSE} GROUP BY 1, 2, 3, 4
 UNION ALL
 SELECT {{group}} AS name, currency, {{day}} AS day, code, sum(micros), sum(images)
 FROM ({RESOLVED.format(parts=FACTS)}) AS waiting WHERE {_WHOSE} GROUP BY 1, 2, 3, 4
@@ -124,7 +124,8 @@ class MarginLine:
 def list_margins(scope: MarginScope, *, by: str) -> list[Margin]:
     """Return the figures of each group and currency: days in order, else the largest first."""
     with connection.cursor() as cursor:
-        cursor.execute(_GROUPED.format(group=GROUPS[by], day="NULL::date"), _params(scope))
+        statement = _GROUPED.format(group=GROUPS[by], day="NULL::date", table=_table(scope, by))
+        cursor.execute(statement, _params(scope))
         found = [Margin(*row) for row in cursor.fetchall()]
     if by == "day":
         return sorted(found, key=lambda one: (one.name, one.currency))
@@ -151,7 +152,9 @@ def list_daily_margins(
 ) -> dict[date, list[Margin]]:
     """Return the figures of some groups by day, and those of all others together as `OTHERS`."""
     days: dict[date, list[Margin]] = {}
-    statement = _BY_DAY.format(group=_NAMED.format(group=GROUPS[by]), day="day")
+    statement = _BY_DAY.format(
+        group=_NAMED.format(group=GROUPS[by]), day="day", table=_table(scope, by)
+    )
     with connection.cursor() as cursor:
         cursor.execute(statement, {**_params(scope), "names": list(names)})
         for name, currency, day, *figures in cursor.fetchall():
@@ -193,6 +196,15 @@ def organization_names(ids: Collection[str]) -> dict[str, str]:
     """Return the names of organizations by id as text."""
     rows = Organization.objects.filter(id__in=set(ids)).values_list("id", "name")
     return {str(organization_id): name for organization_id, name in rows}
+
+
+def _table(scope: MarginScope, by: str) -> str:
+    """Return what has a scope's figures in the fewest rows."""
+    if scope.organization is None and by != "organization":
+        return "gateway_marginsum WHERE slice = 'models'"
+    if scope.model is None and scope.provider is None and by not in {"model", "provider"}:
+        return "gateway_marginsum WHERE slice = 'organizations'"
+    return "gateway_marginday WHERE true"
 
 
 def _params(scope: MarginScope) -> dict[str, Any]:

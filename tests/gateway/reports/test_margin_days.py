@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
 from billing.models import AccountDay, JournalEntry, PostingFact
 from billing.services.costs import post_attempt_cost
 from billing.services.ledger import reverse_entry
 from core.clock import now
-from gateway.models import MarginDay, MarginFact
+from gateway.models import MarginDay, MarginFact, MarginSum
 from gateway.selectors.reports.margin_sql import CODES, COUNTED
 from gateway.services.reports.margin_days import (
     check_margin_days,
@@ -113,6 +114,24 @@ def test_a_sum_unlike_its_postings_is_named(counted):
     assert "provider_cost USD" in found.message
 
 
+@pytest.mark.django_db
+def test_sums_without_organizations_or_models_are_those_of_the_days():
+    key = open_key()
+    sell(key, random.Random(3))
+    assert count_margins(limit=7)
+    while count_margins(limit=50):
+        pass
+    for name in ("models", "organizations"):
+        whole = MarginSum.objects.filter(slice=name).aggregate(Sum("micros"), Sum("lines"))
+        assert whole == MarginDay.objects.aggregate(Sum("micros"), Sum("lines"))
+        row = MarginSum.objects.filter(slice=name).earliest("pk")
+        MarginSum.objects.filter(pk=row.pk).update(images=row.images + 1)
+
+    found = list(check_margin_days(organization_id=None))
+
+    assert [one.table for one in found] == ["gateway_marginsum"] * 2
+
+
 @pytest.mark.usefixtures("committed")
 def test_sums_made_anew_say_the_same():
     key = open_key()
@@ -123,4 +142,5 @@ def test_sums_made_anew_say_the_same():
     rebuild_margin_days()
 
     assert by_account() == before
+    assert list(check_margin_days(organization_id=None)) == []
     assert list(check_margin_days(organization_id=key.organization_id)) == []
