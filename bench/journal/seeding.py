@@ -17,7 +17,7 @@ from billing.services.fx import set_rate
 from billing.services.quotes import Cell, quote_unit
 from billing.services.rates.spreads import set_spread
 from billing.services.reports.account_days import rebuild_account_days
-from billing.services.statements.issuing import issue_due_statements
+from billing.services.statements.issuing import advance_drafts, issue_due_statements
 from billing.services.topups import top_up
 from core.clock import now
 from gateway.catalog.check import worst_cost
@@ -94,6 +94,7 @@ def seed_ledger(*, postings: int, seed: int) -> Reader:
     rebuild_account_days()
     rebuild_margin_days()
     issue_due_statements(now=moment)
+    advance_drafts(now=moment)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     return _reader(ids[0])

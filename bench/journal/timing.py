@@ -69,6 +69,7 @@ def _cases(reader: Reader) -> Iterator[Case]:
     month = f"since={reader.month}&until={_last_day(reader)}"
     quarter = f"since={today - 89 * DAY}&until={today}"
     reports = "/finance/reports"
+    small = f"organization={_small()}"
     finance = {
         "overview": "/finance/overview",
         "price book": "/finance/prices",
@@ -83,6 +84,7 @@ def _cases(reader: Reader) -> Iterator[Case]:
         "account: wallets MXN, 90 days": f"{reports}/accounts/wallet/MXN?{quarter}",
         "postings of revenue, 90 days": f"{reports}/accounts/revenue/USD/postings?{quarter}",
         "postings of wallets, 90 days": f"{reports}/accounts/wallet/MXN/postings?{quarter}",
+        "postings of cash, 90 days": f"{reports}/accounts/cash/EUR/postings?{quarter}",
         "entry": f"{reports}/entries/{reader.entry_id}",
         "journal, 90 days": f"{reports}/journal?{quarter}",
         "liability, a past month": f"{reports}/liability?{month}",
@@ -91,9 +93,12 @@ def _cases(reader: Reader) -> Iterator[Case]:
         "margin, 90 days": f"{reports}/margin?{quarter}",
         "margin by organization, 90 days": f"{reports}/margin?{quarter}&by=organization",
         "margin by model, 90 days": f"{reports}/margin?{quarter}&by=model",
+        "margin of an organization, 90 days": f"{reports}/margin?{quarter}&{small}",
         "postings of margin, 90 days": f"{reports}/margin/revenue?{quarter}",
+        "the same of an organization": f"{reports}/margin/revenue?{quarter}&{small}",
         "losses, 90 days": f"{reports}/losses?{quarter}",
         "close": "/finance/close",
+        "reconciliation": "/finance/reconciliation",
     }
     for name, path in finance.items():
         goal = SLOW_MS if "trial balance" in name else PAGE_MS
@@ -114,6 +119,11 @@ def _cases(reader: Reader) -> Iterator[Case]:
     organization = Organization.objects.get(id=reader.organization_id)
     preview = lambda: preview_statement(organization=organization, now=now())  # noqa: E731
     yield Case("statement of this month so far, made anew", preview)
+
+
+def _small() -> object:
+    """Return an organization that has a small part of all."""
+    return Organization.objects.order_by("-id").values_list("id", flat=True)[0]
 
 
 def _last_day(reader: Reader) -> object:
