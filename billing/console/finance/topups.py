@@ -146,7 +146,11 @@ class TransferForm(forms.Form):
         super().__init__(*args, **options)
         currency = str(self.data.get("currency") or "USD")
         known = currency if currency in MINOR_DIGITS else "USD"
-        self.fields["amount"] = AmountField(currency=known, label=gettext_lazy("Amount"))
+        self.fields["amount"] = AmountField(
+            currency=known,
+            label=gettext_lazy("Amount"),
+            help_text=gettext_lazy("What came to the bank, with tax; it is parted by itself."),
+        )
         self.order_fields(self.field_order)
 
 

@@ -160,10 +160,11 @@ def _locked(payment_id: UUID) -> Payment:
 
 def _log(action: Action, payment: Payment, actor: Actor) -> None:
     written = f"{format_amount(payment.gross_micros, payment.currency)} {payment.currency}"
+    tax = f"{format_amount(payment.tax_micros, payment.currency)} {payment.currency}"
     record(
         action=action,
         actor=actor,
         organization_id=payment.organization_id,
         target=Target("payment", payment.id, payment.reference),
-        after={"amount": written, "kind": payment.kind},
+        after={"amount": written, "tax": tax, "kind": payment.kind},
     )
