@@ -20,6 +20,8 @@ GROUPS: Final = {
     "currency": "currency",
 }
 OTHERS: Final = "*"
+# Of one organization among many, lines are found in a first window of so many entries.
+OF_ONE: Final = 16_000
 _WHOSE: Final = """
     day BETWEEN %(first)s AND %(last)s
     AND (%(organization)s::uuid IS NULL OR organization_id = %(organization)s)
@@ -183,7 +185,8 @@ def list_margin_lines(
     found: list[MarginLine] = []
     if first is None:
         return found
-    for window in windows(start=start_at(first, after), ends=scope.last):
+    entries = 0 if scope.organization is None else OF_ONE
+    for window in windows(start=start_at(first, after), ends=scope.last, entries=entries):
         with connection.cursor() as cursor:
             cursor.execute(_LINES, {**params, **window.params, "limit": limit - len(found)})
             found += [MarginLine(*row) for row in cursor.fetchall()]
