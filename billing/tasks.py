@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from billing.services.payments.charges import ask_again, charge_low_wallets
-from billing.services.payments.sessions import reconcile_sessions
+from billing.services.payments.sessions import look_at_assigned, reconcile_sessions
 from billing.services.rates.fetching import fetch_rates
 from core.clock import now
 
@@ -23,5 +23,6 @@ def charge_low_wallets_task(**_: object) -> None:
 
 @shared_task(name="billing.reconcile_sessions", ignore_result=True)
 def reconcile_sessions_task(**_: object) -> None:
-    """Look after checkouts of which no event has come."""
+    """Look after checkouts of which no event has come, and money that was just assigned."""
     reconcile_sessions(now=now())
+    look_at_assigned(now=now())

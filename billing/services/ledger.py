@@ -7,7 +7,7 @@ last and kept for one statement and the commit; locking it first costs three qua
 throughput at a database one millisecond away.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -26,6 +26,7 @@ from billing.errors import (
 from billing.models import DEBIT_KINDS, AccountCode, Direction, EntryKind, JournalEntry, Posting
 from billing.money import MAX_AMOUNT_MICROS
 from billing.selectors.periods.closes import open_from
+from billing.selectors.periods.months import end_of, month_of
 from billing.services.accounts import account, account_kind
 from billing.types import EntryView, Line
 from core.ids import new_uuid
@@ -74,6 +75,11 @@ _POST: Final = f"""
 WITH {ENTRY_CTES.format(after="(SELECT 1) AS always", prefix="")}
 SELECT count(*) FROM entry
 """  # noqa: S608 - made of constants
+
+
+_LOCK_BALANCES: Final = (
+    "SELECT 1 FROM billing_balance WHERE account_id = ANY(%s) ORDER BY account_id FOR UPDATE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +161,7 @@ def post_entry(
 
     Joins the caller's transaction. Locks the balances it changes, in the order of their ids. What
     took effect in a month that is closed takes effect at the first instant that is open, and its
-    description says so: nothing that comes late is lost.
+    description says so: nothing that comes late is lost. So it is with a month being closed.
 
     Raises:
         UnbalancedEntryError: The lines cannot be booked.
@@ -176,16 +182,38 @@ def post_entry(
     except PeriodClosedError:
         if effective_at is None:
             raise
-        late = f"Late, of {effective_at:%Y-%m-%d}. {description}"[:255]
-        prepared = prepare_entry(
-            **terms, effective_at=min(open_from() or now, now), description=late
-        )
-        created = _insert(prepared, lines, may_be_late=True)
+        terms["description"] = f"Late, of {effective_at:%Y-%m-%d}. {description}"[:255]
+        prepared, created = _insert_late(terms)
     if not created:
         return _booked_before(prepared)
     return EntryView(
         id=prepared.entry.id, kind=kind.value, idempotency_key=idempotency_key, created=True
     )
+
+
+def _insert_late(terms: dict[str, Any]) -> tuple[PreparedEntry, bool]:
+    """Insert an entry with effect at the first instant that is open."""
+    now: datetime = terms["now"]
+    effective_at = min(open_from() or now, now)
+    while True:
+        prepared = prepare_entry(**terms, effective_at=effective_at)
+        try:
+            return prepared, _insert(prepared, terms["lines"], may_be_late=True)
+        except PeriodClosedError:
+            if effective_at >= now:
+                raise
+            # That month is being closed at this moment.
+            effective_at = min(end_of(month_of(effective_at)), now)
+
+
+def lock_balances(lines: Iterable[Line]) -> None:
+    """Lock the balances that lines change, in the order of their ids, until the transaction ends.
+
+    First of all for a transaction that books several entries.
+    """
+    owned = {line.account.id for line in lines if line.account.organization_id is not None}
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_BALANCES, [list(owned)])
 
 
 def _insert(prepared: PreparedEntry, lines: Sequence[Line], *, may_be_late: bool) -> bool:
@@ -197,11 +225,7 @@ def _insert(prepared: PreparedEntry, lines: Sequence[Line], *, may_be_late: bool
     try:
         with transaction.atomic(savepoint=savepoint), connection.cursor() as cursor:
             if len(set(balance_ids)) > 1:
-                cursor.execute(
-                    "SELECT 1 FROM billing_balance WHERE account_id = ANY(%s)"
-                    " ORDER BY account_id FOR UPDATE",
-                    [balance_ids],
-                )
+                cursor.execute(_LOCK_BALANCES, [balance_ids])
             cursor.execute(_POST, prepared.params)
             return bool(cursor.fetchone() == (1,))
     except IntegrityError as error:

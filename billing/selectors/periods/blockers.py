@@ -25,11 +25,17 @@ SELECT
     ),
     ARRAY(
         SELECT organization.name FROM orgs_organization AS organization
-        JOIN billing_account AS account ON account.organization_id = organization.id
-            AND account.code = 'wallet' AND account.currency = organization.currency
-        JOIN billing_posting AS first ON first.account_id = account.id AND first.chain_seq = 1
-        JOIN billing_journalentry AS entry ON entry.id = first.entry_id
-        WHERE entry.booked_at AT TIME ZONE organization.time_zone < %(end_day)s::date::timestamp
+        WHERE EXISTS (
+                SELECT FROM billing_account AS account
+                JOIN billing_posting AS first
+                    ON first.account_id = account.id AND first.chain_seq = 1
+                JOIN billing_journalentry AS entry ON entry.id = first.entry_id
+                WHERE account.organization_id = organization.id
+                    AND account.code IN ('wallet', 'wallet_promo')
+                    AND account.currency = organization.currency
+                    AND entry.booked_at AT TIME ZONE organization.time_zone
+                        < %(end_day)s::date::timestamp
+            )
             AND NOT EXISTS (
                 SELECT FROM billing_statement AS statement
                 WHERE statement.organization_id = organization.id

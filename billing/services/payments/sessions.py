@@ -1,4 +1,4 @@
-"""Checkout sessions as they are at the payment provider."""
+"""Looking at the payment provider for what no event tells: of checkouts, and of assigned money."""
 
 import logging
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ _EXPIRED: Final = "expired"
 _STORED_WITHIN: Final = timedelta(minutes=10)
 _LOOK_AFTER: Final = timedelta(minutes=2)
 _BATCH: Final = 200
+_ASSIGNED_WITHIN: Final = timedelta(hours=6)
 
 
 def settle_session(session_id: str, *, now: datetime, mark: EventMark | None = None) -> None:
@@ -67,3 +68,25 @@ def _drop(payment_id: UUID, now: datetime) -> None:
         payment = Payment.objects.select_for_update().get(id=payment_id)
         if payment.status == Payment.Status.PENDING and not payment.session_id:
             end_payment(payment, status=Payment.Status.CANCELED, code="not_started", now=now)
+
+
+def look_again(intent_id: str, *, now: datetime) -> None:
+    """Book what was paid back of an assigned payment; if it cannot be read, leave it to later.
+
+    Events about unmatched money find no payment that they could take it from.
+    """
+    try:
+        settle_intent(read_intent(intent_id), now=now)
+    except PaymentsUnavailableError as error:
+        logger.warning("payment.not_read intent=%s error=%s", intent_id, error)
+
+
+def look_at_assigned(*, now: datetime) -> None:
+    """Look again at what was credited within some hours, should that have failed before."""
+    rows = Payment.objects.filter(
+        kind=Payment.Kind.ASSIGNED,
+        status=Payment.Status.SUCCEEDED,
+        ended_at__gte=now - _ASSIGNED_WITHIN,
+    )
+    for intent_id in list(rows.order_by("ended_at").values_list("reference", flat=True)):
+        look_again(intent_id, now=now)

@@ -16,6 +16,7 @@ from billing.errors import (
 from billing.models import AccountCode, Payment
 from billing.money import MAX_AMOUNT_MICROS, format_amount, is_payable
 from billing.services.payments.failures import end_payment
+from billing.services.payments.sessions import look_again
 from billing.services.payments.settling import credit_payment
 from billing.services.payments.staff import require_another, require_finance
 from billing.services.payments.unmatched import end_assignment
@@ -99,6 +100,8 @@ def record_transfer(
 def approve_payment(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment:
     """Credit what another person asked for, once; it counts from the day the money came.
 
+    What of unmatched money was paid back meanwhile at the payment provider is taken back at once.
+
     Raises:
         PermissionDeniedError: The actor is not of finance.
         PaymentNotFoundError: There is no such request.
@@ -119,6 +122,8 @@ def approve_payment(*, payment_id: UUID, actor: Actor, now: datetime) -> Payment
         if payment.kind == Kind.ASSIGNED and actor.user_id is not None:
             end_assignment(payment, is_approved=True, user_id=actor.user_id, now=now)
         _log(Action.PAYMENT_APPROVED, payment, actor)
+    if payment.kind == Kind.ASSIGNED:
+        look_again(payment.reference, now=now)
     return payment
 
 

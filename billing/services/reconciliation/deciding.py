@@ -10,6 +10,7 @@ from billing.models import AccountCode, Direction, EntryKind, ProviderDifference
 from billing.money import format_amount
 from billing.services.accounts import PLATFORM_CURRENCY, account
 from billing.services.ledger import post_entry
+from billing.services.reconciliation.accepted import check_not_accepted_since, lock_differences
 from billing.services.staff import require_finance
 from billing.types import Line
 from orgs.errors import InvalidInputError
@@ -84,14 +85,17 @@ def approve_acceptance(*, difference_id: UUID, actor: Actor, now: datetime) -> N
     Raises:
         PermissionDeniedError: The actor is not of finance.
         ReconciliationNotFoundError: There is no such difference.
-        DifferenceDecidedError: Nobody proposed it, or it is decided.
+        DifferenceDecidedError: Nobody proposed it, it is decided, or another of its day and model
+            was accepted since its file was imported.
         SelfApprovalError: The actor proposed it.
     """
     require_finance(actor)
     with transaction.atomic():
+        lock_differences()
         row = _locked(difference_id, (Status.PROPOSED,))
         if row.asked_by_id == actor.user_id:
             raise SelfApprovalError("Another person has to decide about what you asked for.")
+        check_not_accepted_since(row, now=now)
         row.status, row.decided_by_id, row.decided_at = Status.ACCEPTED, actor.user_id, now
         row.save(update_fields=["status", "decided_by", "decided_at"])
         if row.micros:

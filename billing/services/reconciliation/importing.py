@@ -16,6 +16,7 @@ from billing.errors import (
 )
 from billing.models import ProviderDifference, ProviderImport, ProviderLine, ProviderWaiver
 from billing.money import format_amount
+from billing.services.reconciliation.accepted import add_accepted, lock_differences
 from billing.services.reconciliation.comparing import Kind, compare
 from billing.services.reconciliation.reading import CURRENCY, Charge, Sheet
 from billing.services.staff import require_finance
@@ -57,7 +58,8 @@ def import_file(
 ) -> ProviderImport:
     """Write a file's lines down, and each day and model that differs. One transaction.
 
-    What differs by a call around midnight alone is marked as explained.
+    What was accepted from other files counts as booked. What differs by a call around midnight
+    alone is marked as explained.
 
     Raises:
         PermissionDeniedError: The actor is not of finance.
@@ -74,6 +76,7 @@ def import_file(
         raise InvalidInputError("The period ends before it begins.", param="last")
     try:
         with transaction.atomic():
+            lock_differences()
             source = ProviderImport.objects.create(
                 provider=file.provider,
                 file_name=file.name[:200],
@@ -86,7 +89,8 @@ def import_file(
                 imported_by_id=user_id,
                 imported_at=now,
             )
-            _write_differences(source, charges, booked_of(first, last))
+            booked = add_accepted(source, booked_of(first, last))
+            _write_differences(source, charges, booked)
             _write_lines(source, charges)
             _log(Action.PROVIDER_FILE_IMPORTED, source, actor)
     except IntegrityError as error:

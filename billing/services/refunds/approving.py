@@ -1,5 +1,6 @@
 """Approving a refund: the mirror of each image's charge, and the credit note."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from billing.errors import LedgerCorruptError
 from billing.models import AccountCode, CreditNote, Direction, EntryKind, Refund, RefundedImage
 from billing.selectors.refunds.charges import Charge, ChargedImage, find_charge
 from billing.services.credits.returning import give_back
-from billing.services.ledger import post_entry
+from billing.services.ledger import lock_balances, post_entry
 from billing.services.refunds.asking import lock_refund, log
 from billing.services.refunds.decisions import approve, check_pending
 from billing.services.refunds.notes import issue_credit_note
@@ -48,8 +49,10 @@ def approve_refund(*, refund_id: UUID, actor: Actor, now: datetime) -> CreditNot
             if charge is None:
                 raise LedgerCorruptError(f"'{refund.reference}' has no charge.")
             images = list(refund.images.order_by("position"))
+            mirrors = {image.artifact: _mirror(image, charge) for image in images}
+            _lock_and_give_back(refund, [line for lines in mirrors.values() for line in lines])
             for image in images:
-                _book(refund, image, charge, now)
+                _book(refund, image, mirrors[image.artifact], now)
             note = issue_credit_note(refund, images, charge, now=now)
             log(Action.REFUND_APPROVED, refund, actor, credit_note=note.number)
             tell_of_credit_note(note, now=now)
@@ -71,14 +74,24 @@ def mirror_of(charged: ChargedImage) -> list[Line]:
     ]
 
 
-def _book(refund: Refund, image: RefundedImage, charge: Charge, now: datetime) -> None:
+def _mirror(image: RefundedImage, charge: Charge) -> list[Line]:
     charged = next((one for one in charge.images if one.artifact == image.artifact), None)
     if charged is None or charged.amount_micros != image.amount_micros:
         raise LedgerCorruptError(f"Image {image.artifact} was charged another amount.")
-    lines = mirror_of(charged)
-    promo = [line.amount_micros for line in lines if line.account.code == AccountCode.WALLET_PROMO]
+    return mirror_of(charged)
+
+
+def _lock_and_give_back(refund: Refund, lines: Sequence[Line]) -> None:
+    """Lock grants, then all balances, as holds do: images may be paid from several of them."""
+    promo = sum(
+        line.amount_micros for line in lines if line.account.code == AccountCode.WALLET_PROMO
+    )
     if promo:
-        give_back(reference=refund.reference, micros=sum(promo))
+        give_back(reference=refund.reference, micros=promo)
+    lock_balances(lines)
+
+
+def _book(refund: Refund, image: RefundedImage, lines: Sequence[Line], now: datetime) -> None:
     entry = post_entry(
         kind=EntryKind.REVERSAL,
         idempotency_key=f"{REFUND_KEY_PREFIX}{image.artifact}",

@@ -14,6 +14,7 @@ from billing.errors import (
     SelfApprovalError,
 )
 from billing.models import JournalEntry, Payment, UnmatchedPayment
+from billing.services.payments.sessions import look_at_assigned
 from billing.services.payments.transfers import (
     Transfer,
     approve_payment,
@@ -142,6 +143,29 @@ def test_unmatched_money_is_assigned_by_two_people(payer: Payer, finance):
     payer.emulator.refund(held.reference)
     payer.tell_all(held.reference)
     assert payer.wallet() == 0
+    check_deferred()
+    assert payer.findings() == []
+
+
+@pytest.mark.parametrize(("back", "left"), [(200, 300), (500, 0)])
+def test_what_was_paid_back_before_it_was_assigned_is_not_kept(payer: Payer, finance, back, left):
+    first, second = finance
+    held = held_aside(payer)
+    payment = assign_unmatched(
+        reference=held.reference,
+        organization_id=payer.scene.organization_id,
+        note="Ours.",
+        actor=first.actor,
+        now=now(),
+    )
+    # Its event finds no payment that it could take it from.
+    payer.emulator.refund(held.reference, back * 100)
+    payer.tell_all(held.reference)
+    approve_payment(payment_id=payment.id, actor=second.actor, now=now())
+
+    assert payer.wallet() == left
+    look_at_assigned(now=now())
+    assert payer.wallet() == left
     check_deferred()
     assert payer.findings() == []
 

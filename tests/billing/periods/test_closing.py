@@ -28,6 +28,7 @@ from billing.services.periods.checklist import list_lines
 from billing.services.periods.closing import close_month
 from billing.services.periods.locking import keep_open, lock_month
 from billing.services.rates.revaluation import revalue_fx
+from billing.services.statements.issuing import issue_due_statements
 from billing.services.verification import verify_ledger
 from billing.types import Line
 from core.clock import now
@@ -200,6 +201,18 @@ def test_what_is_unfinished_keeps_a_month_open(finance):
         revalue_fx(month=MARCH, now=now())
 
 
+def test_a_month_waits_for_the_statement_of_who_has_credit_alone(scene: Scene):
+    scene.grant(5_000_000)
+    later, month = now() + timedelta(days=40), now().date().replace(day=1)
+
+    def missing() -> int:
+        return next(x for x in list_lines(month=month, now=later) if x.name == "statements").count
+
+    before = missing()
+    assert issue_due_statements(now=later, organization_id=scene.organization_id) == 1
+    assert missing() == before - 1
+
+
 @pytest.mark.parametrize(
     ("table", "tampering", "named"),
     [
@@ -259,6 +272,27 @@ def test_closing_waits_for_its_own_month_and_nothing_waits_for_closing():
         transaction.set_rollback(True)
 
 
+@pytest.mark.usefixtures("committed")
+def test_what_is_of_a_month_that_is_being_closed_takes_effect_in_the_one_after():
+    """One is closing March; meanwhile another books what is of March, and of February, closed."""
+
+    def book_late() -> None:
+        book(IN_MARCH - timedelta(days=31))
+        close(date(1999, 2, 1), person(staff_role="finance"))
+        for at in (IN_MARCH, IN_MARCH - timedelta(days=30)):
+            entry = JournalEntry.objects.get(idempotency_key=book(at))
+            assert entry.effective_at == datetime(1999, 4, 1, tzinfo=UTC)
+            assert entry.description == f"Late, of {at:%Y-%m-%d}. Found"
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(6410277, billing_month_number(%s))", [MARCH]
+            )
+        assert elsewhere(book_late) is None
+        transaction.set_rollback(True)
+
+
 def elsewhere(work: Callable[[], object]) -> BaseException | None:
     """Do something in another connection, undo it, and return what it raised."""
     raised: list[BaseException] = []
@@ -268,7 +302,7 @@ def elsewhere(work: Callable[[], object]) -> BaseException | None:
             with transaction.atomic():
                 work()
                 transaction.set_rollback(True)
-        except (AppError, DatabaseError) as error:
+        except (AppError, DatabaseError, AssertionError) as error:
             raised.append(error)
         finally:
             connection.close()

@@ -1,10 +1,11 @@
 """Images are refunded once, at what they were charged, by two people; adjustments likewise."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from threading import Barrier
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -18,8 +19,9 @@ from billing.errors import (
     PaymentClosedError,
     SelfApprovalError,
 )
-from billing.models import CreditNote, JournalEntry, Posting, Refund
+from billing.models import AccountCode, CreditNote, JournalEntry, Posting, Refund
 from billing.selectors.refunds.charges import find_charge
+from billing.services.accounts import account
 from billing.services.ledger import reverse_entry
 from billing.services.refunds.adjustments import (
     WalletChange,
@@ -318,6 +320,56 @@ def test_of_many_that_approve_at_once_one_does_and_numbers_have_no_gaps():
     assert numbers[4:] == list(range(numbers[4], numbers[4] + 4))
     assert office.scene.balance()[0] == 10_000_000 - UNIT
     assert office.scene.findings() == other.scene.findings() == []
+
+
+@pytest.mark.usefixtures("committed")
+def test_balances_are_locked_in_the_order_in_which_holds_lock_them():
+    """The first image was paid by credit alone, the second by both; the wallet's lock is first."""
+    scene = Scene.create()
+    while not _account_ids(scene)[0] < _account_ids(scene)[1]:
+        scene = Scene.create()
+    wallet, promo = _account_ids(scene)
+    scene.top_up(10_000_000)
+    scene.grant(UNIT + 1)
+    office = Office(scene, person(staff_role="finance"), person(staff_role="finance"), "")
+    office.reference = scene.authorize(2).reference
+    scene.capture(office.reference, images=2)
+    refund = office.ask()
+
+    def approve() -> None:
+        try:
+            office.approve(refund)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic(), connection.cursor() as cursor:
+            lock = "SELECT FROM billing_balance WHERE account_id = %s FOR UPDATE"
+            cursor.execute(lock, [wallet])
+            approved = pool.submit(approve)
+            until = time.monotonic() + 10
+            while not _is_waited_for() and time.monotonic() < until:
+                time.sleep(0.02)
+            cursor.execute(f"{lock} NOWAIT", [promo])
+        approved.result(20)
+    assert scene.balance() == (10_000_000, 0)
+    assert scene.promo() == (UNIT + 1, 0)
+    assert scene.findings() == []
+
+
+def _is_waited_for() -> bool:
+    """Say whether somebody waits for a lock of this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted"
+            " AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
+        return bool(cursor.fetchone() == (True,))
+
+
+def _account_ids(scene: Scene) -> list[UUID]:
+    codes = (AccountCode.WALLET, AccountCode.WALLET_PROMO)
+    return [account(code, scene.currency, scene.organization_id).id for code in codes]
 
 
 @pytest.mark.usefixtures("committed")

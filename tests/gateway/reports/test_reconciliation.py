@@ -9,7 +9,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
-from billing.errors import FileImportedError, ReferenceUsedError, SelfApprovalError
+from billing.errors import (
+    DifferenceDecidedError,
+    FileImportedError,
+    ReferenceUsedError,
+    SelfApprovalError,
+)
 from billing.models import (
     JournalEntry,
     ProviderDifference,
@@ -171,6 +176,26 @@ def test_an_accepted_difference_is_booked_by_two_people(finance):
     assert (entry.kind, entry.effective_at.date()) == ("true_up", date(1999, 3, 6))
     check_deferred()
     assert [one for one in verify_ledger(now=now()) if one.check.startswith("provider")] == []
+
+
+def test_what_is_accepted_of_one_file_is_not_accepted_of_another(finance):
+    call(6, PRO, 40_000), call(7, DEV, 25_000), call(8, HD, 30_000)
+    lines = HEADING + line(6, PRO, "0.055") + line(8, HD, "0.060", count=2) + line(9, DEV, "0.010")
+    found = [imported(lines + blanks, finance[0]) for blanks in ("", "\n")]
+    for row in ProviderDifference.objects.filter(source__in=found):
+        propose_acceptance(difference_id=row.id, reason="Right.", actor=finance[0].actor)
+    first, second = (source.differences.order_by("day") for source in found)
+    assert len(first) == len(second) == 4
+    for row in first:
+        approve_acceptance(difference_id=row.id, actor=finance[1].actor, now=now())
+    for row in second:
+        with pytest.raises(DifferenceDecidedError, match="accepted since"):
+            approve_acceptance(difference_id=row.id, actor=finance[1].actor, now=now())
+
+    # Of the same days again: the books say by now what the provider says.
+    assert named(imported(lines + "\n\n", finance[0])) == {}
+    dearer = imported(lines.replace("0.055", "0.057"), finance[0])
+    assert named(dearer) == {(6, PRO): ("amount", 2_000)}
 
 
 def test_a_contested_difference_books_nothing_and_a_wrong_file_is_withdrawn(finance):
