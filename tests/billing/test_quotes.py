@@ -1,5 +1,7 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -180,15 +182,16 @@ def test_sync_is_idempotent_and_keeps_a_later_operator_price(scene):
     assert scene.quote().list_amount == Decimal("0.040")
 
 
-def test_sync_refuses_a_changed_amount_of_the_same_date(scene):
-    row = PriceRow("cost", scene.model_key, Decimal("0.05"), "USD", "catalog", date(2026, 1, 1))
+def test_sync_refuses_a_changed_amount_of_the_same_date():
+    row = PriceRow(
+        "cost", "", Decimal("0.05"), "USD", "catalog", date(2026, 1, 1), route=f"test/{uuid4().hex}"
+    )
     sync_list_prices(rows=[row], now=now())
-    changed = PriceRow("cost", scene.model_key, Decimal("0.06"), "USD", "catalog", date(2026, 1, 1))
 
     with pytest.raises(PriceConflictError):
-        sync_list_prices(rows=[changed], now=now())
+        sync_list_prices(rows=[replace(row, amount=Decimal("0.06"))], now=now())
 
-    assert PriceVersion.objects.filter(model_key=scene.model_key, kind="cost").count() == 1
+    assert PriceVersion.objects.filter(route=row.route, kind="cost").count() == 1
 
 
 @pytest.mark.parametrize("amount", ["0", "-1", "NaN", "Infinity", "0.00000000001"])

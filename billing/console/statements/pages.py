@@ -32,7 +32,9 @@ class StatementsView(OrganizationView):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the list."""
         statements = list_statements(organization_id=self.organization.id)
-        preview = preview_statement(organization=self.organization, now=now())
+        preview = preview_statement(
+            organization=self.organization, now=now(), has_statements=bool(statements)
+        )
         return render(
             request,
             "console/statements/list.html",

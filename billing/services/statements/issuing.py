@@ -48,12 +48,15 @@ def issue_due_statements(*, now: datetime, organization_id: UUID | None = None) 
     return issued
 
 
-def preview_statement(*, organization: Organization, now: datetime) -> dict[str, Any] | None:
+def preview_statement(
+    *, organization: Organization, now: datetime, has_statements: bool = True
+) -> dict[str, Any] | None:
     """Return what the next statement would say by now; None before the first entry.
 
-    It has no number, and nothing is written. Of a large organization a draft has most of it.
+    It has no number, and nothing is written. Of a large organization a draft has most of it. Who
+    knows that no statement is out yet saves the query for the last.
     """
-    last = _last_statement(organization.id)
+    last = _last_statement(organization.id) if has_statements else None
     month = _next_month(organization, last)
     if month is None:
         return None
