@@ -152,6 +152,8 @@ def list_unmatched(*, limit: int) -> tuple[UnmatchedPayment, ...]:
 
 def find_unmatched(*, reference: str) -> UnmatchedPayment | None:
     """Return unmatched money by its reference."""
+    if "\x00" in reference:
+        return None  # PostgreSQL has no text with it.
     return UnmatchedPayment.objects.filter(reference=reference).first()
 
 

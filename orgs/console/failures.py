@@ -54,7 +54,15 @@ _WORDS: Final[Mapping[tuple[str, str | None], Promise]] = {
     ("total_not_seen", None): _("This is the total with tax. Go on if you agree."),
     ("grant_closed", None): _("This was decided already."),
     ("reference_used", "reference"): _("A payment of this reference is recorded already."),
-    ("invalid_value", "expires_at"): _("This has passed already."),
+    ("invalid_value", "expires_at"): _("It must be to come, and at most ten years away."),
+    **{
+        ("invalid_value", day): _("The day must be from 1999 to today.")
+        for day in ("received_on", "arrived_on", "paid_on")
+    },
+    **{
+        ("invalid_value", country): _("No country has this code. The United Kingdom is GB.")
+        for country in ("country", "billing_country")
+    },
     ("self_approval", None): _("Another person has to decide about what you asked for."),
     ("refund_exists", None): _("An image of these is refunded, or asked for, already."),
     ("insufficient_balance", None): _("Less is available than that. Nothing was booked."),

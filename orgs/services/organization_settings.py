@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from core.countries import COUNTRIES
 from orgs.errors import InvalidInputError, OrganizationClosedError, OrganizationNotFoundError
 from orgs.models import Organization, lock_organization
 from orgs.permissions import Permission
@@ -33,7 +34,6 @@ BILLING_FIELDS: Final = frozenset(
     {"legal_name", "billing_address", "billing_country", "tax_id", "billing_email"}
 )
 LIMIT_FIELDS: Final = frozenset({"max_concurrent", "requests_per_minute", "images_per_minute"})
-_COUNTRY_LENGTH: Final = 2
 
 
 class SettingsChanges(TypedDict, total=False):
@@ -201,7 +201,7 @@ def _models(_name: str, value: object) -> object:
 
 def _country(name: str, value: object) -> object:
     text = str(value).strip().upper()
-    if text and not (len(text) == _COUNTRY_LENGTH and text.isascii() and text.isalpha()):
+    if text and text not in COUNTRIES:
         raise InvalidInputError("Give the country as two letters (ISO 3166).", param=name)
     return text
 

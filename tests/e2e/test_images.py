@@ -34,6 +34,7 @@ def test_an_image_is_drawn_found_looked_at_and_drawn_again(
     shoot(page, "gallery")
     page.locator(".grid-item > a").first.click()
     expect(page.locator("#drawer .detail")).to_contain_text("The way of the money")
+    expect(page.locator("#drawer .detail")).not_to_contain_text("E+")
     check_accessible(page)
     shoot(page, "gallery-image")
     page.keyboard.press("ArrowDown")

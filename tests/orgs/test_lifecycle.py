@@ -76,6 +76,7 @@ def test_settings_change_together_and_are_logged():
         {"allow_substitution": False},
         {"image_retention_days": 0},
         {"billing_country": "MEX"},
+        {"billing_country": "UK"},
         {"billing_email": "nobody"},
         {"is_demo": True},
     ],

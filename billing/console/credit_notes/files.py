@@ -125,7 +125,7 @@ def _facts(sheet: CreditNoteSheet) -> str:
 
 
 def _notes(sheet: CreditNoteSheet) -> Iterator[str]:
-    yield _("Request %(id)s, charged %(amount)s %(currency)s on %(when)s.") % {
+    yield _("Charged on %(when)s: %(amount)s %(currency)s for request %(id)s.") % {
         "id": sheet.request_id,
         "amount": plain_money(sheet.charged_micros, sheet.currency),
         "currency": sheet.currency,

@@ -1,7 +1,7 @@
 """Give promotional credit: asked for by one person of finance and approved by another."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -27,6 +27,7 @@ from orgs.services.audit import SYSTEM, Action, Actor, Target, record
 GRANT_KEY_PREFIX = "promotion:"
 Status = Grant.Status
 _REASON_LENGTH = 500
+_LONGEST = timedelta(days=3653)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def request_grant(
         OrganizationNotFoundError: There is no such organization.
         InvalidAmountError: The amount is not positive.
         CurrencyMismatchError: It is not in the wallet's currency.
-        InvalidInputError: No reason is given, or it would have expired.
+        InvalidInputError: No reason is given, or it would expire too late or has.
     """
     require_finance(actor)
     with transaction.atomic():
@@ -70,7 +71,7 @@ def give_credit(*, organization_id: UUID, terms: GrantTerms, now: datetime) -> G
         OrganizationNotFoundError: There is no such organization.
         InvalidAmountError: The amount is not positive.
         CurrencyMismatchError: It is not in the wallet's currency.
-        InvalidInputError: No reason is given, or it would have expired.
+        InvalidInputError: No reason is given, or it would expire too late or has.
     """
     with transaction.atomic():
         grant = _make(organization_id, terms, now)
@@ -147,6 +148,8 @@ def _make(organization_id: UUID, terms: GrantTerms, now: datetime) -> Grant:
 def _check_expiry(expires_at: datetime, now: datetime) -> None:
     if expires_at <= now:
         raise InvalidInputError("It would have expired already.", param="expires_at")
+    if expires_at > now + _LONGEST:
+        raise InvalidInputError("Credit lasts ten years at most.", param="expires_at")
 
 
 def _check_organization(organization_id: UUID, currency: str) -> None:

@@ -20,6 +20,7 @@ from billing.services.payments.sessions import look_again
 from billing.services.payments.settling import credit_payment
 from billing.services.payments.staff import require_another, require_finance
 from billing.services.payments.unmatched import end_assignment
+from billing.services.periods.days import check_day
 from billing.services.taxes.amounts import split_tax
 from orgs.errors import InvalidInputError, OrganizationNotFoundError
 from orgs.models import Organization, lock_organization
@@ -53,7 +54,7 @@ def record_transfer(
         OrganizationNotFoundError: There is no such organization.
         InvalidAmountError: The amount is not positive, or finer than the currency's minor unit.
         CurrencyMismatchError: It came in another currency than the wallet's.
-        InvalidInputError: No reference is given, or it came in the future.
+        InvalidInputError: No reference is given, or the day cannot be.
         ReferenceUsedError: A transfer of this reference is recorded already.
     """
     require_finance(actor)
@@ -64,8 +65,7 @@ def record_transfer(
         raise InvalidAmountError("A transfer must be more than zero.", param="amount")
     if not is_payable(transfer.amount_micros, transfer.currency):
         raise InvalidAmountError("No transfer is that fine.", param="amount")
-    if transfer.received_on > now.astimezone(UTC).date():
-        raise InvalidInputError("It cannot have come in the future.", param="received_on")
+    check_day(transfer.received_on, param="received_on", now=now)
     try:
         with transaction.atomic():
             organization = lock_organization(organization_id)

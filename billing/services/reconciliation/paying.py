@@ -10,6 +10,7 @@ from billing.models import AccountCode, Direction, EntryKind, ProviderPayment
 from billing.money import MAX_AMOUNT_MICROS, format_amount
 from billing.services.accounts import PLATFORM_CURRENCY, account
 from billing.services.ledger import post_entry
+from billing.services.periods.days import check_day
 from billing.services.staff import require_finance
 from billing.types import Line
 from orgs.errors import InvalidInputError
@@ -34,7 +35,7 @@ def record_provider_payment(*, paid: Paid, actor: Actor, now: datetime) -> Provi
     Raises:
         PermissionDeniedError: The actor is not of finance.
         InvalidAmountError: The amount is not positive.
-        InvalidInputError: There is no reference, or the day is in the future.
+        InvalidInputError: There is no reference, or the day cannot be.
         ReferenceUsedError: A payment of this reference to the provider is recorded already.
     """
     user_id = require_finance(actor)
@@ -43,8 +44,7 @@ def record_provider_payment(*, paid: Paid, actor: Actor, now: datetime) -> Provi
         raise InvalidInputError("Give the bank's reference.", param="bank_reference")
     if not 0 < paid.micros <= MAX_AMOUNT_MICROS:
         raise InvalidAmountError("A payment must be more than zero.", param="amount")
-    if paid.paid_on > now.astimezone(UTC).date():
-        raise InvalidInputError("It cannot have been paid in the future.", param="paid_on")
+    check_day(paid.paid_on, param="paid_on", now=now)
     try:
         with transaction.atomic():
             row = ProviderPayment.objects.create(

@@ -1,7 +1,7 @@
 """Booking what a payment provider paid out to the bank."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from django.db import IntegrityError, transaction
 
@@ -11,6 +11,7 @@ from billing.money import MAX_AMOUNT_MICROS, check_currency, format_amount
 from billing.selectors.periods.months import begin_of_day
 from billing.services.accounts import account, open_platform_accounts
 from billing.services.ledger import post_entry
+from billing.services.periods.days import check_day
 from billing.services.staff import require_finance
 from billing.types import Line
 from orgs.errors import InvalidInputError
@@ -36,7 +37,7 @@ def record_payout(*, paid: PaidOut, actor: Actor, now: datetime) -> Payout:
     Raises:
         PermissionDeniedError: The actor is not of finance.
         InvalidAmountError: Nothing would arrive, or the fee is negative.
-        InvalidInputError: There is no reference, or the day is in the future.
+        InvalidInputError: There is no reference, or the day cannot be.
         UnknownCurrencyError: The currency is not ISO 4217.
         ReferenceUsedError: This payout is booked already.
     """
@@ -47,8 +48,7 @@ def record_payout(*, paid: PaidOut, actor: Actor, now: datetime) -> Payout:
         raise InvalidInputError("Give the payout's id.", param="payout_reference")
     if not 0 <= paid.fee_micros < paid.gross_micros <= MAX_AMOUNT_MICROS:
         raise InvalidAmountError("A payout is more than its fee.", param="gross")
-    if paid.arrived_on > now.astimezone(UTC).date():
-        raise InvalidInputError("It cannot have come in the future.", param="arrived_on")
+    check_day(paid.arrived_on, param="arrived_on", now=now)
     try:
         with transaction.atomic():
             row = Payout.objects.create(

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Final
 
 from billing.money import MAX_AMOUNT_MICROS, round_half_up_micro
+from billing.services.periods.days import EARLIEST_DAY
 
 MOST_BYTES: Final = 5 * 1024 * 1024
 MOST_LINES: Final = 50_000
@@ -181,14 +182,15 @@ def _charge(number: int, cells: Mapping[str, str], days: tuple[date, date]) -> C
 
 
 def read_day(text: str) -> date | None:
-    """Return the day in UTC of a date, an instant or seconds since 1970; None if it is none."""
+    """Return the day in UTC of a date, an instant or seconds since 1970; None before 1999."""
     try:
         if _SECONDS.fullmatch(text):
             return datetime.fromtimestamp(int(text), UTC).date()
         at = datetime.fromisoformat(text)
+        day = at.date() if at.tzinfo is None else at.astimezone(UTC).date()
     except (ValueError, OverflowError):
         return None
-    return at.date() if at.tzinfo is None else at.astimezone(UTC).date()
+    return day if day >= EARLIEST_DAY else None
 
 
 def read_micros(text: str) -> int | None:

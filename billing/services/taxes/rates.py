@@ -11,10 +11,10 @@ from billing.errors import InvalidAmountError
 from billing.models import TaxRate
 from billing.selectors.taxes.terms import find_rate
 from billing.services.staff import require_finance
+from core.countries import COUNTRIES
 from orgs.errors import InvalidInputError
 from orgs.services.audit import Action, Actor, Kind, Target, record
 
-_COUNTRY_LENGTH: Final = 2
 _NAME_LENGTH: Final = 32
 _LABEL_LENGTH: Final = 255
 
@@ -36,13 +36,13 @@ def set_tax_rate(*, terms: NewTaxRate, actor: Actor, now: datetime) -> TaxRate:
 
     Raises:
         PermissionDeniedError: The actor is neither of finance nor a command.
-        InvalidInputError: The country is no code of two letters, or the tax has no name.
+        InvalidInputError: The country is no code of ISO 3166, or the tax has no name.
         InvalidAmountError: The rate is negative, 1 or more, or too precise.
     """
     if actor.kind != Kind.SYSTEM:
         require_finance(actor)
     country = terms.country.strip().upper()
-    if not (len(country) == _COUNTRY_LENGTH and country.isascii() and country.isalpha()):
+    if country not in COUNTRIES:
         raise InvalidInputError("Give the country as two letters (ISO 3166).", param="country")
     name = " ".join(terms.name.split())
     if not 0 < len(name) <= _NAME_LENGTH:

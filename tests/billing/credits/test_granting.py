@@ -1,7 +1,7 @@
 """Who gives promotional credit, and where it is seen."""
 
 import csv
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import uuid4
 
@@ -86,6 +86,9 @@ def test_what_cannot_be_given_is_refused(scene: Scene):
         ask(scene, user, terms(currency="EUR"))
     with pytest.raises(InvalidInputError):
         ask(scene, user, terms(expires_at=now()))
+    with pytest.raises(InvalidInputError):
+        # In a zone ahead of UTC this has no date any more.
+        ask(scene, user, terms(expires_at=datetime(9999, 12, 31, 23, tzinfo=UTC)))
     with pytest.raises(InvalidInputError):
         ask(scene, user, terms(reason=" "))
     late = ask(scene, user)

@@ -160,7 +160,8 @@ def test_finance_resolves_unmatched_money(payer: Payer):
     assert client.post(page, good).status_code == 302
     assert "Go to its payment" in visit(client, page)
 
-    assert client.get("/finance/top-ups/unmatched/none").status_code == 404
+    for unknown in ("none", "%00"):
+        assert client.get(f"/finance/top-ups/unmatched/{unknown}").status_code == 404
 
 
 def test_finance_pages_are_of_finance_alone(payer: Payer):

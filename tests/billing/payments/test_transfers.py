@@ -1,6 +1,6 @@
 """Bank transfers and unmatched money: one person asks, another decides."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -101,6 +101,7 @@ def test_what_cannot_be_is_not_recorded(payer: Payer, finance):
         ({"amount_micros": 0}, InvalidAmountError),
         ({"currency": "USD"}, CurrencyMismatchError),
         ({"received_on": (now() + timedelta(days=2)).date()}, InvalidInputError),
+        ({"received_on": date(26, 11, 20)}, InvalidInputError),
         ({"reference": " "}, InvalidInputError),
     ):
         with pytest.raises(error):

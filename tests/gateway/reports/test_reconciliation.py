@@ -238,7 +238,8 @@ def test_a_bad_line_is_named_by_its_number():
     text = HEADING + (
         "1999-03-01,a,1,0.1,USD,\n\n1999-02-30,a,1,0.1,USD,\n1999-03-01,,1,0.1,USD,\n"
         "1999-03-01,a,one,0.1,USD,\n1999-03-01,a,1,NaN,USD,\n1999-03-01,a,1,0.1,EUR,\n"
-        "1999-03-01,a\n1999-04-01,a,1,0.1,USD,\n"
+        "1999-03-01,a\n1999-04-01,a,1,0.1,USD,\n0026-03-01,a,1,0.1,USD,\n"
+        "9999-12-31T23:00-05:00,a,1,0.1,USD,\n"
     )
 
     sheet = read_file(text, last=date(1999, 3, 31))
@@ -246,6 +247,7 @@ def test_a_bad_line_is_named_by_its_number():
     assert [(one.line, one.fault) for one in sheet.errors] == [
         (4, Fault.DATE), (5, Fault.MODEL), (6, Fault.COUNT), (7, Fault.AMOUNT),
         (8, Fault.CURRENCY), (9, Fault.CELLS), (10, Fault.PERIOD),
+        (11, Fault.DATE), (12, Fault.DATE),
     ]  # fmt: skip
     assert [one.fault for one in read_file("day,cost\n1,2\n").errors] == [Fault.COLUMN]
 

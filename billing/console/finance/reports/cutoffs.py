@@ -75,4 +75,4 @@ def _month(data: Mapping[str, Any]) -> date:
         asked = datetime.strptime(str(data.get("month", "")), "%Y-%m").replace(tzinfo=UTC)
     except ValueError:
         return _last_months()[0]
-    return asked.date()
+    return min(asked.date(), month_of(now()))

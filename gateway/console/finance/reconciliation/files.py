@@ -1,5 +1,6 @@
 """What providers are owed, their files, and where a file differs from our books."""
 
+from datetime import UTC
 from typing import Any, Final
 from uuid import UUID
 
@@ -72,7 +73,9 @@ class ImportFileView(FinanceView):
         fields = form.cleaned_data
         name, text = fields["file"]
         days = {"first": fields["first"], "last": fields["last"]}
-        sheet = read_file(text, columns=form.columns, **days)
+        today = now().astimezone(UTC).date()
+        last = min(fields["last"] or today, today)
+        sheet = read_file(text, columns=form.columns, first=fields["first"], last=last)
         if sheet.errors:
             return self.page(form, sheet)
         file = ProviderFile(fields["provider"], name, text, fields["unit"], sheet, **days)
