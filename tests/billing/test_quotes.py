@@ -182,7 +182,7 @@ def test_sync_is_idempotent_and_keeps_a_later_operator_price(scene):
     assert scene.quote().list_amount == Decimal("0.040")
 
 
-def test_sync_refuses_a_changed_amount_of_the_same_date():
+def test_sync_refuses_a_changed_amount_of_the_same_date(scene):
     row = PriceRow(
         "cost", "", Decimal("0.05"), "USD", "catalog", date(2026, 1, 1), route=f"test/{uuid4().hex}"
     )
