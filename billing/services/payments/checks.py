@@ -30,6 +30,11 @@ WITH facts AS (
     SELECT 'billing_unmatchedpayment', reference, NULL, 'unmatched:' || reference,
         'adjustment', amount_micros, 0, currency, is_booked
     FROM billing_unmatchedpayment
+    UNION ALL
+    SELECT 'billing_unmatchedpayment', reference, NULL, 'unmatched_returned:' || reference,
+        'adjustment', amount_micros, 0, currency,
+        is_booked AND status = 'resolved' AND payment_id IS NULL
+    FROM billing_unmatchedpayment
 )
 """
 _UNBOOKED: Final = f"""{_FACTS}
@@ -52,7 +57,7 @@ _ORPHANS: Final = f"""{_FACTS}
 SELECT e.id, e.idempotency_key
 FROM billing_journalentry AS e
 WHERE (e.idempotency_key LIKE 'top_up:payment:%%' OR e.kind IN ('payment_refund', 'dispute')
-        OR e.idempotency_key LIKE 'unmatched:%%')
+        OR e.idempotency_key LIKE 'unmatched:%%' OR e.idempotency_key LIKE 'unmatched_returned:%%')
     AND NOT EXISTS (SELECT FROM facts WHERE facts.key = e.idempotency_key)
     AND (%(organization_id)s::uuid IS NULL OR EXISTS (
         SELECT FROM billing_posting AS p JOIN billing_account AS a ON a.id = p.account_id

@@ -3,7 +3,9 @@
 import pytest
 from django.db import connection
 
-from billing.models import Payment
+from billing.models import Payment, UnmatchedPayment
+from billing.services.payments.checks import check_payments
+from core.clock import now
 from tests.billing.payments.payer import Payer
 
 ENTRY = {"payment_entry"}
@@ -47,3 +49,18 @@ def test_a_deleted_row_is_missed_by_its_entry(payer: Payer, paid: Payment, table
         cursor.execute(f"DELETE FROM billing_{table} WHERE payment_id = %s", [paid.id])
 
     assert "payment_row" in {finding.check for finding in payer.findings()}
+
+
+def test_unmatched_money_that_is_said_to_be_paid_back_is_looked_for(payer: Payer):
+    payment = payer.pay(500, is_told=False)
+    intent = payer.intent_of_payment(payment)
+    payer.emulator.change(intent, metadata={})
+    payer.tell_all(intent)
+
+    def named() -> list[str]:
+        return [one.check for one in check_payments(organization_id=None) if one.row_id == intent]
+
+    assert named() == []
+    UnmatchedPayment.objects.filter(reference=intent).update(status="resolved", resolved_at=now())
+
+    assert named() == ["payment_entry"]
