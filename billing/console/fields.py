@@ -1,6 +1,7 @@
 """Fields of forms about money."""
 
 import re
+from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
@@ -46,6 +47,21 @@ class AmountField(forms.CharField):
             raise forms.ValidationError(
                 _("Write an amount in %(currency)s, such as %(example)s.") % values
             ) from error
+
+
+class NumberField(forms.DecimalField):
+    """A price or a percentage; in each language a comma or a point before its decimals."""
+
+    def to_python(self, value: object) -> Decimal | None:  # type: ignore[override] # no integer
+        """Read it.
+
+        Raises:
+            ValidationError: It is no number, or could be read as two.
+        """
+        text = value.strip() if isinstance(value, str) else ""
+        if "," in text and _AMBIGUOUS.fullmatch(text):
+            raise forms.ValidationError(_("This can be read as two numbers. Write it like 12.50."))
+        return super().to_python(text.replace(",", ".") or None)
 
 
 def written(micros: int, currency: str) -> str:

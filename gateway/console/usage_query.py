@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from gateway.selectors.figures import Scope
+from orgs.console.widgets import DayField
 from orgs.selectors import Organization
 
 DEFAULT_DAYS: Final = 30
@@ -39,20 +40,20 @@ class Preset:
 class UsageForm(forms.Form):
     """The period, the grouping and the filters, as they stand in the address."""
 
-    since = forms.DateField(
+    since = DayField(
         label=gettext_lazy("From"),
         required=False,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
-    until = forms.DateField(
+    until = DayField(
         label=gettext_lazy("To"),
         required=False,
         input_formats=["%Y-%m-%d"],
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     by = forms.ChoiceField(choices=list(GROUPS.items()), required=False)
-    month = forms.DateField(required=False, input_formats=["%Y-%m"])
+    month = DayField(required=False, input_formats=["%Y-%m"])
     model = forms.CharField(required=False, max_length=100)
     key = forms.UUIDField(required=False)
     user = forms.CharField(required=False, max_length=512, empty_value=None, strip=False)

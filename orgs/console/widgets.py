@@ -14,6 +14,8 @@ from orgs.selectors.organizations import find_organizations
 
 _TEMPLATE = "orgs/widgets/choices.html"
 _NAMESAKES: Final = 5
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2999
 _format = lazy(format_html, SafeString)
 
 
@@ -40,6 +42,20 @@ class Choice(forms.RadioSelect):
 def described(title: object, text: object) -> SafeString:
     """Return a choice's label with a line about it below, in the language it is drawn in."""
     return _format('{}<span class="form-check-description">{}</span>', title, text)
+
+
+class DayField(forms.DateField):
+    """A day of a period; one that has neighbors in every zone, unlike the first and the last."""
+
+    def validate(self, value: Any) -> None:  # noqa: ANN401 - a field's own
+        """Refuse what is no day of a business.
+
+        Raises:
+            ValidationError: It is before 1970 or after 2999.
+        """
+        super().validate(value)
+        if value is not None and not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise forms.ValidationError(self.error_messages["invalid"])
 
 
 class OrganizationField(forms.CharField):

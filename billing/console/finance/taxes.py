@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.console.fields import NumberField
 from billing.console.finance.topups import FinanceView
 from billing.console.taxes.words import TREATMENTS, tax_of
 from billing.selectors.taxes.listing import list_profiles, list_tax_rates, list_treated
@@ -65,13 +66,12 @@ class TaxRateForm(forms.Form):
         max_length=32,
         help_text=gettext_lazy("As invoices call it, such as IVA or VAT."),
     )
-    percent = forms.DecimalField(
+    percent = NumberField(
         label=gettext_lazy("Percent"),
         min_value=Decimal(0),
         max_value=Decimal("99.9999"),
         max_digits=6,
         decimal_places=4,
-        localize=True,
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=gettext_lazy("0 ends the tax of the country."),
     )

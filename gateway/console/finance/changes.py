@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.console.fields import NumberField
 from billing.console.finance.topups import FinanceView
 from billing.currencies import MINOR_DIGITS
 from billing.selectors.pricebook import list_markups
@@ -53,7 +54,7 @@ class PriceForm(TimelyForm):
         max_length=32,
         help_text=gettext_lazy("Such as hd. Empty is every quality."),
     )
-    amount = forms.DecimalField(
+    amount = NumberField(
         label=gettext_lazy("List price of an image"),
         max_digits=20,
         decimal_places=10,
@@ -122,7 +123,7 @@ class ChangePriceView(FinanceView):
 class MarkupForm(TimelyForm):
     """A new markup."""
 
-    percent = forms.DecimalField(
+    percent = NumberField(
         label=gettext_lazy("Markup in percent"),
         required=False,
         max_digits=7,

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.console.fields import NumberField
 from billing.console.finance.topups import FinanceView
 from billing.selectors.pricebook import route_costs
 from billing.selectors.prices import PublishedPrice
@@ -42,7 +43,7 @@ class CostForm(TimelyForm):
     """A new cost."""
 
     figure = forms.ChoiceField(label=gettext_lazy("Of what"))
-    amount = forms.DecimalField(
+    amount = NumberField(
         label=gettext_lazy("Cost in USD"),
         min_value=0,
         max_digits=20,

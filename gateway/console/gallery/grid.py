@@ -110,7 +110,7 @@ class GalleryPageView(OrganizationView):
     def filters(self, query: QueryDict) -> GalleryFilters:
         """Return what an address asks for; text is looked for where this person may read."""
         common = read_common(query)
-        text = query.get("q", "").strip()[:200]
+        text = query.get("q", "").replace("\x00", "").strip()[:200]
         if text and not self.reader.reads_all:
             common["member_id"] = self.user.id
         return GalleryFilters(

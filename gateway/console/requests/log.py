@@ -134,7 +134,7 @@ class LogView(GalleryPageView):
             livemode=self.livemode,
             status=status if status in STATUSES else None,
             error_code=query.get("error") or None,
-            search=query.get("q", "").strip()[:200],
+            search=query.get("q", "").replace("\x00", "").strip()[:200],
         )
 
     def found(self, query: QueryDict) -> RequestPage:

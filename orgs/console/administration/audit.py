@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from core.errors import AppError
 from orgs.console.administration.words import ACTIONS, action_name
 from orgs.console.failures import AdministrationView
+from orgs.console.widgets import DayField
 from orgs.permissions import Permission
 from orgs.selectors.audit import (
     EXPORT_COLUMNS,
@@ -53,8 +54,8 @@ class FilterForm(forms.Form):
     action = forms.CharField(required=False, max_length=60)
     actor = forms.UUIDField(required=False)
     object = forms.CharField(required=False, max_length=64)
-    since = forms.DateField(required=False)
-    until = forms.DateField(required=False)
+    since = DayField(required=False)
+    until = DayField(required=False)
     cursor = forms.UUIDField(required=False)
 
     def actor_id(self) -> UUID | None:

@@ -168,7 +168,7 @@ def test_markups_hold_from_their_date_and_are_logged(finance):
     assert finance.post(MARKUPS, {**terms, "active_from": later}).status_code == 302
     assert price_of("USD", "flux-1.1-pro") == 42_000
     own = {**terms, "model": "fal/flux-1.1-pro"}
-    assert finance.post(MARKUPS, {**own, "percent": "25"}).status_code == 302
+    assert finance.post(MARKUPS, {**own, "percent": "25,0"}).status_code == 302
     assert price_of("USD", "flux-1.1-pro") == 50_000
     customer = {**terms, "organization": str(team.organization.id), "percent": "50"}
     assert finance.post(MARKUPS, customer).status_code == 302

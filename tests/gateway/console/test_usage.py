@@ -174,7 +174,16 @@ def test_test_keys_have_figures_without_money(key):
 
 @pytest.mark.parametrize(
     "query",
-    ["since=x", "since=2026-10-20&until=2026-10-14", "since=2000-01-01", "key=1&by=z", "month=9"],
+    [
+        "since=x",
+        "since=2026-10-20&until=2026-10-14",
+        "since=2000-01-01",
+        "key=1&by=z",
+        "month=9",
+        "month=9999-12",
+        "since=9999-12-31&until=9999-12-31",
+        "since=0001-01-01&until=0001-01-01",
+    ],
 )
 def test_a_broken_address_shows_the_usual_period(query, key):
     client, path = owner_of(key), f"/o/{key.organization_id}/usage"
