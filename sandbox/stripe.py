@@ -118,9 +118,10 @@ class Stripe:
         match rest:
             case ["payment_methods", method_id]:
                 return self.state.method(method_id)
-            case ["refunds"]:
-                found = self.state.refunds_of(request.query.get("payment_intent", ""))
-                return {"object": "list", "data": found, "has_more": False, "url": "/v1/refunds"}
+            case ["refunds" | "disputes" as kind]:
+                intent_id = request.query.get("payment_intent", "")
+                found = self.state.about(intent_id, kind.removesuffix("s"))
+                return {"object": "list", "data": found, "has_more": False, "url": f"/v1/{kind}"}
             case ["checkout", "sessions", session_id]:
                 return self.state.session(session_id)
             case ["payment_intents", intent_id]:

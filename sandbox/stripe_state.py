@@ -140,12 +140,12 @@ class State:
         """Return the charge of a paid intent."""
         return self.found(self.found(intent_id)["latest_charge"])
 
-    def refunds_of(self, intent_id: str) -> list[dict[str, Any]]:
-        """Return the refunds of an intent, newest first."""
+    def about(self, intent_id: str, kind: str) -> list[dict[str, Any]]:
+        """Return the refunds of an intent, or the disputes, newest first."""
         return [
             one
             for one in reversed(self.objects.values())
-            if one["object"] == "refund" and one["payment_intent"] == intent_id
+            if one["object"] == kind and one["payment_intent"] == intent_id
         ]
 
     def new_refund(self, intent_id: str, amount: str | int | None) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from django.db import transaction
 
 from billing.errors import PaymentsUnavailableError
 from billing.models import Payment
+from billing.services.payments.disputes import settle_dispute
 from billing.services.payments.failures import end_payment
 from billing.services.payments.settling import EventMark, mark_event, settle_intent
-from billing.services.payments.stripe_api import read_intent, read_session
+from billing.services.payments.stripe_api import read_disputes, read_intent, read_session
 
 logger = logging.getLogger(__name__)
 _EXPIRED: Final = "expired"
@@ -71,14 +72,18 @@ def _drop(payment_id: UUID, now: datetime) -> None:
 
 
 def look_again(intent_id: str, *, now: datetime) -> None:
-    """Book what was paid back of an assigned payment; if it cannot be read, leave it to later.
+    """Book what was paid back, or disputed, of an assigned payment; what cannot be read is left.
 
     Events about unmatched money find no payment that they could take it from.
     """
     try:
         settle_intent(read_intent(intent_id), now=now)
+        disputes = read_disputes(intent_id)
     except PaymentsUnavailableError as error:
         logger.warning("payment.not_read intent=%s error=%s", intent_id, error)
+        return
+    for dispute in disputes:
+        settle_dispute(dispute, now=now)
 
 
 def look_at_assigned(*, now: datetime) -> None:

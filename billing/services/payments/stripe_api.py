@@ -173,7 +173,18 @@ def read_intent(intent_id: str) -> IntentFacts:
 
 def read_dispute(dispute_id: str) -> DisputeFacts:
     """Read a dispute as it is now."""
-    found = _call(lambda stripe: stripe.v1.disputes.retrieve(dispute_id))
+    return _dispute(_call(lambda stripe: stripe.v1.disputes.retrieve(dispute_id)))
+
+
+def read_disputes(intent_id: str) -> list[DisputeFacts]:
+    """Read the disputes of a payment intent as they are now."""
+    answer = _call(
+        lambda stripe: stripe.v1.disputes.list({"payment_intent": intent_id, "limit": 100})
+    )
+    return [_dispute(found) for found in answer["data"]]
+
+
+def _dispute(found: dict[str, Any]) -> DisputeFacts:
     return DisputeFacts(
         id=str(found["id"]),
         intent_id=_id_of(found.get("payment_intent")),

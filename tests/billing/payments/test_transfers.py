@@ -148,8 +148,15 @@ def test_unmatched_money_is_assigned_by_two_people(payer: Payer, finance):
     assert payer.findings() == []
 
 
-@pytest.mark.parametrize(("back", "left"), [(200, 300), (500, 0)])
-def test_what_was_paid_back_before_it_was_assigned_is_not_kept(payer: Payer, finance, back, left):
+@pytest.mark.parametrize(
+    ("how", "back", "left"),
+    [
+        ("refunded", 200, 300),
+        ("refunded", 500, 0),
+        ("disputed", 500, 0),
+    ],
+)
+def test_what_went_back_before_it_was_assigned_is_not_kept(payer, finance, how, back, left):
     first, second = finance
     held = held_aside(payer)
     payment = assign_unmatched(
@@ -160,7 +167,10 @@ def test_what_was_paid_back_before_it_was_assigned_is_not_kept(payer: Payer, fin
         now=now(),
     )
     # Its event finds no payment that it could take it from.
-    payer.emulator.refund(held.reference, back * 100)
+    if how == "refunded":
+        payer.emulator.refund(held.reference, back * 100)
+    else:
+        payer.emulator.control("disputes", payment_intent=held.reference, amount=back * 100)
     payer.tell_all(held.reference)
     approve_payment(payment_id=payment.id, actor=second.actor, now=now())
 
