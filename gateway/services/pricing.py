@@ -1,5 +1,6 @@
 """Changing list prices, guarded against selling at a loss."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,11 +19,13 @@ from gateway.catalog.sizes import Size
 from gateway.catalog.types import Model
 from gateway.errors import InvalidRequestError, ModelNotFoundError
 from gateway.services.pricebook.costs import catalog_at
-from gateway.services.pricebook.losses import find_book_losses, model_markups
+from gateway.services.pricebook.losses import book_of, find_book_losses, model_markups
 from gateway.services.pricebook.staff import require_pricing
 from orgs.services.audit import Action, Actor, Target, record
 
 SOURCE_LENGTH: Final = 255
+MOST_RISE: Final = 3
+"""How many times the price in force a new one may be without being asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,13 @@ class NewPrice:
 
 
 def change_price(
-    *, price: NewPrice, accept_loss: bool, created_by: str, actor: Actor, now: datetime
+    *,
+    price: NewPrice,
+    accept_loss: bool,
+    created_by: str,
+    actor: Actor,
+    now: datetime,
+    accept_rise: bool = True,
 ) -> list[int]:
     """Set a model's list price from an instant on, in every matching cell; return the ids.
 
@@ -55,8 +64,9 @@ def change_price(
     Raises:
         ModelNotFoundError: The catalog has no such model.
         InvalidRequestError: The size or quality is not the model's, the source is empty or the
-            instant is past, or a route would be sold at a loss (`details["losses"]`) and
-            `accept_loss` is False; nothing is changed then.
+            instant is past, a route would be sold at a loss (`details["losses"]`) and
+            `accept_loss` is False, or the price rises to more than `MOST_RISE` times the one in
+            force (`details["in_force"]`) and `accept_rise` is False; nothing is changed then.
         PermissionDeniedError: The actor neither runs the platform nor is of finance.
     """
     require_pricing(actor)
@@ -69,6 +79,8 @@ def change_price(
     with transaction.atomic():
         before = _losses(model.key, price.currency, starts_at)
         cells = _cells(model, price, starts_at)
+        if not accept_rise:
+            _check_rise(model, price, cells, starts_at)
         versions = [
             set_price(
                 model_key=model.key,
@@ -162,6 +174,23 @@ def _check_origin(price: NewPrice, now: datetime) -> None:
         raise InvalidRequestError("A price needs a source.", param="source")
     if price.active_from is not None and price.active_from < now:
         raise InvalidRequestError("A price cannot begin in the past.", param="active_from")
+
+
+def _check_rise(
+    model: Model, price: NewPrice, cells: Collection[tuple[str, str]], at: datetime
+) -> None:
+    in_force = [
+        row.amount
+        for row in active_prices(kind="list", now=at, price_book=book_of(price.currency).name)
+        if row.model_key == model.key and (row.size, row.quality) in cells
+    ]
+    least = min(in_force, default=price.amount)
+    if price.amount > least * MOST_RISE:
+        raise InvalidRequestError(
+            f"The price in force is {least.normalize():f} {price.currency}.",
+            param="amount",
+            details={"in_force": f"{least.normalize():f}"},
+        )
 
 
 def _cells(model: Model, price: NewPrice, at: datetime) -> dict[tuple[str, str], Decimal]:

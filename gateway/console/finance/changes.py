@@ -21,7 +21,7 @@ from gateway.console.finance.fields import LOSSES_SHOWN, ModelField, TimelyForm,
 from gateway.errors import ModelNotFoundError
 from gateway.services.pricebook.losses import book_of
 from gateway.services.pricebook.markups import NewMarkup, change_markup
-from gateway.services.pricing import NewPrice, change_price
+from gateway.services.pricing import MOST_RISE, NewPrice, change_price
 from orgs.console.failures import add_failure
 from orgs.console.widgets import OrganizationField
 from orgs.errors import OrganizationNotFoundError
@@ -66,9 +66,12 @@ class PriceForm(TimelyForm):
         max_length=255,
         help_text=gettext_lazy("Where the price was read, or who decided it."),
     )
+    allow_rise = forms.BooleanField(
+        label=gettext_lazy("Set it though it is many times the price in force"), required=False
+    )
     field_order = (
         *("model", "currency", "size", "quality", "amount"),
-        *("source", "reason", "active_from", "allow_loss"),
+        *("source", "reason", "active_from", "allow_loss", "allow_rise"),
     )
 
     def price(self) -> NewPrice:
@@ -98,6 +101,7 @@ class ChangePriceView(FinanceView):
                 change_price(
                     price=price,
                     accept_loss=form.cleaned_data["allow_loss"],
+                    accept_rise=form.cleaned_data["allow_rise"],
                     created_by=self.actor.label,
                     actor=self.actor,
                     now=now(),
@@ -106,6 +110,8 @@ class ChangePriceView(FinanceView):
                 losses = losses_of(error)
                 if losses:
                     form.add_error("amount", _("At this price images would sell at a loss."))
+                elif in_force := error.details.get("in_force"):
+                    form.add_error("amount", _rise(in_force, price.currency))
                 else:
                     add_failure(form, error)
             else:
@@ -118,6 +124,13 @@ class ChangePriceView(FinanceView):
         """Draw the form."""
         context = {"form": form, "losses": losses[:LOSSES_SHOWN]}
         return render(self.request, "console/finance/price.html", context)
+
+
+def _rise(in_force: object, currency: str) -> str:
+    return _(
+        "The price in force is %(amount)s %(currency)s: this is more than %(times)d times as much."
+        " Tick the box below if it is meant."
+    ) % {"amount": in_force, "currency": currency, "times": MOST_RISE}
 
 
 class MarkupForm(TimelyForm):

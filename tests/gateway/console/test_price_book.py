@@ -115,6 +115,18 @@ def test_book_shows_prices_with_cost_gain_and_what_is_to_come(finance):
     assert finance.get(f"{BOOK}?book=nope").status_code == 404
 
 
+def test_a_price_many_times_as_high_has_to_be_meant(finance):
+    high = asked(amount="0.13", source="A slip")
+    refused = finance.post(CHANGE, high).content.decode()
+    assert "The price in force is 0.04 USD: this is more than 3 times as much." in refused
+    assert not PriceVersion.objects.filter(source="A slip").exists()
+    # The first price of a book is beside no other.
+    assert finance.post(CHANGE, asked(currency="EUR", amount="9")).status_code == 302
+
+    assert finance.post(CHANGE, {**high, "allow_rise": "on"}).status_code == 302
+    assert PriceVersion.objects.filter(source="A slip").exists()
+
+
 def test_a_price_needs_a_reason_and_a_loss_has_to_be_wanted(finance):
     assert finance.post(CHANGE, asked(reason="")).status_code == 200
     refused = finance.post(CHANGE, asked(amount="0.01")).content.decode()
