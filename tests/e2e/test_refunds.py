@@ -12,7 +12,8 @@ from core.clock import now
 from core.ids import request_id
 from tests.billing.scene import Scene
 from tests.e2e.browser import Member, Scheme, check_accessible, expect_page, shoot, sign_in
-from tests.orgs.people import person
+from tests.gateway.console_services.scene import deliver
+from tests.orgs.people import Team, person
 from tests.stack import Stack
 
 # The pages are made of the same parts: each theme is checked on half of them.
@@ -29,8 +30,10 @@ def look(page: Page, title: str, name: str, schemes: tuple[Scheme, ...]) -> None
 def test_finance_refunds_images_and_the_organization_sees_its_credit_note(
     browser_page: Page, stack: Stack
 ) -> None:
-    page, finance, generation_id = browser_page, Member(stack, staff="finance"), uuid4()
+    page, finance = browser_page, Member(stack, staff="finance")
     with stack.database():
+        team = Team(finance.organization)
+        generation_id = deliver(team.key_of(team.person("developer")), images=3).id
         other = person(staff_role="finance").actor
         scene = Scene(finance.organization.id, uuid4(), "MXN", f"test/{uuid4().hex}")
         set_price(model_key=scene.model_key, amount=Decimal("0.84"), currency="MXN", now=scene.at)
