@@ -94,25 +94,20 @@ def change_price(
                 active_from=starts_at,
                 input_amount=input_amount,
             )
-            for (size, quality), input_amount in sorted(cells.items())
+            for (size, quality), input_amount in cells.items()
         ]
         losses = _losses(model.key, price.currency, starts_at)
         if losses and not accept_loss:
             raise _loss_error(losses)
-        after = {
-            **_as_logged(price),
-            "cells": [" ".join(filter(None, cell)) for cell in sorted(cells)],
-            "active_from": starts_at,
-            "losses": losses,
-            "allow_loss": accept_loss,
-        }
+        terms = {"active_from": starts_at, "allow_loss": accept_loss, "losses": losses}
+        after = {**_as_logged(price), "cells": [" ".join(filter(None, cell)) for cell in cells]}
         record(
             action=Action.PRICE_SET,
             actor=actor,
             organization_id=None,
             target=Target("model", model.key, model.id),
             before={"losses": before},
-            after=after,
+            after={**after, **terms},
         )
     return versions
 
@@ -207,4 +202,5 @@ def _cells(model: Model, price: NewPrice, at: datetime) -> dict[tuple[str, str],
         for row in rows
         if price.size in {"", row.size} and price.quality in {"", row.quality}
     }
-    return {cell: max((row.input_amount for row in rows), default=Decimal(0)), **cells}
+    own = {cell: max((row.input_amount for row in rows), default=Decimal(0))}
+    return dict(sorted({**own, **cells}.items()))
