@@ -1,6 +1,6 @@
 """Changing list prices, guarded against selling at a loss."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -81,21 +81,7 @@ def change_price(
         cells = _cells(model, price, starts_at)
         if not accept_rise:
             _check_rise(model, price, cells, starts_at)
-        versions = [
-            set_price(
-                model_key=model.key,
-                amount=price.amount,
-                now=now,
-                currency=price.currency,
-                size=size,
-                quality=quality,
-                created_by=created_by,
-                source=price.source,
-                active_from=starts_at,
-                input_amount=input_amount,
-            )
-            for (size, quality), input_amount in cells.items()
-        ]
+        versions = _publish(model, price, cells, starts_at, created_by=created_by, now=now)
         losses = _losses(model.key, price.currency, starts_at)
         if losses and not accept_loss:
             raise _loss_error(losses)
@@ -169,6 +155,32 @@ def _check_origin(price: NewPrice, now: datetime) -> None:
         raise InvalidRequestError("A price needs a source.", param="source")
     if price.active_from is not None and price.active_from < now:
         raise InvalidRequestError("A price cannot begin in the past.", param="active_from")
+
+
+def _publish(
+    model: Model,
+    price: NewPrice,
+    cells: Mapping[tuple[str, str], Decimal],
+    starts_at: datetime,
+    *,
+    created_by: str,
+    now: datetime,
+) -> list[int]:
+    return [
+        set_price(
+            model_key=model.key,
+            amount=price.amount,
+            now=now,
+            currency=price.currency,
+            size=size,
+            quality=quality,
+            created_by=created_by,
+            source=price.source,
+            active_from=starts_at,
+            input_amount=input_amount,
+        )
+        for (size, quality), input_amount in cells.items()
+    ]
 
 
 def _check_rise(

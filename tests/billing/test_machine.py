@@ -201,7 +201,7 @@ class Ledger(RuleBasedStateMachine):
 
 def test_random_histories_keep_the_books(db):
     settings_ = settings(
-        max_examples=25,
+        max_examples=18,
         stateful_step_count=20,
         deadline=None,
         derandomize=True,
