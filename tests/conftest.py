@@ -12,10 +12,12 @@ from tests.stack import Stack
 from tests.templates import make_migrated
 from tests.tenants import Tenant
 
-_CONTRACT = Path(__file__).parent / "contract"
+_TESTS = Path(__file__).parent
+# Folders whose tests have a product of their own; all others that need one share another.
+_OWN: Mapping[Path, str] = {_TESTS / "contract": "contract", _TESTS / "e2e": "pages"}
 # Each group of tests has a product of its own, on one worker; in this order they are handed out.
 _GROUPS: Mapping[str | None, int] = {
-    name: rank for rank, name in enumerate(("supervisor", "stack", "contract", "outside"))
+    name: rank for rank, name in enumerate(("pages", "supervisor", "stack", "contract", "outside"))
 }
 _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 
@@ -28,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, N
     """
     for item in items:
         if "stack" in getattr(item, "fixturenames", ()) and _group_of(item) is None:
-            is_contract = item.path.is_relative_to(_CONTRACT)
-            item.add_marker(pytest.mark.xdist_group("contract" if is_contract else "stack"))
+            name = next((_OWN[part] for part in _OWN if item.path.is_relative_to(part)), "stack")
+            item.add_marker(pytest.mark.xdist_group(name))
     yield
     # After pytest-django's own order, which puts all that needs no database last.
     items.sort(key=lambda item: _GROUPS.get(_group_of(item), len(_GROUPS)))
