@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
+from billing.services.reports.counting import count_facts, rebuild_sums
 from billing.types import Finding
 
 # Any fixed number: "lienzo days" in ASCII, cut to 63 bits.
@@ -74,36 +75,13 @@ ORDER BY account.code, account.id, day
 
 
 def count_postings(*, limit: int = BATCH) -> int:
-    """Count the oldest facts, at most `limit`; return how many. One transaction.
-
-    Does nothing while another process counts.
-    """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ADVISORY_LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
-        cursor.execute(_COUNT, [limit])
-        return int(cursor.fetchone()[0])
+    """Count the oldest facts, as `count_facts` does; return how many."""
+    return count_facts(_COUNT, limit=limit, lock=ADVISORY_LOCK)
 
 
 def rebuild_account_days() -> None:
-    """Make all account days anew from the postings, beside everything else.
-
-    What is posted meanwhile is neither lost nor counted twice: its facts are not in this snapshot
-    and stay.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
-    try:
-        with transaction.atomic(durable=True), connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            # Millions of postings take more than the minute that statements have.
-            cursor.execute("SET LOCAL statement_timeout = 0")
-            for statement in _REBUILD:
-                cursor.execute(statement)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+    """Make all account days anew, as `rebuild_sums` does."""
+    rebuild_sums(_REBUILD, lock=ADVISORY_LOCK)
 
 
 def check_account_days(*, organization_id: UUID | None) -> Iterator[Finding]:
