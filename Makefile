@@ -14,7 +14,7 @@ INSTALL := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 $(PY) -m pip install --qui
 WORKERS ?= 4
 ARGS ?=
 
-.PHONY: help run stop test test-big check bench shell fmt manage clean
+.PHONY: help run stop test test-big check docs bench shell fmt manage clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -31,7 +31,7 @@ test: $(VENV)/dev.stamp ## Run the whole suite with services of its own
 test-big: $(VENV)/dev.stamp ## Run volumes and long fault campaigns
 	@$(PY) -m pytest -m big tests $(ARGS)
 
-check: $(VENV)/dev.stamp ## Lint, types, import contracts, templates, migrations, catalog
+check: $(VENV)/dev.stamp ## Lint, types, import contracts, templates, migrations, catalog, documentation
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy .
@@ -40,6 +40,10 @@ check: $(VENV)/dev.stamp ## Lint, types, import contracts, templates, migrations
 	@$(PY) manage.py check
 	@DATABASE_POOL_SIZE=0 $(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py check_catalog
+	@$(MAKE) --no-print-directory docs
+
+docs: $(VENV)/dev.stamp ## Build the documentation's site in var/site, warnings being errors
+	@$(VENV)/bin/sphinx-build -q -W --keep-going -d var/site.cache docs var/site
 
 bench: $(VENV)/dev.stamp ## Measure added latency, throughput, CPU and memory
 	@$(PY) -m bench $(ARGS)

@@ -10,7 +10,10 @@ from pathlib import Path
 from core.errors import AppError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = ("config", "core", "orgs", "billing", "gateway", "embedded", "sandbox", "bench", "tests")
+PACKAGES = (
+    *("config", "core", "orgs", "billing", "gateway"),
+    *("embedded", "sandbox", "bench", "docs", "tests"),
+)
 DOCS = ROOT / "docs"
 _GENERATED = frozenset({"__pycache__", "var", "build"})
 
