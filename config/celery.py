@@ -5,6 +5,7 @@ import os
 from celery import Celery
 from celery.schedules import crontab
 from celery.signals import (
+    beat_init,
     celeryd_after_setup,
     worker_ready,
     worker_shutdown,
@@ -99,6 +100,22 @@ def prepare_consumer(**_: object) -> None:
     from core.wakes import take_without_acknowledging  # noqa: PLC0415 - of workers only
 
     take_without_acknowledging(app, "gateway.generate")
+
+
+@celeryd_after_setup.connect
+def show_worker(**_: object) -> None:
+    """Serve the worker's metrics and probes, before it has found the broker."""
+    from config.metrics.processes import show_worker as show  # noqa: PLC0415 - needs the apps
+
+    show()
+
+
+@beat_init.connect
+def show_beat(**_: object) -> None:
+    """Serve the metrics and probes of beat."""
+    from config.metrics.beat import show_beat as show  # noqa: PLC0415 - of beat only
+
+    show()
 
 
 @worker_ready.connect

@@ -33,5 +33,7 @@ worker_enable_remote_control = False
 worker_send_task_events = False
 worker_hijack_root_logger = False
 worker_cancel_long_running_tasks_on_connection_loss = False
+# Celery's own, which says when it last moved.
+beat_scheduler = "config.metrics.beat:WatchedScheduler"
 timezone = "UTC"
 enable_utc = True

@@ -19,6 +19,7 @@ def main() -> None:
     import django  # noqa: PLC0415 - after the patches
 
     django.setup()
+    from config.metrics.processes import show_dispatcher  # noqa: PLC0415 - after the patches
     from config.settings import check_secrets  # noqa: PLC0415 - as above
     from config.startup import require_patched  # noqa: PLC0415 - needs the apps loaded
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
@@ -32,7 +33,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)
     http = webhook_client(before_request=forbid_open_transaction)
-    Dispatcher(http=http, data_of=data_of).run(stopping)
+    dispatcher = Dispatcher(http=http, data_of=data_of)
+    show_dispatcher(dispatcher)
+    dispatcher.run(stopping)
 
 
 if __name__ == "__main__":

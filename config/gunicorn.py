@@ -1,6 +1,7 @@
 """gunicorn's settings. No preloading: gevent must patch before Django is imported."""
 
 import os
+import tempfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +25,31 @@ accesslog = None
 errorlog = "-"
 loglevel = "warning"
 preload_app = False
+_metrics_host = os.environ.get("METRICS_HOST") or "127.0.0.1"
+_metrics_port = int(os.environ.get("METRICS_PORT") or "0")
+
+
+def on_starting(server: "Arbiter") -> None:
+    """Prepare the metrics of the workers before the first of them begins."""
+    if _metrics_port:
+        # Read by the library when it is first imported, here and in each worker.
+        os.environ.update(PROMETHEUS_MULTIPROC_DIR=tempfile.mkdtemp(prefix="lienzo-metrics-"))
+
+
+def when_ready(server: "Arbiter") -> None:
+    """Serve the workers' metrics and probes."""
+    if _metrics_port:
+        from config.metrics.web import web_metrics  # noqa: PLC0415
+
+        web_metrics().serve(server, host=_metrics_host, port=_metrics_port)
+
+
+def post_fork(server: "Arbiter", worker: "Worker") -> None:
+    """Leave the port of the metrics to the master."""
+    if _metrics_port:
+        from config.metrics.web import web_metrics  # noqa: PLC0415
+
+        web_metrics().leave_to_parent()
 
 
 def post_worker_init(worker: "Worker") -> None:
@@ -38,3 +64,19 @@ def worker_exit(server: "Arbiter", worker: "Worker") -> None:
     from config.startup import stop_web_process  # noqa: PLC0415
 
     stop_web_process()
+
+
+def child_exit(server: "Arbiter", worker: "Worker") -> None:
+    """Forget what an ended worker no longer has."""
+    if _metrics_port:
+        from config.metrics.web import web_metrics  # noqa: PLC0415
+
+        web_metrics().forget(int(worker.pid))
+
+
+def on_exit(server: "Arbiter") -> None:
+    """Remove the files of the metrics."""
+    if _metrics_port:
+        from config.metrics.web import web_metrics  # noqa: PLC0415
+
+        web_metrics().end()

@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from gevent import monkey
 
 from config.settings import check_secrets
+from core.metrics.exposition import BUILD_INFO
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
 
@@ -48,6 +49,7 @@ def start_web_process() -> None:
     check_secrets()
     require_foreign_upstreams()
     require_patched()
+    BUILD_INFO.labels(settings.VERSION).set(1)
     current_process(Kind.WEB).start()
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from embedded.children import Spec
@@ -47,7 +48,11 @@ def demo_command() -> tuple[str, ...]:
 
 
 def process_table(
-    environment: Mapping[str, str], *, web_socket: int, sandbox_port: int | None
+    environment: Mapping[str, str],
+    *,
+    web_socket: int,
+    sandbox_port: int | None,
+    metrics_ports: Mapping[str, int] | None = None,
 ) -> tuple[tuple[Spec, int], ...]:
     """Return each process with its stop stage, in the order of starting.
 
@@ -56,6 +61,8 @@ def process_table(
         web_socket: File descriptor of the listening socket. It is the supervisor's, so that
             connections made while the web process restarts wait instead of failing.
         sandbox_port: None when another sandbox is used.
+        metrics_ports: Where each process shows its metrics and probes, in place of what
+            `METRICS_PORT` says to all of them.
     """
     var = Path(environment["LIENZO_VAR"])
     schedule = make_folder(var / "beat") / "schedule"
@@ -80,7 +87,11 @@ def process_table(
     if sandbox_port is not None:
         sandbox = ("-m", "sandbox", "--port", str(sandbox_port))
         table.insert(0, (_python("sandbox", environment, *sandbox), STAGE_UPSTREAM))
-    return tuple(table)
+    if metrics_ports is None:
+        return tuple(table)
+    return tuple(
+        (_with_metrics(spec, metrics_ports.get(spec.name, 0)), stage) for spec, stage in table
+    )
 
 
 def child_environment(environ: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
@@ -91,6 +102,10 @@ def child_environment(environ: Mapping[str, str], values: Mapping[str, str]) -> 
 
 def _manage(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "manage.py", *arguments)
+
+
+def _with_metrics(spec: Spec, port: int) -> Spec:
+    return replace(spec, env={**spec.env, "METRICS_PORT": str(port)})
 
 
 def _python(

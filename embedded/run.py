@@ -23,7 +23,7 @@ from embedded.errors import EmbeddedError, EngineStartError, StopRequestedError
 from embedded.files import last_lines, read_env_file, write_env_file
 from embedded.limits import raise_file_limit
 from embedded.locks import sole_user
-from embedded.ports import listen
+from embedded.ports import LOOPBACK, listen
 from embedded.processes import (
     ROOT,
     STAGE_ENGINE,
@@ -33,6 +33,7 @@ from embedded.processes import (
     preparations,
     process_table,
 )
+from embedded.scraping import write_targets
 from embedded.session import engines_of
 from embedded.signals import StopSignals
 from embedded.state import State, open_state, services_file
@@ -184,7 +185,10 @@ class _Machine:
             environment,
             web_socket=web_socket.fileno(),
             sandbox_port=state.ports["sandbox"][0] if own_sandbox else None,
+            metrics_ports=state.metrics_ports(),
         )
+        host = environment.get("METRICS_HOST") or LOOPBACK
+        write_targets(self._var, host, state.metrics_ports())
         say(f"Starting {', '.join(spec.name for spec, _ in table)} ...")
         for spec, stage in table:
             self.supervisor.start(spec, stage=stage)

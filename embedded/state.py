@@ -21,6 +21,8 @@ from embedded.valkey import Valkey
 
 SUPERVISOR = "supervisor"
 PUBLIC_BUCKET = "generated-images"
+PROCESSES = ("web", "worker", "sweeper", "dispatcher", "beat")
+"""The product's own, each of which shows its metrics on a port of its own."""
 _SECRETS = (
     "POSTGRES_PASSWORD",
     "VALKEY_PASSWORD",
@@ -35,6 +37,7 @@ _PORTS = {
     "valkey": VALKEY_PORTS,
     "seaweedfs": SEAWEEDFS_PORTS,
     "sandbox": 1,
+    "metrics": len(PROCESSES),
 }
 
 
@@ -75,6 +78,10 @@ class State:
             public_bucket=public_bucket,
             private_bucket=private_bucket,
         )
+
+    def metrics_ports(self) -> Mapping[str, int]:
+        """Return the port on which each process shows its metrics."""
+        return dict(zip(PROCESSES, self.ports["metrics"], strict=True))
 
     def engines_for_tests(self) -> tuple[Engine, ...]:
         """Return all three engines, quick instead of durable; the slowest to start comes first."""

@@ -141,6 +141,17 @@ class Worker:
             self._looker.kill(block=False)
         self._process.stop()
 
+    def fault_of_life(self) -> str:
+        """Return why this process no longer works; nothing if it does, or has yet to begin."""
+        looker = self._looker
+        return "it no longer looks for work" if looker is not None and looker.dead else ""
+
+    def fault_of_service(self) -> str:
+        """Return why this process takes no work now."""
+        if not self._slots.is_open:
+            return "it is stopping"
+        return "" if self._process.holds_lease else "it has no lease: the database did not answer"
+
     def _stopping(self) -> bool:
         return self._process.id is None or not self._slots.is_open
 

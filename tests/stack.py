@@ -27,8 +27,9 @@ from pytest_django import DjangoDbBlocker
 
 from core.clock import now
 from embedded.children import Child, Folders, Spec, stop_all
-from embedded.ports import listen
+from embedded.ports import choose_ports, listen
 from embedded.processes import ROOT, child_environment, page_files_command, process_table
+from embedded.state import PROCESSES
 from gateway.models import Breaker, Process
 from gateway.providers.registry import PROVIDERS
 from gateway.services.breakers import FIRST_COOLDOWN_S, REFRESH_S
@@ -113,6 +114,8 @@ class Stack:
         self.url = self._address("web")
         self.sandbox_url = self._address("sandbox")
         self.upstream = UpstreamControl(self._address("upstream"))
+        ports = choose_ports(len(PROCESSES))
+        self.metrics_ports = dict(zip(PROCESSES, ports, strict=True))
         self.receiver = self._sockets["receiver"]
         self.identity = self._sockets["identity"]
         self._engine_url = environ["DATABASE_URL"]
@@ -174,7 +177,10 @@ class Stack:
 
     def _make_specs(self) -> dict[str, Spec]:
         table = process_table(
-            self.environment, web_socket=self._sockets["web"].fileno(), sandbox_port=None
+            self.environment,
+            web_socket=self._sockets["web"].fileno(),
+            sandbox_port=None,
+            metrics_ports=self.metrics_ports,
         )
         specs = {spec.name: spec for spec, _ in table if spec.name not in self._left_out}
         for name, module in (("upstream", "tests.upstream"), ("sandbox", "sandbox")):

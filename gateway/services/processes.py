@@ -66,6 +66,11 @@ class CurrentProcess:
             finally:
                 connection.close()
 
+    @property
+    def holds_lease(self) -> bool:
+        """Return whether the lease was renewed in time, as far as this process knows."""
+        return time.monotonic() - self._renewed_s < LEASE_S
+
     def surely_holds(self, claim: Claim) -> bool:
         """Return whether nobody can have taken a claim: its lease was renewed moments ago.
 

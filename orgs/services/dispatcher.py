@@ -30,6 +30,7 @@ from core.http.errors import (
     TimedOut,
 )
 from core.ids import new_uuid
+from core.metrics.health import Pulse
 from orgs.models import WebhookDelivery, WebhookEndpoint
 from orgs.services.mails import ClaimedMail, claim_mail, send_mail
 from orgs.services.signing import SecretUnreadableError, signed_headers, unseal
@@ -47,6 +48,9 @@ JITTER: Final = 0.2
 TRIES_KEPT: Final = 50
 LOOK_EVERY_S: Final = 0.5
 POOL_SIZE: Final = 200
+# A look takes moments; in an outage of the database it ends after a minute at most.
+LOOKS_WITHIN_S: Final = 180.0
+ANSWERS_WITHIN_S: Final = 30.0
 # Messages begun by one look: a mail server is not flooded.
 MAILS: Final = 5
 _OUTAGE_PAUSE_S: Final = 2.0
@@ -140,24 +144,33 @@ class Outcome:
 
 
 class Dispatcher:
-    """The sending of this process: due deliveries, each in a greenlet of its own."""
+    """The sending of this process: due deliveries, each in a greenlet of its own.
+
+    Attributes:
+        looks: Beats after each look for what is due, in vain or not.
+        answers: Beats after each look that the database has answered.
+    """
 
     def __init__(self, *, http: HttpClient, data_of: DataOf) -> None:
         self._http = http
         self._data_of = data_of
         self._pool = Pool(POOL_SIZE)
+        self.looks = Pulse(LOOKS_WITHIN_S)
+        self.answers = Pulse(ANSWERS_WITHIN_S)
 
     def run(self, stopping: Event) -> None:
         """Send what falls due until `stopping` is set, then let what has begun end."""
         while not stopping.is_set():
             try:
                 self._send_due()
+                self.answers.beat()
                 pause_s = LOOK_EVERY_S
             except DatabaseError as error:
                 logger.warning("dispatcher.claim_failed error=%s", error)
                 pause_s = _OUTAGE_PAUSE_S
             finally:
                 connection.close()
+            self.looks.beat()
             stopping.wait(pause_s)
         self._pool.join(timeout=TIMEOUT_S + LOOK_EVERY_S)
 

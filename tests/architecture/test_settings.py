@@ -15,7 +15,16 @@ READERS = frozenset(
     name for name, item in vars(Environment).items() if callable(item) and not name.startswith("_")
 )
 # Of the operating system, of a request or of a program we run, not settings of ours.
-FOREIGN = frozenset({"PATH", "HOME", "PATH_INFO", "DJANGO_SETTINGS_MODULE", "GUNICORN_CMD_ARGS"})
+FOREIGN = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "PATH_INFO",
+        "DJANGO_SETTINGS_MODULE",
+        "GUNICORN_CMD_ARGS",
+        "PROMETHEUS_MULTIPROC_DIR",
+    }
+)
 NAME = re.compile(r"[A-Z][A-Z0-9_]+")
 
 

@@ -16,6 +16,8 @@ from billing.services.budget_alerts import announce_budgets
 from billing.services.credits.expiring import expire_grants
 from billing.services.reports import account_days
 from core.clock import now
+from core.metrics.health import Health, Pulse
+from core.metrics.own import show_process
 from gateway.services.operations.checks import (
     PLATFORM_EVERY_S,
     SWEEPER,
@@ -33,6 +35,9 @@ ROUND_EVERY_S = 2.0
 # A longer pause means that this process or the database stood still.
 LARGEST_GAP_S = 10.0
 COUNT_FOR_S = 2.0
+# A round may settle the work of many dead processes from their stored images.
+ROUNDS_WITHIN_S = 300.0
+ANSWERS_WITHIN_S = 60.0
 logger = logging.getLogger(__name__)
 
 
@@ -84,11 +89,24 @@ class Command(BaseCommand):
         self.watching_since = time.monotonic()
         self.last_success = self.watching_since
         self.checked_at = float("-inf")
+        self.rounds = Pulse(ROUNDS_WITHIN_S)
+        self.answers = Pulse(ANSWERS_WITHIN_S)
+        if not options["once"]:
+            self.show()
         while not stopping:
             self.round(leadership)
             if options["once"]:
                 return
             time.sleep(ROUND_EVERY_S)
+
+    def show(self) -> None:
+        """Serve this process's metrics and probes."""
+        show_process(
+            Health(
+                life=lambda: self.rounds.fault("the last round"),
+                service=lambda: self.answers.fault("the last round without an error"),
+            )
+        )
 
     def round(self, leadership: Leadership) -> None:
         """Sweep once, if no other sweeper is at it; an outage is logged and waited out."""
@@ -105,10 +123,12 @@ class Command(BaseCommand):
                 announce_budgets(now=now())
                 note_pass(name=SWEEPER, started_at=started_at, finished_at=now(), found=changed)
                 self.look(moment)
+            self.answers.beat()
         except (DatabaseError, StorageError) as error:
             logger.warning("sweeper.round_failed error=%s", error)
         finally:
             connection.close()
+            self.rounds.beat()
 
     def look(self, moment: float) -> None:
         """Let credit expire, and look for what should not last, once a minute."""
