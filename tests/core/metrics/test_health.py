@@ -1,7 +1,4 @@
-from config.metrics.beat import Ticks
 from core.metrics.health import Pulse
-from gateway.management.commands.sweep import Command
-from orgs.services.dispatcher import Dispatcher
 
 
 def test_pulse_faults_once_its_time_is_over():
