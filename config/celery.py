@@ -2,7 +2,6 @@
 
 import os
 
-from celery import Celery
 from celery.schedules import crontab
 from celery.signals import (
     beat_init,
@@ -12,9 +11,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 
+from config.celery_logs import QuietCelery
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-app = Celery("lienzo")
+app = QuietCelery("lienzo")
 app.config_from_object("config.celery_settings")
 app.autodiscover_tasks(["gateway", "billing"])
 app.conf.beat_schedule = {

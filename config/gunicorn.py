@@ -4,6 +4,8 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
+from config.logs import logging_settings
+
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
@@ -24,6 +26,9 @@ forwarded_allow_ips = "127.0.0.1"
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
+logconfig_dict = logging_settings(
+    log_format=os.environ.get("LOG_FORMAT", "line"), level=os.environ.get("LOG_LEVEL", "INFO")
+)
 preload_app = False
 _metrics_host = os.environ.get("METRICS_HOST") or "127.0.0.1"
 _metrics_port = int(os.environ.get("METRICS_PORT") or "0")

@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.console import content_security_policy, openid_connect
 from config.env import Environment, parse_database_url, parse_email_url
+from config.logs import FORMATS, LEVELS, logging_settings
 
 VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -362,24 +363,12 @@ REST_FRAMEWORK = {
 METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
 METRICS_PORT = env.integer("METRICS_PORT", 0)
 
-LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s %(message)s"},
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {
-        # 4xx are answers, not incidents.
-        "django.request": {"level": "ERROR"},
-        "botocore": {"level": "WARNING"},
-        "urllib3": {"level": "WARNING"},
-        # It tells of every idle connection above the pool's size that it closes.
-        "urllib3.connectionpool": {"level": "ERROR"},
-    },
-}
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", LEVELS)
+LOG_FORMAT = env.choice("LOG_FORMAT", "line", FORMATS)
+LOGGING = logging_settings(log_format=LOG_FORMAT, level=LOG_LEVEL)
+# Outermost, to see every answer of the API as it is sent.
+if env.flag("LOG_REQUESTS", default=LOG_FORMAT == "json"):
+    API_MIDDLEWARE = ["gateway.api.access.AccessLogMiddleware", *API_MIDDLEWARE]
 
 
 def check_secrets() -> None:

@@ -8,6 +8,7 @@ from gevent import monkey
 
 from config.settings import check_secrets
 from core.metrics.exposition import BUILD_INFO
+from core.telemetry.crashes import log_crashes
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
 
@@ -46,6 +47,7 @@ def require_foreign_upstreams() -> None:
 
 def start_web_process() -> None:
     """Prepare a web process."""
+    log_crashes()
     check_secrets()
     require_foreign_upstreams()
     require_patched()

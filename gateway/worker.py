@@ -15,7 +15,8 @@ from django.db import DatabaseError, connection
 from gevent.event import Event
 
 from core.clock import now
-from core.ids import new_uuid
+from core.ids import new_uuid, request_id
+from core.telemetry import context
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import busy_queues, queues
 from gateway.services.runs.claims import claim_next, give_back_unknown, startable
@@ -163,15 +164,25 @@ class Worker:
             work = self._claim(queue, token)
             if work is None:
                 return False
-            try:
-                run_claim(work)
-            except Exception:
-                # The outermost edge: one broken job must not end the loop.
-                logger.exception("worker.run_crashed generation=%s", work.claim.generation_id)
-                self._fail_crashed(work.claim)
+            generation_id = work.claim.generation_id
+            with context.working_on(
+                request_id=request_id(generation_id),
+                generation_id=generation_id,
+                organization_id=work.organization_id,
+            ):
+                context.conceal(work.parameters.get("prompt"))
+                self._run(work)
             return True
         finally:
             self._tokens.discard(token)
+
+    def _run(self, work: ClaimedWork) -> None:
+        try:
+            run_claim(work)
+        except Exception:
+            # The outermost edge: one broken job must not end the loop.
+            logger.exception("worker.run_crashed generation=%s", work.claim.generation_id)
+            self._fail_crashed(work.claim)
 
     def _claim(self, queue: str, token: UUID) -> ClaimedWork | None:
         worker_id = self._process.id

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from core.clock import now
 from core.ids import request_id
+from core.telemetry import context
 from gateway.api.middleware import client_address, request_uuid
 from orgs.errors import MissingApiKeyError
 from orgs.services.api_keys import Caller, authenticate_key, authorize_caller, touch_last_used
@@ -34,6 +35,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             )
         moment = now()
         caller = authenticate_key(text=header[len(SCHEME) :].strip(), now=moment)
+        context.add(organization_id=caller.organization_id)
         touch_last_used(caller=caller, now=moment)
         # The body may take its time to arrive; nothing is held meanwhile.
         connection.close()

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from gunicorn.http.errors import ParseException
 
+from core.telemetry import context
 from gateway.errors import InvalidJSONError, RequestTooLargeError
 
 CHUNK_BYTES = 64 * 1024
@@ -51,15 +52,20 @@ def read_body(request: HttpRequest) -> bytes:
 def parse_json(body: bytes) -> object:
     """Parse JSON; deep nesting, lone surrogates, NaN and huge numbers are refused.
 
+    A prompt in it is kept out of the log from here on.
+
     Raises:
         InvalidJSONError: It is not JSON.
     """
     try:
-        return orjson.loads(body)
+        parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidJSONError(
             f"The request body is not valid JSON: {error}. Send one JSON object."
         ) from error
+    if isinstance(parsed, dict):
+        context.conceal(parsed.get("prompt"))
+    return parsed
 
 
 def fingerprint(*, method: str, path: str, value: object, prefer: str, livemode: bool) -> bytes:

@@ -11,6 +11,7 @@ from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooMany
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
+from core.telemetry import context
 from gateway.api.bodies import LENGTH, read_some
 from gateway.errors import InvalidRequestError, RequestTooLargeError
 from gateway.parameters.files import SentFile
@@ -80,6 +81,7 @@ def read_form(request: HttpRequest) -> Form:
         if not keeper.is_whole:
             raise InvalidRequestError("The form ended within a file.", param="image")
         texts = {name: values[-1] for name, values in fields.lists() if values}
+        context.conceal(texts.get("prompt"))
         return Form(texts, keeper.files, kept.pop_all())
 
 

@@ -15,6 +15,8 @@ from gevent.event import Event
 from core.clock import now
 from core.errors import Category
 from core.ids import request_id
+from core.telemetry import context
+from gateway.api.access import note_cost
 from gateway.api.answers import (
     RESPOND_ASYNC,
     Body,
@@ -129,6 +131,7 @@ def _serve(request: HttpRequest, caller: Caller, post: _Post) -> HttpResponseBas
     try:
         accepted, replayed = _accept(request, caller, post)
         generation_id = accepted.generation_id
+        context.add(generation_id=generation_id)
         if not accepted.created:
             room.move(event, generation_id)
         connection.close()
@@ -322,6 +325,7 @@ def _deliver(
     view: GenerationView, body: Body, connection_id: UUID, client: ClientSocket, *, replayed: bool
 ) -> HttpResponseBase:
     headers: dict[str, str] = headers_of(view)
+    note_cost(view)
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     delivered = DeliveredBody(

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from core.http.client import HOP_HEADER
 from core.ids import new_uuid, request_id
+from core.telemetry import context
 from gateway.api.errors import answer_to, as_response
 from gateway.errors import LoopDetectedError
 
@@ -28,7 +29,9 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request."""
         uuid = new_uuid()
+        public_id = request_id(uuid)
         request.META["lienzo.request_uuid"] = uuid
+        context.begin(request_id=public_id)
         if HOP_META in request.META:
             response: HttpResponseBase = as_response(
                 answer_to(
@@ -44,7 +47,7 @@ class RequestContextMiddleware:
             response.headers["Content-Length"] = str(len(cast("HttpResponse", response).content))
         for name, value in request.META.get(ANSWER_HEADERS, {}).items():
             response.headers[name] = value
-        response.headers["X-Request-Id"] = request_id(uuid)
+        response.headers["X-Request-Id"] = public_id
         return response
 
 

@@ -21,6 +21,7 @@ from billing.money import format_amount
 from core.clock import now
 from core.errors import Category
 from core.ids import request_id
+from gateway.api.access import note_cost
 from gateway.api.answers import base64_of, headers_of
 from gateway.api.delivery import ClientSocket, DeliveredBody, record_hang_up
 from gateway.api.errors import SHAPES, Answer, StoredFailureError, answer_to, envelope
@@ -171,6 +172,7 @@ class EventStream:
 
     def _ending(self) -> Iterator[bytes]:
         view = self._view
+        note_cost(view)
         if view.error is not None or not view.images:
             yield _error_event(_failure(view))
             return

@@ -6,8 +6,11 @@ stands.
 """
 # ruff: noqa: N818 - the names say what happened; "Error" would add nothing
 
+import re
 from collections.abc import Mapping
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,64}")
 
 
 class Facts(TypedDict, total=False):
@@ -40,6 +43,12 @@ class ProviderError(Exception):
         self.upstream_code = facts.get("upstream_code")
         self.upstream_request_id = facts.get("upstream_request_id")
         self.processed = facts.get("processed", False)
+
+    @property
+    def loggable_code(self) -> str | None:
+        """Return the upstream's word where it is one word: a text could repeat the prompt."""
+        code = self.upstream_code or ""
+        return code if _WORD.fullmatch(code) else None
 
 
 class ProviderRejected(ProviderError):

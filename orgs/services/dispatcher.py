@@ -31,6 +31,7 @@ from core.http.errors import (
 )
 from core.ids import new_uuid
 from core.metrics.health import Pulse
+from core.telemetry import context
 from orgs.models import WebhookDelivery, WebhookEndpoint
 from orgs.services.mails import ClaimedMail, claim_mail, send_mail
 from orgs.services.signing import SecretUnreadableError, signed_headers, unseal
@@ -181,6 +182,7 @@ class Dispatcher:
             self._pool.spawn(self._send_mail, mail)
 
     def _send(self, claimed: Claimed) -> None:
+        context.begin(delivery_id=claimed.id, organization_id=claimed.message.organization_id)
         try:
             deliver(claimed, http=self._http, data_of=self._data_of)
         except DatabaseError as error:

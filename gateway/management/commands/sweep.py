@@ -18,6 +18,7 @@ from billing.services.reports import account_days
 from core.clock import now
 from core.metrics.health import Health, Pulse
 from core.metrics.own import show_process
+from core.telemetry.crashes import log_crashes
 from gateway.services.operations.checks import (
     PLATFORM_EVERY_S,
     SWEEPER,
@@ -78,6 +79,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do one round and exit")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        log_crashes()
         stopping: list[int] = []
 
         def stop(number: int, _frame: FrameType | None) -> None:

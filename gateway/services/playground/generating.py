@@ -11,6 +11,7 @@ import orjson
 
 from core.errors import AppError
 from core.ids import new_uuid
+from core.telemetry import context
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.models import Generation
 from gateway.parameters.canonical import from_canonical, to_canonical
@@ -186,6 +187,8 @@ def _accept(
 ) -> Accepted:
     """Spend the limits and create the generation; whoever gets its id counts as answered."""
     generation_id = new_uuid()
+    context.add(organization_id=caller.organization_id, generation_id=generation_id)
+    context.conceal(request.prompt)
     canonical = orjson.dumps(to_canonical(request), option=orjson.OPT_SORT_KEYS)
     key = hashlib.sha256(f"{caller.user_id}/{submission_key}".encode()).hexdigest()
     submission = Submission(

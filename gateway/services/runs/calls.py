@@ -17,6 +17,7 @@ from django.db import connection
 
 from core.clock import now
 from core.http.client import shared_client
+from core.telemetry import context
 from gateway.catalog.fit import fit
 from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError, ProviderUnavailableError
@@ -122,7 +123,9 @@ def make_images(
                 return job
             left_behind = None
             tries += 1
-            ending = _make_once(job, tries, alone=alone)
+            attempt = job.attempt
+            with context.working_on(attempt_id=attempt.id, provider=attempt.provider):
+                ending = _make_once(job, tries, alone=alone)
             permit.release()
             if not isinstance(ending, Again):
                 return ending
@@ -312,7 +315,7 @@ def _after_failure(job: Job, error: ProviderError, tries: int) -> Verdict | Lost
         job.attempt.upstream_model,
         type(error).__name__,
         error.upstream_status,
-        error.upstream_code,
+        error.loggable_code,
     )
     _end(
         job,

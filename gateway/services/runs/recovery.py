@@ -13,6 +13,8 @@ from django.db.models import F, Q
 
 from billing.selectors.holds import open_holds
 from core.clock import now as clock_now
+from core.ids import request_id
+from core.telemetry import context
 from gateway.catalog.registry import catalog
 from gateway.errors import ProviderUnavailableError
 from gateway.images import ImageRejected, inspect_image
@@ -154,19 +156,21 @@ def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
 
     A row that another transaction keeps locked is left for the next round after a second.
     """
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '1s'")
-        return bool(work())
-    except OperationalError as error:
-        logger.warning("sweeper.item_postponed generation=%s error=%s", generation_id, error)
-        return False
-    except Exception:
-        # The outermost edge of one item.
-        logger.exception("sweeper.item_failed generation=%s", generation_id)
-        return False
-    finally:
-        connection.close()
+    public_id = request_id(generation_id)
+    with context.working_on(request_id=public_id, generation_id=generation_id):
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET lock_timeout = '1s'")
+            return bool(work())
+        except OperationalError as error:
+            logger.warning("sweeper.item_postponed generation=%s error=%s", generation_id, error)
+            return False
+        except Exception:
+            # The outermost edge of one item.
+            logger.exception("sweeper.item_failed generation=%s", generation_id)
+            return False
+        finally:
+            connection.close()
 
 
 def delete_stray_objects(generation: Generation) -> int:

@@ -12,6 +12,7 @@ import gevent
 from django.db import InterfaceError, OperationalError, connection
 
 from core.clock import now
+from core.telemetry import context
 from gateway.catalog.fit import fit
 from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError
@@ -145,7 +146,11 @@ def _make_at_once(
             return endings + [(indexes, first) for indexes, _ in groups]
     greenlets = [
         gevent.spawn(
-            _make_apart, run, indexes, left_behind=attempt, admission=Admission(State.CLOSED)
+            context.carry(_make_apart),
+            run,
+            indexes,
+            left_behind=attempt,
+            admission=Admission(State.CLOSED),
         )
         for indexes, attempt in groups
     ]
