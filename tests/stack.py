@@ -301,6 +301,12 @@ class Stack:
         """Return how long each log is, to show later what came after."""
         return {path.name: path.stat().st_size for path in self._folders.logs.glob("*.log")}
 
+    def log_lines(self, name: str, since: Mapping[str, int]) -> list[str]:
+        """Return what a process has logged since the logs had these lengths."""
+        path = self._folders.log(name)
+        text = path.read_bytes()[since.get(path.name, 0) :].decode("utf-8", "replace")
+        return text.split("\n")
+
     def log_tails(self, since: Mapping[str, int] | None = None, *, limit: int = 6_000) -> str:
         """Return the end of every log, of at most ``limit`` bytes each."""
         parts = []
