@@ -11,7 +11,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from config.celery_logs import QuietCelery
+from config.logs.celery import QuietCelery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

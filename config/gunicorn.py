@@ -4,7 +4,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from config.logs import logging_settings
+from config.logs.settings import logging_settings
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter

@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.console import content_security_policy, openid_connect
 from config.env import Environment, parse_database_url, parse_email_url
-from config.logs import FORMATS, LEVELS, logging_settings
+from config.logs.settings import FORMATS, LEVELS, logging_settings
 
 VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent

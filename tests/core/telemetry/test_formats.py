@@ -8,7 +8,7 @@ from uuid import uuid4
 import gevent
 import pytest
 
-from config.logs import process_kind
+from config.logs.settings import process_kind
 from core.telemetry import context
 from core.telemetry.formats import FIELDS, JsonFormatter, LineFormatter
 from core.telemetry.redaction import Redactor

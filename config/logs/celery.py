@@ -23,7 +23,7 @@ class QuietCelery(Celery):
     @cached_property
     def Beat(self) -> Any:  # noqa: ANN401, N802 - Celery's own name, and a class made as it goes
         """Return the class of beat's program."""
-        return self.subclass_with_self(symbol_by_name("config.celery_beat:QuietBeat"))
+        return self.subclass_with_self(symbol_by_name("config.logs.beat:QuietBeat"))
 
 
 def _set_up(**_: object) -> None:
