@@ -40,8 +40,14 @@ pygments_dark_style = "a11y-high-contrast-dark"
 
 def setup(app: Sphinx) -> None:
     """Connect what is made while pages are read, and after all are written."""
+    app.connect("env-get-outdated", _lists)
     app.connect("source-read", _complete)
     app.connect("build-finished", _name_index)
+
+
+def _lists(app: Sphinx, *_: object) -> list[str]:
+    """Name the pages that list others: each build reads them anew."""
+    return sorted({root_doc, *_PARENTS.values()} & set(app.project.docnames))
 
 
 def _complete(app: Sphinx, page: str, source: list[str]) -> None:

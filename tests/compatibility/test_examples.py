@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.compatibility.pages import Block, blocks_of
 from tests.compatibility.programs import HERE, run, run_node, run_shell
+from tests.documentation.pages import Block, blocks_of
 from tests.tenants import GENERATIONS, Tenant
 
 BLOCKS = blocks_of(HERE / "examples.md")

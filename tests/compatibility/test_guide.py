@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from tests.architecture.tree import DOCS
-from tests.compatibility.pages import program_of
 from tests.compatibility.programs import run, run_node, run_shell, settings_of
+from tests.documentation.pages import program_of
 from tests.tenants import Tenant
 
 GUIDE = DOCS / "clients.md"

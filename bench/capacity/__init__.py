@@ -1,0 +1,1 @@
+"""How many machines for how many images: figures that were measured, and what follows of them."""
