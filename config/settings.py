@@ -231,6 +231,9 @@ WEBHOOK_ALLOWED_TARGETS = env.targets("WEBHOOK_ALLOWED_TARGETS")
 # The first encrypts the secrets of webhooks, all decrypt them, and so does SECRET_KEY.
 WEBHOOK_ENCRYPTION_KEYS = env.words("WEBHOOK_ENCRYPTION_KEYS")
 
+# The first encrypts backups, all decrypt them.
+BACKUP_ENCRYPTION_KEYS = env.words("BACKUP_ENCRYPTION_KEYS")
+
 # Payments by card. A key of Stripe's test mode, or of the sandbox, moves no money.
 STRIPE_BASE_URL = env.text("STRIPE_BASE_URL", "https://api.stripe.com").rstrip("/")
 STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")

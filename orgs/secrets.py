@@ -16,6 +16,8 @@ TEST_PREFIX = "lz_sk_test_"
 RANDOM_LENGTH = 40  # 238 bits
 CHECK_LENGTH = 6
 LOOKUP_LENGTH = 12
+FINGERPRINT_LENGTH = 12
+_FINGERPRINT = b"lienzo fingerprint of a secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,14 @@ class Secret:
     def digest(self, key: str) -> bytes:
         """Return the HMAC-SHA256 of the secret, 32 bytes."""
         return hmac.digest(key.encode(), self.text.encode(), hashlib.sha256)
+
+
+def fingerprint(key: str) -> str:
+    """Return a short name of a secret of the server's own, from which it cannot be told.
+
+    Rows and backups say by it which secret they need.
+    """
+    return hmac.digest(key.encode(), _FINGERPRINT, hashlib.sha256).hex()[:FINGERPRINT_LENGTH]
 
 
 def new_secret(*, livemode: bool) -> Secret:

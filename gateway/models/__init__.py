@@ -2,6 +2,7 @@
 
 from gateway.models.artifact import Artifact
 from gateway.models.attempt import Attempt
+from gateway.models.backup import Backup
 from gateway.models.breaker import Breaker
 from gateway.models.check import Check
 from gateway.models.export import Export
@@ -26,6 +27,7 @@ from gateway.models.thumbnail import Thumbnail
 __all__ = [
     "Artifact",
     "Attempt",
+    "Backup",
     "Breaker",
     "Check",
     "Export",

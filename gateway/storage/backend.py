@@ -5,7 +5,7 @@ import binascii
 import functools
 import hashlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, cast
 
@@ -250,6 +250,15 @@ class ImageStorage(S3Storage):  # type: ignore[misc]  # the base class ships no 
         if not prefix.strip("/") or not prefix.endswith("/"):
             raise ValueError("the prefix must name a folder and end with a slash")
         keys = [entry.key for entry in self.list_prefix(prefix)]
+        self.delete_keys(keys)
+        return len(keys)
+
+    def delete_keys(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that do not exist are no error.
+
+        Raises:
+            StorageError: The server kept some of them.
+        """
         for start in range(0, len(keys), _DELETE_BATCH):
             batch = keys[start : start + _DELETE_BATCH]
             with translated_errors():
@@ -259,7 +268,6 @@ class ImageStorage(S3Storage):  # type: ignore[misc]  # the base class ships no 
                 )
             if answer.get("Errors"):
                 raise StorageError(f"{len(answer['Errors'])} objects were not deleted")
-        return len(keys)
 
 
 class PublicImageStorage(ImageStorage):

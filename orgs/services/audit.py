@@ -102,6 +102,7 @@ class Action(StrEnum):
     PROVIDER_PROBED = "provider.probed"
     FINDING_ACKNOWLEDGED = "finding.acknowledged"
     CHECK_STARTED = "check.started"
+    DATABASE_RESTORED = "database.restored"
     IMPERSONATION_STARTED = "impersonation.started"
     IMPERSONATION_STOPPED = "impersonation.stopped"
 

@@ -31,7 +31,7 @@ from gateway.services.runs.endings import (
     fail_generation,
     settle_generation,
 )
-from gateway.services.runs.history import WORKER_LOST, read_history
+from gateway.services.runs.history import LOST, WORKER_LOST, read_history
 from gateway.services.runs.partials import delete_partials, generations_with_old_partials
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import served_by
@@ -85,16 +85,23 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
     return changed
 
 
-def recover_generation(*, generation: Generation, now: datetime) -> bool:
+def recover_generation(
+    *, generation: Generation, now: datetime, gives_up_missing: bool = False
+) -> bool:
     """Bring a dead worker's generation forward; return whether it was changed.
 
     Its open attempts end with the objects they stored; one whose upstream job is known stays open,
     to be collected; of the others nobody knows. Then the generation is settled from what it has,
     handed on where something is left to do, or failed and its hold released.
+
+    Args:
+        generation: Running, with its organization; its worker is gone.
+        now: The instant.
+        gives_up_missing: Hand nothing on: what has no object is given up.
     """
     if generation.deadline_at <= now:
         return expire_generation(generation_id=generation.id, now=now)
-    objects = {image.index: image for image in _stored_images(generation)}
+    objects = {image.index: image for image in stored_images(generation)}
     for attempt in attempts_of(generation.id):
         if attempt.finished_at is None:
             _end_lost(attempt, generation, objects)
@@ -110,6 +117,8 @@ def recover_generation(*, generation: Generation, now: datetime) -> bool:
     progress.stored = {index: image for index, image in objects.items() if index < n} | (
         progress.stored
     )
+    if gives_up_missing:
+        progress.give_up(progress.missing, LOST)
     if progress.missing:
         return _requeue(generation, now)
     if not progress.stored:
@@ -242,7 +251,7 @@ def _storage_of(generation: Generation) -> ImageStorage:
     return public_storage() if public else private_storage()
 
 
-def _stored_images(generation: Generation) -> list[StoredImage]:
+def stored_images(generation: Generation) -> list[StoredImage]:
     """Return the generation's stored objects that are whole images of the right size."""
     storage = _storage_of(generation)
     connection.close()

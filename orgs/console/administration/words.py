@@ -109,6 +109,7 @@ ACTIONS: Final[Mapping[str, Promise]] = {
     Action.PROVIDER_PROBED: _("Call let through to a provider"),
     Action.FINDING_ACKNOWLEDGED: _("Finding acknowledged"),
     Action.CHECK_STARTED: _("Check started"),
+    Action.DATABASE_RESTORED: _("Database restored from a backup"),
     Action.IMPERSONATION_STARTED: _("Operator began to act as a member"),
     Action.IMPERSONATION_STOPPED: _("Operator stopped acting as a member"),
 }

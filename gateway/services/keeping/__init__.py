@@ -1,0 +1,1 @@
+"""Keeping the platform's data: backups, restoring them, and objects against artifacts."""

@@ -1,0 +1,104 @@
+"""Bringing a restored database to the present: whatever was under way at its instant.
+
+Nothing here deletes an object. Repeating it changes nothing.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from allauth.usersessions.models import UserSession
+from django.contrib.sessions.models import Session
+from django.db import connection, transaction
+
+from core.ids import new_uuid
+from gateway.models import Generation, Process
+from gateway.services.runs.endings import OPEN, expire_generation
+from gateway.services.runs.recovery import recover_generation
+from gateway.storage import private_storage, public_storage, request_prefix
+
+BATCH: Final = 200
+# For settling from objects, which the database refuses after the deadline.
+_EXTENSION: Final = timedelta(minutes=5)
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What became of what was under way.
+
+    Attributes:
+        settled: Generations settled from images that had been stored after the restored instant.
+        expired: Generations past their deadline without an image; they cost nothing.
+        left: Generations whose deadline is still to come: workers and sweeper go on with them.
+        sessions: Sessions of the console that were ended.
+    """
+
+    settled: int
+    expired: int
+    left: int
+    sessions: int
+
+
+def resume(*, now: datetime) -> Resumed:
+    """Do what follows a restore, before the product is started.
+
+    Leases of processes end, as their processes never worked on this database. Open generations
+    whose images are stored already are settled from them: their callers have had the answer. The
+    others end free of charge if their deadline has passed. Sessions end: some had been ended after
+    the restored instant, and nobody knows which.
+
+    Raises:
+        StorageError: S3 cannot be read; what was not looked at is as it was.
+    """
+    Process.objects.filter(ended_at__isnull=True).update(ended_at=now)
+    counts = {"settled": 0, "expired": 0, "left": 0}
+    last: UUID | None = None
+    while page := _open_page(last):
+        last = page[-1].id
+        connection.close()
+        for generation in page:
+            counts[_resume(generation, now)] += 1
+    return Resumed(**counts, sessions=_end_sessions())
+
+
+def _open_page(last: UUID | None) -> list[Generation]:
+    rows = Generation.objects.select_related("organization").filter(status__in=OPEN)
+    if last is not None:
+        rows = rows.filter(id__gt=last)
+    return list(rows.order_by("id")[:BATCH])
+
+
+def _resume(generation: Generation, now: datetime) -> str:
+    if _has_images(generation):
+        deadline_at = max(generation.deadline_at, now + _EXTENSION)
+        Generation.objects.filter(id=generation.id, status__in=OPEN).update(
+            status=Generation.Status.RUNNING,
+            worker=None,
+            claim_token=new_uuid(),
+            deadline_at=deadline_at,
+        )
+        generation.refresh_from_db()
+        recover_generation(generation=generation, now=now, gives_up_missing=True)
+        logger.info("restore.settled generation=%s", generation.id)
+        return "settled"
+    if generation.deadline_at <= now:
+        expire_generation(generation_id=generation.id, now=now)
+        return "expired"
+    return "left"
+
+
+def _has_images(generation: Generation) -> bool:
+    is_public = generation.organization.image_policy == "public"
+    storage = public_storage() if is_public else private_storage()
+    prefix = request_prefix(generation.organization_id, generation.id)
+    keys = [found.key.removeprefix(prefix) for found in storage.list_prefix(prefix)]
+    return any(key.partition(".")[0].isdigit() for key in keys)
+
+
+def _end_sessions() -> int:
+    with transaction.atomic():
+        UserSession.objects.all().delete()
+        return Session.objects.all().delete()[0]

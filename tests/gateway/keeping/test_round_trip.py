@@ -1,0 +1,129 @@
+"""A database with work under way, backed up, restored elsewhere, and brought to the present."""
+
+import hashlib
+import json
+import stat
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from allauth.usersessions.models import UserSession
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+
+from billing.models import Hold
+from core.clock import now
+from gateway.models import Artifact, Backup, Generation, Process
+from gateway.services.keeping.dumping import last_backup_at
+from gateway.services.keeping.facts import read_facts
+from gateway.services.verification import verify_money
+from gateway.storage import public_storage, request_prefix
+from orgs.models import ApiKey, AuditEvent
+from tests.billing.scene import UNIT, Scene
+from tests.gateway.keeping.databases import working_on
+from tests.gateway.services.rows import add_generation, new_worker
+from tests.pictures import noise
+
+PAID = 10 * UNIT
+
+
+def run(*words: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command(*words, "--json", stdout=out, stderr=StringIO())
+    printed: dict[str, Any] = json.loads(out.getvalue())
+    return printed
+
+
+def accept(scene: Scene, *, overdue: bool = True, **fields: Any) -> Generation:
+    """Add a generation of one image with its hold, past its deadline unless told."""
+    deadline_at = now() + timedelta(seconds=-90 if overdue else 90)
+    generation = add_generation(
+        ApiKey.objects.get(id=scene.api_key_id),
+        currency="MXN",
+        unit_micros=UNIT,
+        quoted_micros=UNIT,
+        deadline_at=deadline_at,
+        **fields,
+    )
+    scene.authorize(reference=str(generation.id), at=deadline_at - timedelta(seconds=60))
+    return generation
+
+
+def store(generation: Generation) -> str:
+    """Store the image that its worker made after the backup."""
+    key = f"{request_prefix(generation.organization_id, generation.id)}0.png"
+    data = noise(64, 64, "png")
+    connection.close()
+    public_storage().put_image(
+        key,
+        data,
+        content_type="image/png",
+        cache_control="no-store",
+        sha256=hashlib.sha256(data).hexdigest(),
+    )
+    return key
+
+
+def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
+    source, target, tmp_path, settings
+):
+    file = tmp_path / "lienzo.backup"
+    settings.BACKUP_ENCRYPTION_KEYS = ["the key of backups"]
+    with working_on(source):
+        scene = Scene.create()
+        scene.top_up(PAID)
+        running = {"status": "running", "worker_id": new_worker(), "claim_token": uuid4()}
+        finished = accept(scene, **running)
+        queued = accept(scene, status="queued")
+        lost = accept(scene, **running)
+        recent = accept(scene, overdue=False, **running)
+
+        written = run("backup", str(file))
+
+        facts = read_facts()
+        # What the old machine did afterwards: none of it is in the file but its objects.
+        key, later = store(finished), store(queued)
+        scene.top_up(PAID)
+        assert last_backup_at() == Backup.objects.get(id=written["id"]).snapshot_at
+        assert Backup.objects.get().size_bytes == file.stat().st_size
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert b"billing_journalentry" not in file.read_bytes()
+
+    with working_on(target):
+        printed = run("restore", str(file))
+
+        assert (printed["settled"], printed["expired"], printed["left"]) == (2, 1, 1)
+        assert (printed["violations"], printed["warnings"]) == (0, [])
+        assert printed["entries"] == facts.ledger["entries"]
+        assert printed["rows"] == written["rows"]
+        # The backup's own row came after its snapshot.
+        assert printed["rows"] == sum(facts.rows.values()) - facts.rows["gateway_backup"]
+        # Billed once, from the image that is stored; the others not at all.
+        assert scene.balance() == (PAID - 2 * UNIT, UNIT)
+        assert Artifact.objects.get(generation=finished).key == key
+        assert Artifact.objects.get(generation=queued).key == later
+        ends = {row.reference: row.status for row in Hold.objects.all()}
+        assert ends == {
+            str(finished.id): "captured",
+            str(queued.id): "captured",
+            str(lost.id): "released",
+            str(recent.id): "authorized",
+        }
+        assert not Process.objects.filter(ended_at__isnull=True).exists()
+        assert Backup.objects.get().restored_at is not None
+        assert AuditEvent.objects.get(action="database.restored").object_id == written["id"]
+
+        again = run("restore", "--finish")
+
+        assert (again["settled"], again["expired"], again["violations"]) == (0, 0, 0)
+        assert scene.balance() == (PAID - 2 * UNIT, UNIT)
+        cursor = connection.cursor()
+        with pytest.raises(DatabaseError, match="billing_journalentry"):
+            cursor.execute("DELETE FROM billing_journalentry")
+        connection.close()
+        scene.top_up(UNIT)
+        assert verify_money(now=now()) == []
+        assert not UserSession.objects.exists()
