@@ -3,6 +3,7 @@
 import hashlib
 import json
 import stat
+from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -17,7 +18,7 @@ from billing.models import Hold
 from core.clock import now
 from gateway.models import Artifact, Backup, Generation, Process
 from gateway.services.keeping.dumping import last_backup_at
-from gateway.services.keeping.facts import read_facts
+from gateway.services.keeping.facts import Facts, read_facts
 from gateway.services.verification import verify_money
 from gateway.storage import public_storage, request_prefix
 from orgs.models import ApiKey, AuditEvent
@@ -66,64 +67,88 @@ def store(generation: Generation) -> str:
     return key
 
 
-def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
-    source, target, tmp_path, settings
-):
-    file = tmp_path / "lienzo.backup"
+@dataclass
+class Before:
+    """What was there at the backup, and two keys of images that were stored after it."""
+
+    scene: Scene
+    generations: dict[str, Generation]
+    written: dict[str, Any]
+    facts: Facts
+    keys: dict[str, str]
+
+
+@pytest.fixture
+def before(source, tmp_path, settings) -> Before:
     settings.BACKUP_ENCRYPTION_KEYS = ["the key of backups"]
     with working_on(source):
         scene = Scene.create()
         scene.top_up(PAID)
         running = {"status": "running", "worker_id": new_worker(), "claim_token": uuid4()}
-        finished = accept(scene, **running)
-        queued = accept(scene, status="queued")
-        lost = accept(scene, **running)
-        recent = accept(scene, overdue=False, **running)
-
-        written = run("backup", str(file))
-
+        generations = {
+            "finished": accept(scene, **running),
+            "queued": accept(scene, status="queued"),
+            "lost": accept(scene, **running),
+            "recent": accept(scene, overdue=False, **running),
+        }
         facts = read_facts()
-        # What the old machine did afterwards: none of it is in the file but its objects.
-        key, later = store(finished), store(queued)
-        scene.top_up(PAID)
+        written = run("backup", str(tmp_path / "lienzo.backup"))
         assert last_backup_at() == Backup.objects.get(id=written["id"]).snapshot_at
-        assert Backup.objects.get().size_bytes == file.stat().st_size
+        # What the old machine did afterwards: none of it is in the file but its objects.
+        keys = {name: store(generations[name]) for name in ("finished", "queued")}
+        scene.top_up(PAID)
+    return Before(scene, generations, written, facts, keys)
+
+
+def test_backup_is_one_private_file_that_tells_nothing(before, tmp_path):
+    (file,) = tmp_path.iterdir()
+
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert before.written["size_bytes"] == file.stat().st_size
     assert b"billing_journalentry" not in file.read_bytes()
 
+
+def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
+    before, target, tmp_path
+):
+    scene, generations = before.scene, before.generations
+
     with working_on(target):
-        printed = run("restore", str(file))
+        printed = run("restore", str(tmp_path / "lienzo.backup"))
 
         assert (printed["settled"], printed["expired"], printed["left"]) == (2, 1, 1)
         assert (printed["violations"], printed["warnings"]) == (0, [])
-        assert printed["entries"] == facts.ledger["entries"]
-        assert printed["rows"] == written["rows"]
-        # The backup's own row came after its snapshot.
-        assert printed["rows"] == sum(facts.rows.values()) - facts.rows["gateway_backup"]
+        assert printed["entries"] == before.facts.ledger["entries"]
+        assert printed["rows"] == before.written["rows"] == sum(before.facts.rows.values())
         # Billed once, from the image that is stored; the others not at all.
         assert scene.balance() == (PAID - 2 * UNIT, UNIT)
-        assert Artifact.objects.get(generation=finished).key == key
-        assert Artifact.objects.get(generation=queued).key == later
+        for name, key in before.keys.items():
+            assert Artifact.objects.get(generation=generations[name]).key == key
         ends = {row.reference: row.status for row in Hold.objects.all()}
-        assert ends == {
-            str(finished.id): "captured",
-            str(queued.id): "captured",
-            str(lost.id): "released",
-            str(recent.id): "authorized",
+        assert {name: ends[str(one.id)] for name, one in generations.items()} == {
+            "finished": "captured",
+            "queued": "captured",
+            "lost": "released",
+            "recent": "authorized",
         }
         assert not Process.objects.filter(ended_at__isnull=True).exists()
+        assert not UserSession.objects.exists()
         assert Backup.objects.get().restored_at is not None
-        assert AuditEvent.objects.get(action="database.restored").object_id == written["id"]
+        logged = AuditEvent.objects.get(action="database.restored")
+        assert logged.object_id == before.written["id"]
 
         again = run("restore", "--finish")
 
         assert (again["settled"], again["expired"], again["violations"]) == (0, 0, 0)
         assert scene.balance() == (PAID - 2 * UNIT, UNIT)
-        cursor = connection.cursor()
-        with pytest.raises(DatabaseError, match="billing_journalentry"):
-            cursor.execute("DELETE FROM billing_journalentry")
-        connection.close()
-        scene.top_up(UNIT)
-        assert verify_money(now=now()) == []
-        assert not UserSession.objects.exists()
+        _check_guards_and_numbers(scene)
+
+
+def _check_guards_and_numbers(scene: Scene) -> None:
+    """Check that triggers and sequences came along."""
+    cursor = connection.cursor()
+    with pytest.raises(DatabaseError, match="billing_journalentry"):
+        cursor.execute("DELETE FROM billing_journalentry")
+    connection.close()
+    scene.top_up(UNIT)
+    assert verify_money(now=now()) == []
