@@ -6,6 +6,7 @@ import stat
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -100,18 +101,11 @@ def before(source, tmp_path, settings) -> Before:
     return Before(scene, generations, written, facts, keys)
 
 
-def test_backup_is_one_private_file_that_tells_nothing(before, tmp_path):
-    (file,) = tmp_path.iterdir()
-
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert before.written["size_bytes"] == file.stat().st_size
-    assert b"billing_journalentry" not in file.read_bytes()
-
-
 def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
     before, target, tmp_path
 ):
     scene, generations = before.scene, before.generations
+    _check_file(tmp_path, before.written)
 
     with working_on(target):
         printed = run("restore", str(tmp_path / "lienzo.backup"))
@@ -142,6 +136,14 @@ def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
         assert (again["settled"], again["expired"], again["violations"]) == (0, 0, 0)
         assert scene.balance() == (PAID - 2 * UNIT, UNIT)
         _check_guards_and_numbers(scene)
+
+
+def _check_file(folder: Path, written: dict[str, Any]) -> None:
+    """Check that there is one private file, which tells nothing."""
+    (file,) = folder.iterdir()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert written["size_bytes"] == file.stat().st_size
+    assert b"billing_journalentry" not in file.read_bytes()
 
 
 def _check_guards_and_numbers(scene: Scene) -> None:
