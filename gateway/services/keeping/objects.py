@@ -155,7 +155,7 @@ def _merge(
 
 def _still_missing(missing: list[_Named], storage: ImageStorage) -> list[Missing]:
     """Return those whose image was not deleted while the bucket was listed."""
-    ids = [row.artifact_id for row in missing]
+    ids = [row.artifact_id for row in missing if row.artifact_id is not None]
     present = Artifact.objects.filter(id__in=ids, deleted_at__isnull=True)
     found = {str(one) for one in present.values_list("id", flat=True)}
     connection.close()

@@ -22,7 +22,7 @@ from tests.gateway.keeping.databases import working_on
 
 
 @pytest.fixture
-def backup(source, tmp_path) -> Path:
+def backup(source, tmp_path: Path) -> Path:
     file = tmp_path / "lienzo.backup"
     with working_on(source):
         call_command("backup", str(file), stdout=io.StringIO())

@@ -85,7 +85,11 @@ def before(source, tmp_path, settings) -> Before:
     with working_on(source):
         scene = Scene.create()
         scene.top_up(PAID)
-        running = {"status": "running", "worker_id": new_worker(), "claim_token": uuid4()}
+        running: dict[str, Any] = {
+            "status": "running",
+            "worker_id": new_worker(),
+            "claim_token": uuid4(),
+        }
         generations = {
             "finished": accept(scene, **running),
             "queued": accept(scene, status="queued"),
