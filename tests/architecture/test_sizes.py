@@ -16,6 +16,7 @@ LARGE_FOLDERS = {
     "embedded": "one program of small modules: an engine each, and what starts and watches them",
     "gateway/api": "a module for each resource, and those that all requests share",
     "gateway/catalog": "a file for each maker's models, and what prices are made of",
+    "gateway/management/commands": "Django finds a command by the file that is named after it",
     "gateway/providers": "an adapter and its errors for each provider, named after it",
     "gateway/selectors": "a module for each kind of figure, list and detail that pages read",
     "sandbox": "an emulator, its rules and its errors for each provider, named after it",
