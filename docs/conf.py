@@ -7,6 +7,7 @@ pages are read.
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -30,6 +31,7 @@ smartquotes = False
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["scrolling.js"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
@@ -42,6 +44,8 @@ def setup(app: Sphinx) -> None:
     """Connect what is made while pages are read, and after all are written."""
     app.connect("env-get-outdated", _lists)
     app.connect("source-read", _complete)
+    # After the theme's own, which makes the menu.
+    app.connect("html-page-context", _level_captions, priority=900)
     app.connect("build-finished", _name_index)
 
 
@@ -90,6 +94,16 @@ def _menu(title: str, pages: list[str], *, is_shown: bool) -> str:
         return ""
     how = ":maxdepth: 1" if is_shown else f":hidden:\n:caption: {title}"
     return f"\n\n```{{toctree}}\n{how}\n\n" + "\n".join(pages) + "\n```\n\n"
+
+
+def _level_captions(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Give the menu's captions the level that a heading must have for screen readers."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
 
 
 def _name_index(app: Sphinx, error: Exception | None) -> None:
