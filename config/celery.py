@@ -97,10 +97,12 @@ app.conf.beat_schedule = {
 
 @celeryd_after_setup.connect
 def prepare_consumer(**_: object) -> None:
-    """Set how the queues are consumed."""
-    from core.wakes import take_without_acknowledging  # noqa: PLC0415 - of workers only
+    """Set how the queues are consumed, and that this worker looks for work in no others."""
+    from core.wakes import generation_queues, take_without_acknowledging  # noqa: PLC0415 - of workers only
+    from gateway.worker import worker  # noqa: PLC0415 - needs the apps loaded
 
     take_without_acknowledging(app, "gateway.generate")
+    worker().serve_only(generation_queues(app))
 
 
 @celeryd_after_setup.connect

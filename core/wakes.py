@@ -21,6 +21,11 @@ class WakeRequest(Request):
 def take_without_acknowledging(app: Celery, task_name: str) -> None:
     """Consume the queues of a task's messages in the broker's `no_ack` mode."""
     app.tasks[task_name].Request = f"{__name__}:{WakeRequest.__name__}"
-    for name, queue in app.amqp.queues.consume_from.items():
-        if name.startswith(QUEUE_PREFIX):
-            queue.no_ack = True
+    for name in generation_queues(app):
+        app.amqp.queues[QUEUE_PREFIX + name].no_ack = True
+
+
+def generation_queues(app: Celery) -> tuple[str, ...]:
+    """Return the queues of generations that this worker consumes (`-Q`), without their prefix."""
+    names = app.amqp.queues.consume_from
+    return tuple(name.removeprefix(QUEUE_PREFIX) for name in names if name.startswith(QUEUE_PREFIX))

@@ -41,7 +41,7 @@ class Slots:
 
     def __init__(self, pool_size: int, names: Collection[str], *, busy: Collection[str]) -> None:
         idle = len(names) - len(busy)
-        shared = (pool_size - RESERVED_TASKS - idle) // len(busy)
+        shared = (pool_size - RESERVED_TASKS - idle) // max(1, len(busy))
         # A queue without an endpoint here holds at most what an earlier configuration left.
         self._capacity = dict.fromkeys(names, 1) | dict.fromkeys(busy, max(1, shared))
         self._used = dict.fromkeys(names, 0)
@@ -101,6 +101,13 @@ class Worker:
         self._process.slots = self._slots.capacity
         self._process.start()
         self._looker = gevent.spawn(self._look_for_ever)
+
+    def serve_only(self, names: Collection[str]) -> None:
+        """Take the work of these queues alone; called before any is taken.
+
+        The whole pool is theirs then. What no worker serves waits until its deadline.
+        """
+        self._slots = _slots_of([name for name in queues() if name in names])
 
     def drain(self, queue: str) -> None:
         """Run queued generations one after another until no slot or no work is left.
@@ -214,30 +221,40 @@ class Worker:
             give_back_unknown(worker_id=self._process.id, known=self._tokens)
             self._claim_unknown = False
 
+    def look(self) -> None:
+        """Take what waits and can start, as far as there are slots.
+
+        Raises:
+            DatabaseError: The database could not be asked.
+        """
+        for queue, count in startable().items():
+            if queue not in self._slots.capacity:
+                continue
+            free = self._slots.free(queue)
+            if count > free:
+                self._backlogs.add(queue)
+            for _ in range(min(count, free)):
+                gevent.spawn(self.drain, queue)
+
     def _look_for_ever(self) -> None:
         """Look for queued work by itself, so that a dead broker delays and stops nothing."""
         while True:
             gevent.sleep(LOOK_EVERY_S)
             try:
                 self._give_back_unknown()
-                waiting = startable()
+                self.look()
             except DatabaseError as error:
                 logger.warning("worker.look_failed error=%s", error)
-                continue
             finally:
                 connection.close()
-            for queue, count in waiting.items():
-                if queue not in queues():
-                    continue
-                free = self._slots.free(queue)
-                if count > free:
-                    self._backlogs.add(queue)
-                for _ in range(min(count, free)):
-                    gevent.spawn(self.drain, queue)
 
 
 @cache
 def worker() -> Worker:
     """Return this process's worker."""
-    slots = Slots(settings.WORKER_POOL_SIZE, queues(), busy=busy_queues())
-    return Worker(current_process(Kind.WORKER), slots)
+    return Worker(current_process(Kind.WORKER), _slots_of(queues()))
+
+
+def _slots_of(names: Collection[str]) -> Slots:
+    busy = [name for name in busy_queues() if name in names]
+    return Slots(settings.WORKER_POOL_SIZE, names, busy=busy)
