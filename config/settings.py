@@ -150,6 +150,7 @@ CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", REDIS_URL)
 
 # S3.
 S3_ENDPOINT_URL = env.text("S3_ENDPOINT_URL")
+S3_SIGNED_ENDPOINT_URL = env.text("S3_SIGNED_ENDPOINT_URL")
 S3_BUCKET = env.text("S3_BUCKET", "generated-images")
 S3_PRIVATE_BUCKET = env.text("S3_PRIVATE_BUCKET", f"{S3_BUCKET}-private")
 S3_ACCESS_KEY_ID = env.text("S3_ACCESS_KEY_ID")
@@ -307,7 +308,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "root"
 OIDC_ISSUER_URL = env.text("OIDC_ISSUER_URL")
 CONTENT_SECURITY_POLICY = content_security_policy(
-    image_sources=[S3_PUBLIC_BASE_URL, S3_ENDPOINT_URL],
+    image_sources=[S3_PUBLIC_BASE_URL, S3_SIGNED_ENDPOINT_URL or S3_ENDPOINT_URL],
     form_targets=[OIDC_ISSUER_URL, STRIPE_CHECKOUT_URL],
 )
 

@@ -5,6 +5,7 @@ and nothing of Lienzo. Where the engines' wheels do not exist, the services must
 environment, and the wheels are left out.
 """
 
+import argparse
 import os
 import platform
 import sys
@@ -35,10 +36,15 @@ def without_engines(lines: list[str]) -> Iterator[str]:
             yield line
 
 
-def main(path: Path) -> int:
-    """Print the file at ``path``; return 1 when a service is missing that has no wheel here."""
+def main(path: Path, *, leave_out: bool = False) -> int:
+    """Print the file at ``path``; return 1 when a service is missing that has no wheel here.
+
+    ``leave_out`` prints it without the engines, whatever this machine is.
+    """
     lines = path.read_text(encoding="utf-8").splitlines()
-    if not supports_engines(platform.system(), platform.machine(), platform.libc_ver()[0]):
+    if leave_out:
+        lines = list(without_engines(lines))
+    elif not supports_engines(platform.system(), platform.machine(), platform.libc_ver()[0]):
         missing = [name for name in ENGINE_WHEELS.values() if not os.environ.get(name)]
         if missing:
             sys.stderr.write(
@@ -53,4 +59,8 @@ def main(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--without-engines", action="store_true")
+    options = parser.parse_args()
+    sys.exit(main(options.file, leave_out=options.without_engines))

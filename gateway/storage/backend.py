@@ -14,7 +14,7 @@ from botocore.response import StreamingBody
 from django.conf import settings
 from storages.backends.s3 import S3Storage  # type: ignore[import-untyped]  # ships no types
 
-from gateway.storage.client import s3_config, s3_resource
+from gateway.storage.client import s3_config, s3_resource, signing_config
 from gateway.storage.direct import direct_bucket
 from gateway.storage.errors import (
     ObjectExistsError,
@@ -309,7 +309,8 @@ class PrivateImageStorage(ImageStorage):
         Signing is arithmetic, no request. A signature fits one method; `http_method` is GET
         unless said otherwise.
         """
-        return self.client.generate_presigned_url(
+        client = s3_resource(signing_config()).meta.client
+        return client.generate_presigned_url(
             "get_object",
             Params={**(parameters or {}), "Bucket": self.bucket_name, "Key": name},
             ExpiresIn=settings.SIGNED_URL_TTL_S if expire is None else expire,

@@ -1,7 +1,7 @@
 """The one S3 client of the process."""
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 import boto3
@@ -44,6 +44,12 @@ def s3_config() -> S3Config:
         secret_key=settings.S3_SECRET_ACCESS_KEY,
         addressing_style=cast("Literal['auto', 'path', 'virtual']", style),
     )
+
+
+def signing_config() -> S3Config:
+    """Return the same with the endpoint of signed addresses: a signature is for one host name."""
+    config = s3_config()
+    return replace(config, endpoint_url=settings.S3_SIGNED_ENDPOINT_URL or config.endpoint_url)
 
 
 @functools.cache
