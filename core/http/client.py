@@ -344,6 +344,7 @@ def shared_client(
     version: str,
     before_request: Callable[[], None] | None = None,
     pool_size: int = 256,
+    exempt: frozenset[Target] = frozenset(),
 ) -> HttpClient:
     """Return this process's client, always the same one for the same arguments.
 
@@ -354,4 +355,5 @@ def shared_client(
         version=version,
         before_request=before_request,
         pool_size=pool_size,
+        exempt=exempt,
     )

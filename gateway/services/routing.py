@@ -175,6 +175,14 @@ def endpoint_of(*, step: Step) -> Endpoint:
     return endpoint
 
 
+def sandbox_targets() -> frozenset[tuple[str, int]]:
+    """Return the host and port of the sandbox, whose images are at addresses that are not public."""
+    parts = urlsplit(settings.SANDBOX_BASE_URL)
+    if not parts.hostname:
+        return frozenset()
+    return frozenset({(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80))})
+
+
 def queues() -> tuple[str, ...]:
     """Return every queue a worker serves."""
     return (*PROVIDERS, SANDBOX)

@@ -43,7 +43,7 @@ from gateway.services.breakers import (
 )
 from gateway.services.costing import actual_cost, full_cost, partials_of
 from gateway.services.inputs import input_images
-from gateway.services.routing import SANDBOX, endpoint_of
+from gateway.services.routing import SANDBOX, endpoint_of, sandbox_targets
 from gateway.services.runs.attempts import (
     Outcome,
     end_attempt,
@@ -278,6 +278,7 @@ def _call(job: Job) -> ProviderResult:
             allow_private=settings.ALLOW_PRIVATE_UPSTREAMS,
             version=settings.VERSION,
             before_request=forbid_open_transaction,
+            exempt=sandbox_targets(),
         ),
         deadline=job.deadline,
         permit=job.permit,

@@ -75,6 +75,16 @@ def test_download_of_a_name_with_a_private_address_is_refused(upstream: Upstream
     assert upstream.received == []
 
 
+def test_download_of_an_exempt_target_is_made_wherever_it_is(upstream: Upstream):
+    client = HttpClient(allow_private=False, version="1", exempt={("127.0.0.1", upstream.port)})
+    upstream.answers("GET", "/a.png", b"image")
+
+    with client.open_download(f"{upstream.url}/a.png", deadline=soon()) as answer:
+        assert answer.read_body(limit=10) == b"image"
+    with pytest.raises(TargetRefused):
+        client.open_download(f"http://localhost:{upstream.port}/a.png", deadline=soon())
+
+
 def test_guard_looks_a_name_up_once_per_connection(upstream: Upstream):
     asked = []
 

@@ -277,8 +277,10 @@ def test_signed_addresses_name_the_host_that_clients_reach(settings):
     settings.S3_ENDPOINT_URL = "http://seaweedfs:8333"
     settings.S3_SIGNED_ENDPOINT_URL = "https://images.example"
 
-    assert PrivateImageStorage().url("a/0.png").startswith(
-        f"https://images.example/{settings.S3_PRIVATE_BUCKET}/a/0.png?"
+    assert (
+        PrivateImageStorage()
+        .url("a/0.png")
+        .startswith(f"https://images.example/{settings.S3_PRIVATE_BUCKET}/a/0.png?")
     )
     assert PrivateImageStorage().client.meta.endpoint_url == "http://seaweedfs:8333"
 
