@@ -31,12 +31,14 @@ test: $(VENV)/dev.stamp ## Run the whole suite with services of its own
 test-big: $(VENV)/dev.stamp ## Run volumes and long fault campaigns
 	@$(PY) -m pytest -m big tests $(ARGS)
 
-check: $(VENV)/dev.stamp ## Lint, types, import contracts, templates, migrations, catalog, documentation
+check: $(VENV)/dev.stamp ## Lint, types, import contracts, templates, containers, migrations, catalog, documentation
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy .
 	@PYTHONPATH=. $(VENV)/bin/lint-imports
 	@$(VENV)/bin/djlint templates --lint --quiet
+	@$(VENV)/bin/hadolint docker/Dockerfile
+	@$(VENV)/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker/compose.yaml
 	@$(PY) manage.py check
 	@DATABASE_POOL_SIZE=0 $(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py check_catalog

@@ -176,7 +176,7 @@ def endpoint_of(*, step: Step) -> Endpoint:
 
 
 def sandbox_targets() -> frozenset[tuple[str, int]]:
-    """Return the host and port of the sandbox, whose images are at addresses that are not public."""
+    """Return the host and port of the sandbox: images may come from it, private as it is."""
     parts = urlsplit(settings.SANDBOX_BASE_URL)
     if not parts.hostname:
         return frozenset()
