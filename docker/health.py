@@ -7,7 +7,8 @@ import http.client
 import os
 import sys
 
-_TIMEOUT_S = 4
+# A probe that asks a stuck hub is answered after 10 s.
+_TIMEOUT_S = 12
 
 
 def main(arguments: list[str]) -> int:

@@ -9,7 +9,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCKER = ROOT / "docker"
 SETTINGS = {"PUBLIC_BASE_URL": "https://images.example.com", "ALLOWED_HOSTS": "images.example.com"}
-# ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?message} and $NAME, as far as the file uses them.
+# ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?message} and $NAME.
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?([-?])((?:[^{}]|\$\{\w+\})*))?\}|(\w+))")
 _UNITS = {"s": 1, "m": 60}
 
@@ -17,7 +17,8 @@ _UNITS = {"s": 1, "m": 60}
 def compose() -> dict[str, Any]:
     """Return the compose file with its defaults."""
     document = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
-    return _filled(document)
+    filled: dict[str, Any] = _filled(document)
+    return filled
 
 
 def seconds(text: str) -> int:

@@ -19,6 +19,7 @@ from gateway.catalog.registry import catalog
 from tests.architecture.tree import DOCS, table_rows
 from tests.docker.files import DOCKER, compose, seconds
 
+MEMORY = compose()["services"]["beat"]["tmpfs"][0].partition(":")[0]
 PRODUCT = ("web", "worker", "sweeper", "dispatcher", "beat")
 
 
@@ -35,7 +36,7 @@ def test_processes_are_started_as_make_run_starts_them(tmp_path: Path):
             place = expected.index("--bind")
             del expected[place : place + 2]
         if spec.name == "beat":
-            expected[expected.index("-s") + 1] = "/tmp/schedule"
+            expected[expected.index("-s") + 1] = f"{MEMORY}/schedule"
         if spec.name == "sandbox":
             expected[3:3] = ["--host", "0.0.0.0"]
         assert command == expected, spec.name
@@ -120,7 +121,7 @@ def test_proxy_leaves_it_to_web_to_refuse_long_bodies():
     )
 
     assert found is not None
-    assert settings.UPLOAD_MAX_BYTES < int(found[1]) * 2**20
+    assert int(found[1]) * 2**20 > settings.UPLOAD_MAX_BYTES
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey", "seaweedfs"])
@@ -140,7 +141,7 @@ def test_processes_are_confined():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-    assert all("limits" in one["deploy"]["resources"] for n, one in services.items() if n != "prepare")
+        assert "limits" in service.get("deploy", {}).get("resources", {}) or name == "prepare"
 
 
 def _names(cell: str) -> Iterator[str]:

@@ -1,10 +1,9 @@
-"""What the Dockerfile says, as far as it can be read; `test_containers` builds and runs it."""
+"""What the Dockerfile says, as far as it can be read."""
 
 import ast
 import re
 import subprocess
 import sys
-
 import tomllib
 
 from embedded.requirements import ENGINE_WHEELS
@@ -35,12 +34,19 @@ def test_builder_is_sent_what_is_copied_and_nothing_else():
 
 
 def test_requirements_of_the_image_keep_their_hashes_and_leave_out_the_engines():
-    command = [sys.executable, "embedded/requirements.py", "--without-engines", "requirements/run.txt"]
+    command = [
+        sys.executable,
+        "embedded/requirements.py",
+        "--without-engines",
+        "requirements/run.txt",
+    ]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     locked = (ROOT / "requirements/run.txt").read_text(encoding="utf-8")
 
     names = set(re.findall(r"^([\w.-]+)==", printed, flags=re.MULTILINE))
-    assert set(re.findall(r"^([\w.-]+)==", locked, flags=re.MULTILINE)) - names == set(ENGINE_WHEELS)
+    assert set(re.findall(r"^([\w.-]+)==", locked, flags=re.MULTILINE)) - names == set(
+        ENGINE_WHEELS
+    )
     assert set(printed.splitlines()) <= set(locked.splitlines())
     entries = re.split(r"^(?=[\w.-]+==)", printed, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in entry for entry in entries)

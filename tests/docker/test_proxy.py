@@ -17,6 +17,7 @@ import pytest
 from tests.docker.files import DOCKER, compose
 from tests.stack import wait_until
 
+MEMORY = compose()["services"]["proxy"]["tmpfs"][0].partition(":")[0]
 HOST = "images.example.com"
 LONGEST_UPLOAD = 200_000_000
 PATIENCE_S = 20
@@ -102,7 +103,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     plain, tls = _free_port(), _free_port()
     text = (DOCKER / "nginx.conf").read_text(encoding="utf-8")
     for written, here in (
-        ("/tmp/", f"{folder}/"),
+        (f"{MEMORY}/", f"{folder}/"),
         ("/run/secrets/", f"{secrets}/"),
         ("/dev/stdout", f"{folder}/access.log"),
         ("listen 8080", f"listen 127.0.0.1:{plain}"),
