@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "storages",
     # Before allauth: their templates win over its own.
+    "core",
     "orgs",
     "billing",
     "gateway",
