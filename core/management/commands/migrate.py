@@ -15,7 +15,7 @@ from psycopg.errors import LockNotAvailable
 # give up soon and try again.
 LOCK_TIMEOUT_MS: Final = 2_000
 _PAUSE_S = 3.0
-_ADVISORY_LOCK = 7_117_002
+ADVISORY_LOCK: Final = 7_117_002
 
 
 class Command(MigrateCommand):
@@ -69,19 +69,19 @@ class Command(MigrateCommand):
     def _alone(self) -> Iterator[None]:
         """Hold the advisory lock: hosts that are updated at once then take turns."""
         with connections[self._database].cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [_ADVISORY_LOCK])
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_LOCK])
             row = cursor.fetchone()
         if not (row and row[0]):
             self.stderr.write("Waiting for another migration to end ...")
             self._set("lock_timeout", 0)
             self._set("statement_timeout", 0)
             with connections[self._database].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_LOCK])
+                cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
         try:
             yield
         finally:
             with connections[self._database].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_ADVISORY_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
 
     @contextmanager
     def _session_settings(self) -> Iterator[None]:
