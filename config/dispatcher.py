@@ -21,7 +21,7 @@ def main() -> None:
     django.setup()
     from config.metrics.processes import show_dispatcher  # noqa: PLC0415 - after the patches
     from config.settings import check_secrets  # noqa: PLC0415 - as above
-    from config.startup import require_patched  # noqa: PLC0415 - needs the apps loaded
+    from config.startup import require_migrated, require_patched  # noqa: PLC0415 - as above
     from core.telemetry.crashes import log_crashes  # noqa: PLC0415 - as above
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
     from gateway.storage import forbid_open_transaction  # noqa: PLC0415 - as above
@@ -31,6 +31,7 @@ def main() -> None:
     log_crashes()
     check_secrets()
     require_patched()
+    require_migrated()
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stopping.set)

@@ -4,10 +4,12 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
 from gevent import monkey
 
 from config.settings import check_secrets
 from core.metrics.exposition import BUILD_INFO
+from core.postgres.migrations import missing_migrations
 from core.telemetry.crashes import log_crashes
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
@@ -45,12 +47,32 @@ def require_foreign_upstreams() -> None:
             )
 
 
+def require_migrated() -> None:
+    """Check that the database has the tables of this release; one that is away is waited for later.
+
+    Raises:
+        ImproperlyConfigured: Migrations are missing.
+    """
+    try:
+        missing = missing_migrations()
+    except DatabaseError:
+        return
+    finally:
+        connection.close()
+    if missing:
+        raise ImproperlyConfigured(
+            f"The database lacks {len(missing)} migrations of this release, {missing[0]} first. "
+            "Run `manage.py migrate` and `manage.py bootstrap` before its processes."
+        )
+
+
 def start_web_process() -> None:
     """Prepare a web process."""
     log_crashes()
     check_secrets()
     require_foreign_upstreams()
     require_patched()
+    require_migrated()
     BUILD_INFO.labels(settings.VERSION).set(1)
     current_process(Kind.WEB).start()
 
@@ -65,6 +87,7 @@ def start_worker_process() -> None:
     check_secrets()
     require_foreign_upstreams()
     require_patched()
+    require_migrated()
     worker().start()
 
 

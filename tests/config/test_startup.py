@@ -1,0 +1,36 @@
+"""What a serving process refuses to start with."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from config.startup import require_migrated
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def kept_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the connection whose transaction the test is in."""
+    monkeypatch.setattr(connection, "close", lambda: None)
+
+
+def test_a_database_of_this_release_or_a_later_one_is_served():
+    require_migrated()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO django_migrations (app, name, applied)"
+            " VALUES ('gateway', '9999_later', now())"
+        )
+
+    require_migrated()
+
+
+def test_a_database_that_lacks_a_migration_is_refused_with_its_name():
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE name = '0022_margin_sums'")
+
+    with pytest.raises(
+        ImproperlyConfigured, match=r"lacks 1 migrations .* gateway\.0022_margin_sums"
+    ):
+        require_migrated()
