@@ -1,8 +1,8 @@
 """What the documentation tells people to run, and whether it can be run here.
 
-A block of ``sh``, ``bash``, ``console`` or ``python`` is run as it stands, on a stack of its own
-that ``make run`` has started (`tests.documentation.test_commands`). The line above its fence may
-say otherwise:
+A block of ``sh``, ``bash``, ``console``, ``python`` or ``sql`` is run as it stands, on a stack of
+its own that ``make run`` has started (`tests.documentation.test_commands`). The line above its
+fence may say otherwise:
 
 - ``<!-- alone -->``: on a state folder of its own, with nothing running.
 - ``<!-- not run: why -->``: it needs what a test does not have (Docker, a provider's key, hours).
@@ -21,8 +21,9 @@ from tests.architecture.tree import DOCS, ROOT
 from tests.documentation.pages import Block, blocks_of
 
 PAGES = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
-LANGUAGES = frozenset({"sh", "bash", "console", "python"})
+LANGUAGES = frozenset({"sh", "bash", "console", "python", "sql"})
 ALONE = "alone"
+DATABASE = '"$DOCUMENTATION_DATABASE_URL"'
 NOT_RUN = re.compile(r"not run: (?P<reason>.*\w.*\w)")
 # Stand for what the stack of the test has.
 PLACEHOLDERS = frozenset({"ORG_ID", "KEY_ID", "REQUEST_ID"})
@@ -66,6 +67,8 @@ def is_run(block: Block) -> bool:
 
 def shell_of(block: Block) -> str:
     """Return the block as a script: without prompts and output, if it shows a session."""
+    if block.language == "sql":
+        return f"psql {DATABASE} -v ON_ERROR_STOP=1 <<'END'\n{block.code}END\n"
     if block.language != "console":
         return block.code
     return "".join(
@@ -79,6 +82,8 @@ def problems_of(block: Block) -> list[str]:
         return [] if NOT_RUN.fullmatch(block.mark) else [f"unknown mark: {block.mark}"]
     if block.language == "python":
         return _problems_of_python(block.code)
+    if block.language == "sql":
+        return []
     script = shell_of(block)
     checked = subprocess.run(
         ["bash", "-n"], input=script, capture_output=True, text=True, check=False

@@ -18,6 +18,7 @@ from pathlib import Path
 from embedded.environment import without_settings
 from embedded.limits import raise_file_limit
 from embedded.ports import choose_ports
+from embedded.postgres import find_programs
 from embedded.session import remove_state
 from tests.architecture.tree import ROOT
 
@@ -83,7 +84,8 @@ def _environment(environ: Mapping[str, str], folder: Path, var: Path) -> dict[st
     (programs / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\nmax-time = 120\n")
     return {
         **without_settings(environ),
-        "PATH": f"{programs}{os.pathsep}{environ['PATH']}",
+        # psql of the engine, where the machine has none.
+        "PATH": os.pathsep.join((str(programs), environ["PATH"], str(find_programs()))),
         "PYTHONPATH": str(ROOT),
         "CURL_HOME": str(programs),
         "LIENZO_VAR": str(var),

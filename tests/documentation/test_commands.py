@@ -82,7 +82,8 @@ def test_commands_of_the_page_run(product, page):
     blocks = [block for block in commands_of(page) if is_run(block)]
     shell = [block for block in blocks if block.language != "python"]
 
-    _run(product.here, product.complete(_script(page, [b for b in shell if b.mark != ALONE])))
+    script = product.complete(_script(page, [b for b in shell if b.mark != ALONE]))
+    _run(product.here, script, DOCUMENTATION_DATABASE_URL=product.demo["DATABASE_URL"])
     program = program_of(page, "python")
     if program.strip():
         _run_python(product, program)
@@ -101,8 +102,8 @@ def _script(page: Path, blocks: list[Block]) -> str:
     return "\n".join(lines)
 
 
-def _run(here: Checkout, script: str) -> None:
-    done = here.run(["bash", "-c", script], timeout_s=PAGE_S)
+def _run(here: Checkout, script: str, **variables: str) -> None:
+    done = here.run(["bash", "-c", script], timeout_s=PAGE_S, **variables)
     assert done.returncode == 0, done.stdout[-6000:]
 
 
