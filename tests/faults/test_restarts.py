@@ -6,7 +6,7 @@ from tests.faults.audit import audit
 from tests.faults.clients import FAL, OPENAI, Call, Crowd
 from tests.faults.stack import wait_for
 
-pytestmark = pytest.mark.xdist_group("supervisor")
+pytestmark = [pytest.mark.xdist_group("supervisor"), pytest.mark.big]
 
 
 def test_jobs_in_flight_survive_a_stop_and_a_start(machine, organization):
