@@ -15,10 +15,14 @@ from celery import current_app
 from gevent.lock import BoundedSemaphore
 from kombu import Exchange
 from kombu.exceptions import OperationalError
+from prometheus_client import Counter
 
 from core.redis import CoolOff, redis_client
 
 DONE_CHANNEL = "lienzo:done"
+PUBLISH_FAILURES = Counter(
+    "lienzo_broker_failures", "Messages to workers that the broker did not take."
+)
 logger = logging.getLogger(__name__)
 
 
@@ -44,11 +48,13 @@ def send_task(name: str, queue: str, arguments: Mapping[str, str] | None = None)
     # find the cool-off.
     with _publishing():
         if cool_off.is_open():
+            PUBLISH_FAILURES.inc()
             return False
         try:
             _publish(name, queue, dict(arguments or {}))
         except (OperationalError, redis.RedisError, OSError) as error:
             cool_off.trip()
+            PUBLISH_FAILURES.inc()
             logger.warning("queue.publish_failed queue=%s error=%s", queue, error)
             return False
     return True

@@ -57,6 +57,7 @@ class ClaimedWork:
     quoted_list_micros: int
     deadline_at: datetime
     recoveries: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ together are fewer than the pool, so that one hanging provider cannot starve the
 
 import logging
 from collections.abc import Collection, Mapping
-from functools import cache
+from functools import cache, partial
 from uuid import UUID
 
 import gevent
@@ -17,6 +17,7 @@ from gevent.event import Event
 from core.clock import now
 from core.ids import new_uuid, request_id
 from core.telemetry import context
+from gateway.metrics import SLOTS, SLOTS_BUSY
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import busy_queues, queues
 from gateway.services.runs.claims import claim_next, give_back_unknown, startable
@@ -63,6 +64,10 @@ class Slots:
         if not any(self._used.values()):
             self.idle.set()
 
+    def used(self, queue: str) -> int:
+        """Return how many slots of a queue are taken."""
+        return self._used[queue]
+
     def free(self, queue: str) -> int:
         """Return how many slots of a queue are free."""
         return 0 if self._closed else self._capacity[queue] - self._used[queue]
@@ -99,6 +104,9 @@ class Worker:
     def start(self) -> None:
         """Register the process and begin to look for work."""
         self._process.slots = self._slots.capacity
+        for queue, count in self._slots.capacity.items():
+            SLOTS.labels(queue).set(count)
+            SLOTS_BUSY.labels(queue).set_function(partial(self._slots.used, queue))
         self._process.start()
         self._looker = gevent.spawn(self._look_for_ever)
 

@@ -11,7 +11,7 @@ from django.http import HttpResponseBase, StreamingHttpResponse
 
 from billing.money import format_amount
 from core.ids import request_id
-from gateway.api.errors import StoredFailureError, answer_to
+from gateway.api.errors import StoredFailureError, answer_to, count_error
 from gateway.catalog.registry import catalog
 from gateway.parameters.generation import DROPPED_NAME, MAX_DROPPED_NAMES
 from gateway.services.requests.estimates import Estimate
@@ -38,6 +38,7 @@ def body_of(view: GenerationView) -> Body:
     """Return the answer of an ended generation: its images, or why it has none."""
     if view.error is not None:
         answer = answer_to(StoredFailureError(view.error))
+        count_error(answer)
         data = orjson.dumps(answer.body)
         return Body(answer.status, len(data), iter((data,)), answer.headers)
     wanted = view.parameters.get("response_format")

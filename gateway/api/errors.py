@@ -17,6 +17,7 @@ from gateway.errors import (
     NotFoundError,
     RateLimitExceededError,
 )
+from gateway.metrics import ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -110,8 +111,16 @@ def envelope(
     return Answer(shape.status, {"error": {**error, **(details or {})}}, headers)
 
 
+def count_error(answer: Answer) -> None:
+    """Count an error that is about to be sent."""
+    error = answer.body["error"]
+    assert isinstance(error, dict)  # noqa: S101 - as `envelope` has it
+    ERRORS.labels(error["code"]).inc()
+
+
 def as_response(answer: Answer) -> HttpResponse:
     """Return the answer as a plain Django response."""
+    count_error(answer)
     return HttpResponse(
         orjson.dumps(answer.body),
         status=answer.status,
@@ -123,8 +132,7 @@ def as_response(answer: Answer) -> HttpResponse:
 def handle_exception(error: Exception, context: Mapping[str, object]) -> Response | None:
     """Answer what a view raised; anything unforeseen becomes a 500 in `server_error`."""
     if isinstance(error, AppError):
-        answer = answer_to(error)
-        return Response(answer.body, status=answer.status, headers=answer.headers)
+        return _rest_response(answer_to(error))
     if isinstance(error, APIException):
         return _framework_error(error)
     return None
@@ -139,6 +147,11 @@ def _framework_error(error: APIException) -> Response:
             Category.INVALID_REQUEST,
         )
         answer = envelope(SHAPES[category], message=str(error.detail), code="invalid_value")
+    return _rest_response(answer)
+
+
+def _rest_response(answer: Answer) -> Response:
+    count_error(answer)
     return Response(answer.body, status=answer.status, headers=answer.headers)
 
 

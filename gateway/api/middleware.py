@@ -1,22 +1,25 @@
 """What every request gets: an id, a client address, and protection from loops."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import cast
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from core.http.client import HOP_HEADER
 from core.ids import new_uuid, request_id
 from core.telemetry import context
 from gateway.api.errors import answer_to, as_response
 from gateway.errors import LoopDetectedError
+from gateway.metrics import REQUEST_DURATION, REQUESTS
 
 Address = IPv4Address | IPv6Address
 LOOPBACK = IPv4Address("127.0.0.1")
 ANSWER_HEADERS = "lienzo.answer_headers"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HOP_META = "HTTP_" + HOP_HEADER.upper().replace("-", "_")
 
 
@@ -28,6 +31,7 @@ class RequestContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the request."""
+        began = time.monotonic()
         uuid = new_uuid()
         public_id = request_id(uuid)
         request.META["lienzo.request_uuid"] = uuid
@@ -48,7 +52,39 @@ class RequestContextMiddleware:
         for name, value in request.META.get(ANSWER_HEADERS, {}).items():
             response.headers[name] = value
         response.headers["X-Request-Id"] = public_id
+        _count(request, response, began)
         return response
+
+
+class _Counted:
+    """The chunks of an answer, which is over when the server closes them."""
+
+    def __init__(self, chunks: Iterator[bytes], done: Callable[[], None]) -> None:
+        self._chunks = chunks
+        self.close = done
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._chunks
+
+
+def _count(request: HttpRequest, response: HttpResponseBase, began: float) -> None:
+    """Count an answer, and how long it took, once its last byte is with the server."""
+    match = request.resolver_match
+    route = "none"
+    if match is not None:
+        # Pages of the console have names; together they are one route.
+        route = "console" if match.url_name else f"/{match.route}"
+    method = request.method if request.method in _METHODS else "other"
+    REQUESTS.labels(route, method, response.status_code).inc()
+    duration = REQUEST_DURATION.labels(route)
+    if response.streaming:
+        answer = cast("StreamingHttpResponse", response)
+        chunks = cast("Iterator[bytes]", answer.streaming_content)
+        answer.streaming_content = _Counted(
+            chunks, lambda: duration.observe(time.monotonic() - began)
+        )
+    else:
+        duration.observe(time.monotonic() - began)
 
 
 def request_uuid(request: HttpRequest) -> UUID:

@@ -24,7 +24,14 @@ from core.ids import request_id
 from gateway.api.access import note_cost
 from gateway.api.answers import base64_of, headers_of
 from gateway.api.delivery import ClientSocket, DeliveredBody, record_hang_up
-from gateway.api.errors import SHAPES, Answer, StoredFailureError, answer_to, envelope
+from gateway.api.errors import (
+    SHAPES,
+    Answer,
+    StoredFailureError,
+    answer_to,
+    count_error,
+    envelope,
+)
 from gateway.errors import InvalidRequestError, NotFoundError
 from gateway.selectors.generations import get_generation
 from gateway.services.requests.waiting import waiting_room
@@ -295,6 +302,7 @@ def _failure(view: GenerationView) -> Answer:
 
 def _error_event(answer: Answer) -> bytes:
     """Return an error without an event name, as OpenAI's clients look for it."""
+    count_error(answer)
     return b"data: " + orjson.dumps(answer.body) + b"\n\n"
 
 

@@ -19,6 +19,7 @@ from gevent.event import Event
 from core.postgres.connections import use_own_connection
 from core.queue import DONE_CHANNEL
 from core.redis import redis_client
+from gateway.metrics import WAITING
 from gateway.models import Generation
 
 POLL_EVERY_S = 2.0
@@ -48,22 +49,19 @@ class WaitingRoom:
         event = Event()
         self._waiting[generation_id].append(event)
         self._awaited[event] = generation_id
+        WAITING.inc()
         return event
 
     def move(self, event: Event, generation_id: UUID) -> None:
         """Wait for another generation instead: the one this request turned out to mean."""
-        self.leave(event)
+        self._forget(event)
         self._waiting[generation_id].append(event)
         self._awaited[event] = generation_id
 
     def leave(self, event: Event) -> None:
         """Stop waiting."""
-        generation_id = self._awaited.pop(event)
-        events = self._waiting[generation_id]
-        events.remove(event)
-        if not events:
-            del self._waiting[generation_id]
-            self._partials.pop(generation_id, None)
+        self._forget(event)
+        WAITING.dec()
 
     def partials(self, generation_id: UUID) -> int:
         """Return how many partial images are known to be stored while somebody waits."""
@@ -79,6 +77,14 @@ class WaitingRoom:
         if generation_id in self._waiting and count > self.partials(generation_id):
             self._partials[generation_id] = count
             self.wake(generation_id)
+
+    def _forget(self, event: Event) -> None:
+        generation_id = self._awaited.pop(event)
+        events = self._waiting[generation_id]
+        events.remove(event)
+        if not events:
+            del self._waiting[generation_id]
+            self._partials.pop(generation_id, None)
 
     def _listen_for_ever(self) -> None:
         while True:

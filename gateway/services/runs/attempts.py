@@ -14,6 +14,7 @@ from billing.money import round_half_up_micro
 from billing.services.costs import post_attempt_cost
 from billing.services.transactions import retrying
 from core.ids import new_uuid
+from gateway.metrics import ATTEMPT_COST, ATTEMPTS
 from gateway.models import Attempt
 from gateway.services.routing import SANDBOX, Step
 from gateway.services.runs.progress import Made
@@ -129,18 +130,29 @@ def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
 
     Nor does one by a worker whose attempt was disowned: another one collects the job.
     """
-    retrying(lambda: write_end(attempt=attempt, outcome=outcome, now=now))
+    if retrying(lambda: write_end(attempt=attempt, outcome=outcome, now=now)):
+        count_attempt(attempt, outcome)
 
 
-def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
-    """Do as `end_attempt`, once, joining the caller's transaction."""
+def write_end(*, attempt: Attempt, outcome: Outcome, now: datetime) -> bool:
+    """Do as `end_attempt`, once, joining the caller's transaction; False if nothing changed."""
     cost = cost_of(attempt, outcome)
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(END, end_params(attempt, outcome, now))
-        if cursor.rowcount and cost:
+        is_ended = bool(cursor.rowcount)
+        if is_ended and cost:
             post_attempt_cost(
                 attempt_reference=str(attempt.id), provider=attempt.provider, amount=cost, now=now
             )
+    return is_ended
+
+
+def count_attempt(attempt: Attempt, outcome: Outcome) -> None:
+    """Count an attempt whose end is written."""
+    provider = SANDBOX if attempt.is_sandboxed else attempt.provider
+    ATTEMPTS.labels(provider, outcome.status.value).inc()
+    if cost := cost_of(attempt, outcome):
+        ATTEMPT_COST.labels(provider, "USD").inc(round_half_up_micro(cost))
 
 
 def cost_of(attempt: Attempt, outcome: Outcome) -> Decimal:

@@ -21,6 +21,7 @@ from core.telemetry import context
 from gateway.catalog.fit import fit
 from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError, ProviderUnavailableError
+from gateway.metrics import STAGE_DURATION
 from gateway.models import Attempt
 from gateway.parameters.generation import MAX_SEED
 from gateway.providers.base import Call, ImageRequest, ProviderResult
@@ -236,7 +237,8 @@ def _deadline(run: Run, *, alone: bool) -> float:
 
 def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
     try:
-        result = _call(job)
+        with STAGE_DURATION.labels("call", job.run.queue).time():
+            result = _call(job)
         received_at = now()
         made = store_images(job, result)
     except ProviderError as error:

@@ -91,6 +91,11 @@ class Run:
         return self.plan[self.route_index]
 
     @property
+    def queue(self) -> str:
+        """Return the queue of the route now tried: its provider, or the sandbox."""
+        return self.step["queue"]
+
+    @property
     def remaining_s(self) -> float:
         """Return the seconds until the deadline."""
         return self.deadline - time.monotonic()

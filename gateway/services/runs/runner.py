@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -16,13 +17,19 @@ from core.telemetry import context
 from gateway.catalog.fit import fit
 from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError
+from gateway.metrics import IMAGES, STAGE_DURATION
 from gateway.models import Attempt, Generation
 from gateway.parameters.canonical import from_canonical
 from gateway.services.breakers import Admission, State
 from gateway.services.costing import full_cost
 from gateway.services.requests.generations import wake
 from gateway.services.routing import Step, route_of
-from gateway.services.runs.attempts import EndedAttempt, attempts_of, end_attempt
+from gateway.services.runs.attempts import (
+    EndedAttempt,
+    attempts_of,
+    count_attempt,
+    end_attempt,
+)
 from gateway.services.runs.calls import Done, Ending, Lost, ask_breaker, make_images
 from gateway.services.runs.claims import requeue
 from gateway.services.runs.endings import fail_generation, settle_generation
@@ -68,6 +75,8 @@ def _open_run(work: ClaimedWork) -> tuple[Run, list[Attempt]]:
         progress=Progress(request.n),
     )
     if not work.recoveries and not work.route_index:
+        waited_s = (now() - work.created_at).total_seconds()
+        STAGE_DURATION.labels("queued", run.queue).observe(max(0.0, waited_s))
         return run, []
     past = insist(run, partial(_read_past, work, request.n))
     connection.close()
@@ -230,6 +239,7 @@ def _next_calls(run: Run, indexes: Sequence[int]) -> list[Sequence[int]]:
 
 def _settle(run: Run, ended: EndedAttempt | None) -> None:
     progress = run.progress
+    began = time.monotonic()
     settled = insist(
         run,
         lambda: settle_generation(
@@ -241,7 +251,12 @@ def _settle(run: Run, ended: EndedAttempt | None) -> None:
             ended=ended,
         ),
     )
-    if not settled:
+    if settled:
+        STAGE_DURATION.labels("settle", run.queue).observe(time.monotonic() - began)
+        if ended is not None:
+            count_attempt(ended.attempt, ended.outcome)
+        _count_images(run)
+    else:
         stray = Generation.objects.filter(id=run.claim.generation_id)
         insist(run, partial(stray.update, has_stray_objects=True))
         if ended is not None:
@@ -251,10 +266,21 @@ def _settle(run: Run, ended: EndedAttempt | None) -> None:
 
 
 def _fail(run: Run, failure: Failure) -> None:
-    insist(
+    failed = insist(
         run,
         lambda: fail_generation(
             generation_id=run.claim.generation_id, failure=failure, claim=run.claim, now=now()
         ),
     )
     connection.close()
+    if failed:
+        _count_images(run)
+
+
+def _count_images(run: Run) -> None:
+    """Count what has become of each image, under the last route's provider."""
+    outcomes = Counter(str(one["outcome"]) for one in run.progress.undelivered)
+    outcomes["delivered"] = len(run.progress.stored)
+    for outcome, count in outcomes.items():
+        if count:
+            IMAGES.labels(run.queue, outcome).inc(count)

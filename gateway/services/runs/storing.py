@@ -1,6 +1,7 @@
 """Checking a provider's images and storing them, within the bound on images in memory."""
 
 import hashlib
+import time
 from functools import partial
 from typing import cast
 
@@ -17,6 +18,7 @@ from gateway.images import (
     fit_image_offloaded,
     inspect_image,
 )
+from gateway.metrics import STAGE_DURATION
 from gateway.models import Attempt
 from gateway.providers.base import ProviderImage, ProviderResult
 from gateway.providers.errors import BadResponse, ContentRefused, ProviderTimedOut
@@ -73,6 +75,7 @@ def store_images(job: Job, result: ProviderResult) -> Made:
 
 def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredImage, str]:
     run, fitted = job.run, job.fitted
+    began = time.monotonic()
     info = inspect_image(
         image.data, max_bytes=settings.IMAGE_MAX_BYTES, max_pixels=settings.IMAGE_MAX_PIXELS
     )
@@ -94,6 +97,7 @@ def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredI
         compression=fitted.compression if fitted.reencode else None,
     )
     image.data = b""
+    STAGE_DURATION.labels("check", run.queue).observe(time.monotonic() - began)
     _require_time(run)
     digest = hashlib.sha256(data).hexdigest()
     storage = public_storage() if run.is_public else private_storage()
@@ -106,7 +110,8 @@ def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredI
         cache_control=PUBLIC_CACHE if run.is_public else PRIVATE_CACHE,
         sha256=digest,
     )
-    kept = insist(run, put)
+    with STAGE_DURATION.labels("store", run.queue).time():
+        kept = insist(run, put)
     return (
         StoredImage(
             index=index,
