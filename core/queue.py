@@ -20,6 +20,7 @@ from prometheus_client import Counter
 from core.redis import CoolOff, redis_client
 
 DONE_CHANNEL = "lienzo:done"
+_PROBE_TIMEOUT_S = 2
 PUBLISH_FAILURES = Counter(
     "lienzo_broker_failures", "Messages to workers that the broker did not take."
 )
@@ -57,6 +58,17 @@ def send_task(name: str, queue: str, arguments: Mapping[str, str] | None = None)
             PUBLISH_FAILURES.inc()
             logger.warning("queue.publish_failed queue=%s error=%s", queue, error)
             return False
+    return True
+
+
+def is_broker_up() -> bool:
+    """Return whether the broker answers, on a connection made for this."""
+    try:
+        with current_app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, interval_start=0, timeout=_PROBE_TIMEOUT_S)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        logger.warning("queue.probe_failed error=%s", error)
+        return False
     return True
 
 

@@ -8,7 +8,7 @@ from gateway.storage.backend import (
     private_storage,
     public_storage,
 )
-from gateway.storage.buckets import ensure_buckets
+from gateway.storage.buckets import ensure_buckets, is_storage_up
 from gateway.storage.errors import (
     ChecksumMismatchError,
     NotModifiedError,
@@ -52,6 +52,7 @@ __all__ = [
     "image_key",
     "input_key",
     "inputs_prefix",
+    "is_storage_up",
     "partial_key",
     "partials_prefix",
     "private_storage",

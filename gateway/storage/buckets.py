@@ -55,6 +55,17 @@ def ensure_buckets() -> None:
         _allow_other_origins(client, public)
 
 
+def is_storage_up() -> bool:
+    """Return whether the storage answers for the bucket of public images."""
+    try:
+        with translated_errors():
+            s3_resource(s3_config()).meta.client.head_bucket(Bucket=settings.S3_BUCKET)
+    except StorageError as error:
+        logger.warning("storage.probe_failed error=%s", error)
+        return False
+    return True
+
+
 def _ensure_bucket(client: "S3Client", bucket: str) -> bool:
     """Return whether the bucket had to be created."""
     try:

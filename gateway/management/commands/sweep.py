@@ -8,8 +8,10 @@ from types import FrameType
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
+from prometheus_client import REGISTRY
 
 from billing.services.alerts import announce_low_balances
 from billing.services.budget_alerts import announce_budgets
@@ -25,6 +27,7 @@ from gateway.services.operations.checks import (
     check_platform,
     note_pass,
 )
+from gateway.services.operations.gauges import PlatformCollector
 from gateway.services.reports import margin_days
 from gateway.services.rollups import BATCH, roll_up
 from gateway.services.runs.recovery import sweep
@@ -102,7 +105,11 @@ class Command(BaseCommand):
             time.sleep(ROUND_EVERY_S)
 
     def show(self) -> None:
-        """Serve this process's metrics and probes."""
+        """Serve this process's metrics and probes, and the platform's metrics."""
+        if settings.METRICS_PORT:
+            platform = PlatformCollector()
+            REGISTRY.register(platform)
+            platform.start()
         show_process(
             Health(
                 life=lambda: self.rounds.fault("the last round"),
