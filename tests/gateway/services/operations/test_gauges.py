@@ -1,6 +1,7 @@
 """What the sweeper shows of the platform's rows. Other tests' rows are there too: changes count."""
 
 from datetime import UTC, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -149,7 +150,7 @@ def test_checks_processes_and_todays_money():
     found = read_rows(now=at)
 
     assert before["lienzo_ledger_check_age_seconds"] == {(): 90 * 60}
-    assert found["lienzo_ledger_check_age_seconds"][()].is_infinite()
+    assert found["lienzo_ledger_check_age_seconds"] == {(): Decimal("Infinity")}
     assert found["lienzo_sweeper_pass_age_seconds"] == {(): 120}
     assert found["lienzo_backup_age_seconds"] == {(): 36_000}
     assert found["lienzo_processes"]["web",] == before["lienzo_processes"]["web",] + 1
@@ -230,7 +231,9 @@ def test_what_was_read_last_is_shown_until_it_is_old():
     assert "lienzo_database_up 1.0" in text
     assert 'lienzo_queue_length{provider="fal"}' in text
 
-    collector.rows._last = (collector.rows._last[0] - 31, collector.rows._last[1])
+    assert collector.rows._last is not None
+    read_s, gauges = collector.rows._last
+    collector.rows._last = (read_s - 31, gauges)
     assert "lienzo_database_up 0.0" in show(collector)
     assert "lienzo_queue_length{" not in show(collector)
 
