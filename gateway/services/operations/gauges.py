@@ -9,7 +9,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from billing.selectors.gauges import read_gauges as read_billing
+from billing.selectors.reports.gauges import read_gauges as read_billing
 from core.clock import now as clock_now
 from core.metrics.gauges import Gauges, Repeated
 from core.queue import is_broker_up
