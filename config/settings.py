@@ -19,7 +19,10 @@ DEBUG = False
 # Secrets. A development fallback exists only for commands that touch no service (checks).
 INSECURE_SECRET = "insecure-only-for-commands-without-services"  # noqa: S105
 SECRET_KEY = env.text("SECRET_KEY", INSECURE_SECRET)
+# Others that verify and decrypt, so that each can be replaced while old and new processes serve.
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 API_KEY_HMAC_SECRET = env.text("API_KEY_HMAC_SECRET", INSECURE_SECRET)
+API_KEY_HMAC_PREVIOUS_SECRETS = env.words("API_KEY_HMAC_PREVIOUS_SECRETS")
 
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.integer("PORT", 8000, minimum=1)
@@ -70,6 +73,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "orgs.console.sessions.RenewedSessionMiddleware",
     "orgs.console.operations.impersonation.ImpersonationMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
@@ -230,7 +234,8 @@ SANDBOX_BASE_URL = env.text("SANDBOX_BASE_URL").rstrip("/")
 LIENZO_SANDBOX = env.choice("LIENZO_SANDBOX", "auto" if EMBEDDED else "off", ("auto", "off"))
 ALLOW_PRIVATE_UPSTREAMS = env.flag("ALLOW_PRIVATE_UPSTREAMS")
 WEBHOOK_ALLOWED_TARGETS = env.targets("WEBHOOK_ALLOWED_TARGETS")
-# The first encrypts the secrets of webhooks, all decrypt them, and so does SECRET_KEY.
+# The first encrypts the secrets of webhooks, all decrypt them, and so do SECRET_KEY
+# and its fallbacks.
 WEBHOOK_ENCRYPTION_KEYS = env.words("WEBHOOK_ENCRYPTION_KEYS")
 
 # The first encrypts backups, all decrypt them.

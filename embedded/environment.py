@@ -19,11 +19,18 @@ PROVIDERS = (
     "STABILITY",
     "IDEOGRAM",
 )
+# Read by commands, too, which know the environment of the running processes alone.
+_KEYS = (
+    "SECRET_KEY_FALLBACKS",
+    "API_KEY_HMAC_PREVIOUS_SECRETS",
+    "WEBHOOK_ENCRYPTION_KEYS",
+    "BACKUP_ENCRYPTION_KEYS",
+)
 _SERVICES = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 # What a shell may hold for the product or for a provider's SDK. Tests start without any of it.
 _SETTINGS = re.compile(
     r"DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|S3_.*|AWS_.*|.*_API_KEY|.*_BASE_URL|OPENAI_.*|FAL_.*"
-    r"|AZURE_OPENAI_.*|GEMINI_.*|LIENZO_.*|SECRET_KEY|API_KEY_HMAC_SECRET|HOST|PORT|ALLOWED_HOSTS"
+    r"|AZURE_OPENAI_.*|GEMINI_.*|LIENZO_.*|SECRET_KEY.*|API_KEY_HMAC_.*|HOST|PORT|ALLOWED_HOSTS"
     r"|.*_MAX_CONCURRENCY|.*_TIMEOUT_S|EMAIL_URL|OPERATOR_EMAILS|DEFAULT_FROM_EMAIL"
     r"|FX_.*|BANXICO_TOKEN|TRUSTED_PROXY_CIDRS|WEBHOOK_.*|OIDC_.*|STRIPE_.*"
     r"|ALLOW_PRIVATE_UPSTREAMS|LOG_.*|OTEL_.*|SENTRY_.*|METRICS_.*"
@@ -87,7 +94,7 @@ def product_environment(
         "WORKER_POOL_SIZE": "6400",
         "WEB_PROCESSES": "2",
     }
-    known = (*_SERVICES, *defaults, *(name for name in environ if name.startswith("S3_")))
+    known = (*_SERVICES, *_KEYS, *defaults, *(name for name in environ if name.startswith("S3_")))
     values = {**defaults, **{name: environ[name] for name in known if environ.get(name)}}
     values.setdefault("S3_PRIVATE_BUCKET", f"{values['S3_BUCKET']}-private")
     values.setdefault("S3_PUBLIC_BASE_URL", f"{address.public_base_url}/{values['S3_BUCKET']}")

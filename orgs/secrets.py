@@ -9,6 +9,7 @@ import hmac
 import secrets
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LIVE_PREFIX = "lz_sk_live_"
@@ -38,6 +39,7 @@ class Secret:
         return hmac.digest(key.encode(), self.text.encode(), hashlib.sha256)
 
 
+@cache
 def fingerprint(key: str) -> str:
     """Return a short name of a secret of the server's own, from which it cannot be told.
 

@@ -16,10 +16,8 @@ from django.utils.translation import gettext_lazy as _
 from orgs.console.account_mails import write_account_mail
 from orgs.console.languages import chosen_language
 from orgs.services.organizations import end_sessions
-from orgs.services.signing import SecretUnreadableError, seal, unseal
+from orgs.services.signing import SEALED, SecretUnreadableError, seal, unseal
 
-# How what `seal` returns begins. Secrets were kept as they are before it was used.
-SEALED = "gAAAA"
 logger = logging.getLogger(__name__)
 
 
@@ -93,6 +91,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):  # type: ignore[misc] # allauth ha
 
     def decrypt(self, encrypted_text: str) -> str:
         """Decrypt a secret; of one that cannot be, return another, by which no code is right."""
+        # Secrets were kept as they are before they were sealed.
         if not encrypted_text.startswith(SEALED):
             return encrypted_text
         try:

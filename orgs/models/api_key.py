@@ -13,8 +13,10 @@ class ApiKey(models.Model):
     """A credential of an organization.
 
     `lookup` is the readable start of the secret's random part, `digest` the HMAC-SHA256 of the
-    whole secret; a rotation keeps those it replaced as `previous_*`, until the overlap ends. Empty
-    `scopes`, `models_allowed` and `cidrs` mean no restriction, a null limit no limit.
+    whole secret; a rotation keeps those it replaced as `previous_*`, until the overlap ends.
+    `hashed_by` is the fingerprint of the server's secret that made the digest, empty for keys not
+    used since it is kept. Empty `scopes`, `models_allowed` and `cidrs` mean no restriction, a null
+    limit no limit.
     """
 
     id = models.UUIDField(primary_key=True, default=new_uuid, editable=False)
@@ -26,8 +28,10 @@ class ApiKey(models.Model):
     livemode = models.BooleanField()
     lookup = models.CharField(max_length=16, unique=True)
     digest = models.BinaryField(max_length=32)
+    hashed_by = models.CharField(max_length=12, blank=True, default="", db_default="")
     previous_lookup = models.CharField(max_length=16, unique=True, null=True, blank=True)
     previous_digest = models.BinaryField(max_length=32, null=True, blank=True)
+    previous_hashed_by = models.CharField(max_length=12, blank=True, default="", db_default="")
     previous_expires_at = models.DateTimeField(null=True, blank=True)
     scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     models_allowed = ArrayField(models.CharField(max_length=100), default=list, blank=True)

@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from ipaddress import ip_address, ip_network
@@ -21,7 +21,7 @@ from orgs.errors import (
     RevokedApiKeyError,
 )
 from orgs.models import ApiKey
-from orgs.secrets import Secret, parse_secret
+from orgs.secrets import Secret, fingerprint, parse_secret
 
 CACHE_TTL_S = 1.0
 CACHE_MAX_KEYS = 10_000
@@ -59,6 +59,9 @@ class Caller:
         suspended: The organization is, or is to be deleted.
         digest: Of the secret by which the key was found, the present one or the one before.
         replaced_at: When that secret stops working, if it is the one before.
+        lookup: How the row was found.
+        hashed_by: By which secret of the server that row's digest was made; see `ApiKey`.
+        due_digest: What is to be in its place, if that is not the present one.
     """
 
     api_key_id: UUID | None
@@ -85,6 +88,9 @@ class Caller:
     last_used_at: datetime | None
     user_id: UUID | None = None
     organization_models_allowed: frozenset[str] = frozenset()
+    lookup: str = ""
+    hashed_by: str = ""
+    due_digest: bytes | None = None
 
 
 class CallerCache:
@@ -143,20 +149,42 @@ def authenticate_key(*, text: str, now: datetime) -> Caller:
             "Incorrect API key provided. Lienzo keys start with lz_sk_live_ or lz_sk_test_."
         )
     caller = caller_cache().get(secret.lookup) or _read_caller(secret)
-    if not hmac.compare_digest(caller.digest, secret.digest(settings.API_KEY_HMAC_SECRET)):
+    digest = secret.digest(settings.API_KEY_HMAC_SECRET)
+    if not hmac.compare_digest(caller.digest, digest) and not _is_of_previous(secret, caller):
         raise InvalidApiKeyError("Incorrect API key provided.")
     require_alive(revoked_at=caller.revoked_at, expires_at=caller.expires_at, now=now)
     if caller.replaced_at is not None and caller.replaced_at <= now:
         raise ExpiredApiKeyError("This API key was replaced by a new one. Use that one.")
+    if caller.hashed_by != fingerprint(settings.API_KEY_HMAC_SECRET):
+        return replace(caller, due_digest=digest)
     return caller
 
 
 def touch_last_used(*, caller: Caller, now: datetime) -> None:
-    """Record that the key was used, at most once a minute per process."""
-    if caller.api_key_id is not None and caller_cache().should_touch(caller, now):
-        ApiKey.objects.filter(
-            Q(last_used_at__isnull=True) | Q(last_used_at__lt=now), id=caller.api_key_id
-        ).update(last_used_at=now)
+    """Record that the key was used, at most once a minute per process.
+
+    The same write hashes it by the server's present secret where another had, so that a rotation of
+    that secret writes no row more often than use does: not even while processes that take different
+    secrets for the present one serve side by side, and undo each other's.
+    """
+    if caller.api_key_id is None or not caller_cache().should_touch(caller, now):
+        return
+    rows = ApiKey.objects.filter(
+        Q(last_used_at__isnull=True) | Q(last_used_at__lt=now), id=caller.api_key_id
+    )
+    if caller.due_digest is None:
+        rows.update(last_used_at=now)
+        return
+    hashed_by = fingerprint(settings.API_KEY_HMAC_SECRET)
+    # A rotation of the key in between has moved the secret, and is left alone.
+    if caller.replaced_at is None:
+        rows.filter(lookup=caller.lookup).update(
+            last_used_at=now, digest=caller.due_digest, hashed_by=hashed_by
+        )
+    else:
+        rows.filter(previous_lookup=caller.lookup).update(
+            last_used_at=now, previous_digest=caller.due_digest, previous_hashed_by=hashed_by
+        )
 
 
 def authorize_caller(*, caller: Caller, scope: str, address: str) -> None:
@@ -200,6 +228,13 @@ def require_alive(
         raise ExpiredApiKeyError("This API key has expired. Create a new key.")
 
 
+def _is_of_previous(secret: Secret, caller: Caller) -> bool:
+    return any(
+        hmac.compare_digest(caller.digest, secret.digest(key))
+        for key in settings.API_KEY_HMAC_PREVIOUS_SECRETS
+    )
+
+
 def _read_caller(secret: Secret) -> Caller:
     row = (
         ApiKey.objects.select_related("organization")
@@ -233,7 +268,9 @@ def _read_caller(secret: Secret) -> Caller:
         key_max_concurrent=row.max_concurrent,
         organization_rates=Rates(organization.requests_per_minute, organization.images_per_minute),
         key_rates=Rates(row.requests_per_minute, row.images_per_minute),
+        lookup=secret.lookup,
         digest=bytes(row.digest if is_present else row.previous_digest or b""),
+        hashed_by=row.hashed_by if is_present else row.previous_hashed_by,
         replaced_at=None if is_present else row.previous_expires_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,

@@ -24,7 +24,7 @@ from orgs.errors import (
 )
 from orgs.models import ApiKey, Membership, Organization, lock_organization
 from orgs.permissions import Permission, allows
-from orgs.secrets import new_secret
+from orgs.secrets import fingerprint, new_secret
 from orgs.services.api_keys import Rates, require_alive
 from orgs.services.audit import Action, Actor, Target, record, role_of, snapshot
 from orgs.services.outbox import EventType, write_event
@@ -87,6 +87,7 @@ def create_api_key(
             livemode=policy.livemode,
             lookup=secret.lookup,
             digest=secret.digest(settings.API_KEY_HMAC_SECRET),
+            hashed_by=fingerprint(settings.API_KEY_HMAC_SECRET),
         )
         _apply(policy, api_key)
         api_key.save(force_insert=True)
@@ -154,15 +155,19 @@ def rotate_api_key(
         secret = new_secret(livemode=api_key.livemode)
         api_key.previous_lookup = api_key.lookup
         api_key.previous_digest = api_key.digest
+        api_key.previous_hashed_by = api_key.hashed_by
         api_key.previous_expires_at = now + overlap
         api_key.lookup = secret.lookup
         api_key.digest = secret.digest(settings.API_KEY_HMAC_SECRET)
+        api_key.hashed_by = fingerprint(settings.API_KEY_HMAC_SECRET)
         api_key.save(
             update_fields=[
                 "lookup",
                 "digest",
+                "hashed_by",
                 "previous_lookup",
                 "previous_digest",
+                "previous_hashed_by",
                 "previous_expires_at",
             ]
         )

@@ -148,6 +148,12 @@ def end_sessions(*, user_id: UUID, session_id: int | None = None, but_key: str |
     return len(keys)
 
 
+def follow_session(*, user_id: UUID, before: str, after: str) -> None:
+    """Keep a session in its owner's list whose key has changed while they were signed in."""
+    if not UserSession.objects.filter(session_key=after).exists():
+        UserSession.objects.filter(user_id=user_id, session_key=before).update(session_key=after)
+
+
 def add_member(
     *, organization: Organization, user: User, role: str, actor: Actor
 ) -> tuple[Membership, bool]:

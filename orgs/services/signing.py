@@ -19,6 +19,8 @@ from standardwebhooks import Webhook
 
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - of every secret, itself none
 SECRET_BYTES: Final = 32
+# How everything that `seal` returns begins: the version of Fernet, in base 64.
+SEALED: Final = "gAAAA"
 _INFO: Final = b"lienzo webhook secrets"
 
 
@@ -48,6 +50,24 @@ def unseal(sealed: bytes) -> str:
         raise SecretUnreadableError from error
 
 
+def resealed(sealed: bytes) -> bytes | None:
+    """Return a secret encrypted by the first key; None if it is already.
+
+    Raises:
+        SecretUnreadableError: No configured key decrypts it.
+    """
+    try:
+        _cipher_of((encryption_keys()[0],)).decrypt(sealed)
+    except InvalidToken:
+        pass
+    else:
+        return None
+    try:
+        return _cipher().rotate(sealed)
+    except InvalidToken as error:
+        raise SecretUnreadableError from error
+
+
 def signed_headers(
     *, message_id: str, now: datetime, body: bytes, secrets_in_use: Sequence[str]
 ) -> dict[str, str]:
@@ -64,10 +84,21 @@ def signed_headers(
     }
 
 
-@cache
+def encryption_keys() -> list[str]:
+    """Return the keys that decrypt; the first encrypts, `SECRET_KEY` and its fallbacks are last."""
+    return [
+        *settings.WEBHOOK_ENCRYPTION_KEYS,
+        settings.SECRET_KEY,
+        *settings.SECRET_KEY_FALLBACKS,
+    ]
+
+
 def _cipher() -> MultiFernet:
-    """Return what encrypts by the first key and decrypts by any, `SECRET_KEY` being the last."""
-    keys = [*settings.WEBHOOK_ENCRYPTION_KEYS, settings.SECRET_KEY]
+    return _cipher_of(tuple(encryption_keys()))
+
+
+@cache
+def _cipher_of(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(_derive(key)) for key in keys])
 
 

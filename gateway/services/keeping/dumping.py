@@ -24,6 +24,7 @@ from gateway.services.keeping.containers import FORMAT, BackupWriter
 from gateway.services.keeping.errors import KeepingError
 from gateway.services.keeping.facts import read_facts, server_version
 from orgs.secrets import fingerprint
+from orgs.services.signing import encryption_keys
 
 _READ_BYTES: Final = 1024 * 1024
 # A migration that holds a table is not queued behind: whoever came after would wait, too.
@@ -102,10 +103,11 @@ def last_backup_at() -> datetime | None:
 def secret_prints() -> dict[str, list[str]]:
     """Return by which secrets this server hashes API keys and encrypts, without telling them."""
     return {
-        "API_KEY_HMAC_SECRET": [fingerprint(settings.API_KEY_HMAC_SECRET)],
-        "SECRET_KEY": [
-            fingerprint(key) for key in (*settings.WEBHOOK_ENCRYPTION_KEYS, settings.SECRET_KEY)
+        "API_KEY_HMAC_SECRET": [
+            fingerprint(key)
+            for key in (settings.API_KEY_HMAC_SECRET, *settings.API_KEY_HMAC_PREVIOUS_SECRETS)
         ],
+        "SECRET_KEY": [fingerprint(key) for key in encryption_keys()],
     }
 
 
