@@ -130,10 +130,20 @@ class Office:
 
 
 class Stack:
-    """`make run` in a temporary folder. Killed processes are restarted by its supervisor."""
+    """`make run` in a temporary folder. Killed processes are restarted by its supervisor.
 
-    def __init__(self) -> None:
-        self.upstream = UpstreamProcess()
+    Args:
+        upstream: Another stack's, in place of one of its own.
+        prepare: Called with the state folder before the first start.
+    """
+
+    def __init__(
+        self,
+        *,
+        upstream: UpstreamProcess | None = None,
+        prepare: Callable[[Path], None] | None = None,
+    ) -> None:
+        self.upstream = upstream or UpstreamProcess()
         self._folder = Path(tempfile.mkdtemp(prefix="lienzo-faults-"))
         # PostgreSQL's account must be able to pass through.
         self._folder.chmod(0o711)
@@ -141,6 +151,8 @@ class Stack:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._office: Office | None = None
         self._port = _free_port()
+        if prepare is not None:
+            prepare(self.var)
         self.start()
 
     @property
