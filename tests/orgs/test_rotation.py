@@ -31,6 +31,7 @@ from orgs.services.signing import SecretUnreadableError, seal, unseal
 from tests.visits import signed_in
 
 pytestmark = pytest.mark.django_db
+PASSWORD = "a long enough passphrase"
 # Each step of a rotation as the processes before and after it have it: first, and others.
 STEPS = (("old", ()), ("old", ("new",)), ("new", ("old",)), ("new", ()))
 
@@ -160,7 +161,9 @@ def test_everything_sealed_is_sealed_anew_once_and_opens_without_the_old_key(set
         **plain, secret=seal("second"), previous_secret=seal("third"), previous_secret_until=until
     )
     gone = WebhookEndpoint.objects.create(**plain, secret=b"", is_enabled=True)
-    user = create_user(email=f"{uuid4().hex}@example.com", password=None, actor=SYSTEM, name="Ana")
+    user = create_user(
+        email=f"{uuid4().hex}@example.com", password=PASSWORD, actor=SYSTEM, name="Ana"
+    )
     TOTP.activate(user, "JBSWY3DPEHPK3PXP")
     factor = Authenticator.objects.get(user=user)
     mail = {"kind": "k", "recipient": "a@example.com", "subject": "s", "give_up_at": until}
@@ -203,7 +206,9 @@ def test_what_secret_key_sealed_opens_by_a_fallback(settings):
 @pytest.mark.usefixtures("pages")
 def test_sessions_outlive_a_new_secret_key_and_stay_in_their_owners_list(settings):
     old = settings.SECRET_KEY
-    user = create_user(email=f"{uuid4().hex}@example.com", password=None, actor=SYSTEM, name="Ana")
+    user = create_user(
+        email=f"{uuid4().hex}@example.com", password=PASSWORD, actor=SYSTEM, name="Ana"
+    )
     client = signed_in(user)
     key = client.session.session_key
     UserSession.objects.filter(user=user).delete()
