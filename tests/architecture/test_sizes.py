@@ -19,6 +19,7 @@ LARGE_FOLDERS = {
     "gateway/management/commands": "Django finds a command by the file that is named after it",
     "gateway/providers": "an adapter and its errors for each provider, named after it",
     "gateway/selectors": "a module for each kind of figure, list and detail that pages read",
+    "orgs/services": "a module for each noun of organizations, people, keys, webhooks and mail",
     "sandbox": "an emulator, its rules and its errors for each provider, named after it",
 }
 

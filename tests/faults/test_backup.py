@@ -155,7 +155,7 @@ def _check_books(stack: Stack, organization: Organization, here: dict[str, Any])
         "SELECT reference FROM billing_journalentry WHERE kind = 'capture' AND reference = ANY(%s)",
         list(here),
     )
-    assert Counter(row["reference"] for row in captures) == Counter(here)
+    assert Counter(row["reference"] for row in captures) == Counter(list(here))
     assert json.loads(stack.command("verify_ledger", "--objects", "--json"))["violations"] == 0
 
 
