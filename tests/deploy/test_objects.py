@@ -233,6 +233,18 @@ def test_dispatcher_is_fenced_from_what_is_private():
     assert {"cidr": "10.20.0.0/24"} in blocks
 
 
+def test_collected_metrics_have_the_labels_of_the_alert_rules():
+    drawn = example("production")
+    (endpoint,) = drawn.of_kind("PodMonitor")[0]["spec"]["podMetricsEndpoints"]
+    processes = {found.get("lienzo/process") for _, found in _labels_of_pods(drawn)}
+
+    assert endpoint["port"] == "metrics"
+    assert {"targetLabel": "job", "replacement": "lienzo"} in endpoint["relabelings"]
+    source = "__meta_kubernetes_pod_label_lienzo_process"
+    assert {"sourceLabels": [source], "targetLabel": "process"} in endpoint["relabelings"]
+    assert {"web", "worker", "sweeper", "dispatcher", "beat"} <= processes
+
+
 def test_notes_count_the_connections_of_the_database():
     notes = example("production").notes
     processes = 12 * 2 + 2 + 2 + 1 + 10 + 2 + 4
