@@ -54,6 +54,7 @@ def test_impossible_value_is_refused_by_name(path, value, message):
         ({"name": "Images"}, "/worker/groups/0/name"),
         ({"poolSize": 6400.5}, "/worker/groups/0/poolSize"),
         ({"resources": {}}, "/worker/groups/0/resources"),
+        ({"settings": {"FAL_API_KEY": "x"}}, "images: settings.FAL_API_KEY: is a secret"),
     ],
 )
 def test_impossible_worker_group_is_refused_by_name(changes, message):

@@ -1,6 +1,6 @@
 {{/* Fails with what is wrong with the values where the schema cannot say it. */}}
 {{- define "lienzo.checks" -}}
-{{- include "lienzo.checks.settings" . -}}
+{{- include "lienzo.checks.settings" (dict "root" . "settings" .Values.settings "at" "settings") -}}
 {{- include "lienzo.checks.secrets" . -}}
 {{- include "lienzo.checks.groups" . -}}
 {{- include "lienzo.checks.scaling" (dict "name" "web.autoscaling" "autoscaling" .Values.web.autoscaling) -}}
@@ -19,20 +19,23 @@
 {{- end -}}
 {{- end -}}
 
+{{/* A dict of root, settings and at, where they stand. */}}
 {{- define "lienzo.checks.settings" -}}
 {{- $own := dict
     "PUBLIC_BASE_URL" "publicBaseUrl" "ALLOWED_HOSTS" "allowedHosts" "HOST" "" "PORT" ""
     "METRICS_HOST" "" "METRICS_PORT" "metrics.port" "WEB_PROCESSES" "web.processes"
     "WORKER_POOL_SIZE" "poolSize of a worker group" "LIENZO_VAR" "" "LIENZO_EMBEDDED" "" -}}
-{{- range $name, $_ := .Values.settings -}}
+{{- $secret := "(_SECRETS?(_FALLBACKS)?|_KEYS?|_KEYS?_FALLBACKS|_KEY_ID|_TOKEN|_PASSWORD|_DSN|_HEADERS)$|SECRET|^(DATABASE|REDIS|CELERY_BROKER|EMAIL)_URL$" -}}
+{{- range $name, $_ := .settings -}}
+{{- $at := printf "%s.%s" $.at $name -}}
 {{- if hasKey $own $name -}}
-{{- fail (printf "settings.%s: the chart sets it itself%s" $name (empty (get $own $name) | ternary "" (printf "; see %s" (get $own $name)))) -}}
+{{- fail (printf "%s: the chart sets it itself%s" $at (empty (get $own $name) | ternary "" (printf "; see %s" (get $own $name)))) -}}
 {{- end -}}
-{{- if and $.Values.sandbox.enabled (has $name (list "SANDBOX_BASE_URL" "LIENZO_SANDBOX")) -}}
-{{- fail (printf "settings.%s: the chart sets it itself with sandbox.enabled" $name) -}}
+{{- if and $.root.Values.sandbox.enabled (has $name (list "SANDBOX_BASE_URL" "LIENZO_SANDBOX")) -}}
+{{- fail (printf "%s: the chart sets it itself with sandbox.enabled" $at) -}}
 {{- end -}}
-{{- if regexMatch "(_SECRETS?(_FALLBACKS)?|_KEYS?|_KEYS?_FALLBACKS|_KEY_ID|_TOKEN|_PASSWORD|_DSN|_HEADERS)$|SECRET|^(DATABASE|REDIS|CELERY_BROKER|EMAIL)_URL$" $name -}}
-{{- fail (printf "settings.%s: is a secret; put it into a Secret and name that under secrets" $name) -}}
+{{- if regexMatch $secret $name -}}
+{{- fail (printf "%s: is a secret; put it into a Secret and name that under secrets" $at) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -67,6 +70,7 @@
 {{- fail (printf "worker.groups: two are called %s" .name) -}}
 {{- end -}}
 {{- $_ := set $groups .name true -}}
+{{- include "lienzo.checks.settings" (dict "root" $ "settings" .settings "at" (printf "worker.groups: %s: settings" .name)) -}}
 {{- range .queues -}}
 {{- if not (has . $known) -}}
 {{- fail (printf "worker.groups: %s has the queue %s, which does not exist; there are %s" $group.name . (join ", " $known)) -}}
