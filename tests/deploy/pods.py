@@ -21,7 +21,7 @@ from tests.deploy.chart import Drawn, Manifest
 from tests.stack import wait_until
 
 PROBE_S = 120.0
-_SECRETS, _TMP = "/etc/lienzo/secrets/", "/tmp/"
+_SECRETS, _TMP = "/etc/lienzo/secrets/", "/tmp"
 
 
 @dataclass
@@ -121,7 +121,7 @@ class Node:
     def _command(self, container: Manifest) -> Sequence[str]:
         here = {"8009": str(self.ports["sandbox"])}
         parts = [here.get(part, part) for part in container["command"][1:]]
-        return [sys.executable, *(part.replace(_TMP, f"{self.folder}/") for part in parts)]
+        return [sys.executable, *(part.replace(_TMP, str(self.folder)) for part in parts)]
 
     def _environment(self, container: Manifest, ports: Mapping[str, int]) -> dict[str, str]:
         """Return what the kubelet would put together, and the little that an image brings."""
