@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import psycopg
 import pytest
 
-from core.management.commands.migrate import ADVISORY_LOCK
+from core.postgres.locks import MIGRATING
 from embedded.processes import ROOT, child_environment
 from tests.templates import create_database, on_database
 
@@ -59,12 +59,12 @@ def test_a_table_in_use_for_a_while_is_migrated_then(environment, session):
 
 
 def test_hosts_migrate_one_after_the_other(environment, session):
-    session.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+    session.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
     migrating = _start(environment)
     _read_until(migrating, "Waiting for another migration")
     assert _applied(session) == _BEFORE
 
-    session.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+    session.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
 
     assert migrating.wait(60) == 0
     assert _applied(session) == _LAST

@@ -11,11 +11,12 @@ from django.db import OperationalError, connections
 from django.db.migrations.migration import Migration
 from psycopg.errors import LockNotAvailable
 
+from core.postgres.locks import MIGRATING
+
 # Whoever waits for a table's lock holds up everybody who asks after them, reads included: rather
 # give up soon and try again.
 LOCK_TIMEOUT_MS: Final = 2_000
 _PAUSE_S = 3.0
-ADVISORY_LOCK: Final = 7_117_002
 
 
 class Command(MigrateCommand):
@@ -67,21 +68,24 @@ class Command(MigrateCommand):
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the advisory lock: hosts that are updated at once then take turns."""
+        """Hold the advisory lock: hosts that are updated at once then take turns.
+
+        A backup shares it, since its locks would hold up a migration, and that everybody else.
+        """
         with connections[self._database].cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_LOCK])
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [MIGRATING])
             row = cursor.fetchone()
         if not (row and row[0]):
-            self.stderr.write("Waiting for another migration to end ...")
+            self.stderr.write("Waiting for another migration, or a backup, to end ...")
             self._set("lock_timeout", 0)
             self._set("statement_timeout", 0)
             with connections[self._database].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+                cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
         try:
             yield
         finally:
             with connections[self._database].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATING])
 
     @contextmanager
     def _session_settings(self) -> Iterator[None]:

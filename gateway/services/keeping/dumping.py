@@ -13,24 +13,25 @@ from typing import Any, BinaryIO, Final, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from billing.services.verification import snapshot
 from core.clock import now as clock_now
 from core.ids import new_uuid
+from core.postgres.locks import BACKING_UP, MIGRATING
 from core.postgres.programs import ProgramMissingError, find_program, program_address
 from gateway.models import Backup
 from gateway.services.keeping.containers import FORMAT, BackupWriter
 from gateway.services.keeping.errors import KeepingError
 from gateway.services.keeping.facts import read_facts, server_version
+from gateway.services.operations.checks import note_pass
 from orgs.secrets import fingerprint
 from orgs.services.signing import encryption_keys
 
+CHECK: Final = "backup"
 _READ_BYTES: Final = 1024 * 1024
 # A migration that holds a table is not queued behind: whoever came after would wait, too.
 _LOCK_WAIT: Final = "10s"
-# Any fixed number: "lienzo back" in ASCII, cut to 63 bits.
-ADVISORY_LOCK: Final = 0x6C69656E7A6F2062
 _MAJOR: Final = 10_000
 
 
@@ -62,7 +63,7 @@ def back_up(*, path: Path, now: datetime) -> Written:
         raise KeepingError(f"{path} cannot be written: {error.strerror}.") from error
     finally:
         aside.unlink(missing_ok=True)
-    written.backup.save(force_insert=True)
+    note_backup(written.backup)
     return written
 
 
@@ -77,7 +78,7 @@ def back_up_to_stream(*, stream: BinaryIO, now: datetime) -> Written:
         stream.flush()
     except OSError as error:
         raise KeepingError(f"The backup cannot be written: {error.strerror}.") from error
-    written.backup.save(force_insert=True)
+    note_backup(written.backup)
     return written
 
 
@@ -93,6 +94,13 @@ def backup_row(manifest: dict[str, Any], *, size_bytes: int) -> Backup:
         sha256=manifest["dump"]["sha256"],
         is_encrypted=manifest["is_encrypted"],
     )
+
+
+def note_backup(backup: Backup) -> None:
+    """Record a backup, and that one was made, for whoever watches how long ago."""
+    with transaction.atomic():
+        backup.save(force_insert=True)
+        note_pass(name=CHECK, started_at=backup.started_at, finished_at=backup.finished_at)
 
 
 def last_backup_at() -> datetime | None:
@@ -151,14 +159,18 @@ def _exported_snapshot() -> Iterator[tuple[str, datetime, int]]:
     """Hold one snapshot that other sessions can see: its name, its instant, the database's size.
 
     Everything committed before that instant is in it. It lasts as long as the dump, so the
-    sessions' limits of time do not hold here. Of two backups at a time the second is refused.
+    sessions' limits of time do not hold here. Of two backups at a time the second is refused, and
+    a migration waits.
     """
     with snapshot(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [BACKING_UP])
         if cursor.fetchone() != (True,):
             raise KeepingError("Another backup of this database is being made.")
+        cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [MIGRATING])
+        if cursor.fetchone() != (True,):
+            raise KeepingError("This database is being migrated. Back it up afterwards.")
         cursor.execute(
             "SELECT pg_export_snapshot(), transaction_timestamp(),"
             " pg_database_size(current_database())"

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from core.postgres.programs import ProgramMissingError, find_program, program_address
 from gateway.services.keeping.containers import read_dump, read_manifest
-from gateway.services.keeping.dumping import backup_row, secret_prints
+from gateway.services.keeping.dumping import backup_row, note_backup, secret_prints
 from gateway.services.keeping.errors import KeepingError
 from gateway.services.keeping.facts import (
     differences,
@@ -115,7 +115,7 @@ def note_restore(*, manifest: dict[str, Any], size_bytes: int, now: datetime) ->
     row = backup_row(manifest, size_bytes=size_bytes)
     row.restored_at = now
     with transaction.atomic():
-        row.save()
+        note_backup(row)
         record(
             action=Action.DATABASE_RESTORED,
             actor=SYSTEM,

@@ -13,10 +13,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from core.postgres import programs
+from core.postgres.locks import BACKING_UP, MIGRATING
 from core.postgres.programs import ProgramMissingError, find_program, program_address
 from gateway.models import Backup
 from gateway.services.keeping.containers import BackupWriter, read_dump, read_manifest
-from gateway.services.keeping.dumping import ADVISORY_LOCK
 from gateway.services.keeping.facts import is_empty
 from tests.gateway.keeping.databases import working_on
 
@@ -100,10 +100,11 @@ def test_backup_refuses_a_file_that_exists_and_a_second_one_at_a_time(source, tm
         assert "cannot be written" in refused("backup", str(tmp_path / "no" / "folder"))
         address, environment = program_address(url)
         with psycopg.connect(address, password=environment["PGPASSWORD"]) as other:
-            other.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
+            other.execute("SELECT pg_advisory_lock(%s)", [BACKING_UP])
             assert "Another backup" in refused("backup", str(tmp_path / "second"))
-            other.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
-            other.execute("LOCK TABLE orgs_user IN ACCESS EXCLUSIVE MODE")
+            other.execute("SELECT pg_advisory_unlock(%s)", [BACKING_UP])
+            other.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+            assert "being migrated" in refused("backup", str(tmp_path / "second"))
         assert Backup.objects.count() == before
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
     assert taken.read_text() == "mine"

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 
 from billing.models import Hold
 from core.clock import now
-from gateway.models import Artifact, Backup, Generation, Process
+from gateway.models import Artifact, Backup, Check, Generation, Process
 from gateway.services.keeping.dumping import last_backup_at
 from gateway.services.keeping.facts import Facts, read_facts
 from gateway.services.verification import verify_money
@@ -132,6 +132,8 @@ def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
         assert not Process.objects.filter(ended_at__isnull=True).exists()
         assert not UserSession.objects.exists()
         assert Backup.objects.get().restored_at is not None
+        finished_at = Check.objects.get(name="backup").finished_at
+        assert finished_at == Backup.objects.get().finished_at
         logged = AuditEvent.objects.get(action="database.restored")
         assert logged.object_id == before.written["id"]
 
