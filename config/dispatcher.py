@@ -22,13 +22,13 @@ def main() -> None:
     from config.metrics.processes import show_dispatcher  # noqa: PLC0415 - after the patches
     from config.settings import check_secrets  # noqa: PLC0415 - as above
     from config.startup import require_migrated, require_patched  # noqa: PLC0415 - as above
-    from core.telemetry.crashes import log_crashes  # noqa: PLC0415 - as above
+    from core.telemetry.lifecycle import start_telemetry, stop_telemetry  # noqa: PLC0415 - as above
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
     from gateway.storage import forbid_open_transaction  # noqa: PLC0415 - as above
     from orgs.services.dispatcher import Dispatcher  # noqa: PLC0415 - as above
     from orgs.services.targets import webhook_client  # noqa: PLC0415 - as above
 
-    log_crashes()
+    start_telemetry("dispatcher")
     check_secrets()
     require_patched()
     require_migrated()
@@ -39,6 +39,7 @@ def main() -> None:
     dispatcher = Dispatcher(http=http, data_of=data_of)
     show_dispatcher(dispatcher)
     dispatcher.run(stopping)
+    stop_telemetry()
 
 
 if __name__ == "__main__":

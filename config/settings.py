@@ -376,6 +376,13 @@ METRICS_PORT = env.integer("METRICS_PORT", 0)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", LEVELS)
 LOG_FORMAT = env.choice("LOG_FORMAT", "line", FORMATS)
 LOGGING = logging_settings(log_format=LOG_FORMAT, level=LOG_LEVEL)
+# Traces go to a collector, where one is named; the library reads other `OTEL_*` variables itself.
+OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT").rstrip("/")
+OTEL_PROPAGATORS = env.words("OTEL_PROPAGATORS")
+SENTRY_DSN = env.text("SENTRY_DSN")
+SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
+if OTEL_EXPORTER_OTLP_ENDPOINT:
+    API_MIDDLEWARE = [*API_MIDDLEWARE, "gateway.api.tracing.TraceMiddleware"]
 # Outermost, to see every answer of the API as it is sent.
 if env.flag("LOG_REQUESTS", default=LOG_FORMAT == "json"):
     API_MIDDLEWARE = ["gateway.api.access.AccessLogMiddleware", *API_MIDDLEWARE]

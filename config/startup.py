@@ -10,7 +10,7 @@ from gevent import monkey
 from config.settings import check_secrets
 from core.metrics.exposition import BUILD_INFO
 from core.postgres.migrations import missing_migrations
-from core.telemetry.crashes import log_crashes
+from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
 
@@ -68,7 +68,7 @@ def require_migrated() -> None:
 
 def start_web_process() -> None:
     """Prepare a web process."""
-    log_crashes()
+    start_telemetry("web")
     check_secrets()
     require_foreign_upstreams()
     require_patched()
@@ -80,6 +80,7 @@ def start_web_process() -> None:
 def stop_web_process() -> None:
     """Release a web process's lease."""
     current_process(Kind.WEB).stop()
+    stop_telemetry()
 
 
 def start_worker_process() -> None:
@@ -95,6 +96,7 @@ def end_worker_process() -> None:
     """Wait for the running jobs, then release the lease."""
     worker().wait_until_idle(DRAIN_S)
     worker().end()
+    stop_telemetry()
 
 
 def _address(url: str) -> tuple[str, int]:

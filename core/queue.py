@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 from prometheus_client import Counter
 
 from core.redis import CoolOff, redis_client
+from core.telemetry.spans import SpanKind, span
 
 DONE_CHANNEL = "lienzo:done"
 _PROBE_TIMEOUT_S = 2
@@ -52,7 +53,8 @@ def send_task(name: str, queue: str, arguments: Mapping[str, str] | None = None)
             PUBLISH_FAILURES.inc()
             return False
         try:
-            _publish(name, queue, dict(arguments or {}))
+            with span(f"publish {queue}", _message_to(queue), kind=SpanKind.PRODUCER):
+                _publish(name, queue, dict(arguments or {}))
         except (OperationalError, redis.RedisError, OSError) as error:
             cool_off.trip()
             PUBLISH_FAILURES.inc()
@@ -70,6 +72,17 @@ def is_broker_up() -> bool:
         logger.warning("queue.probe_failed error=%s", error)
         return False
     return True
+
+
+@cache
+def _message_to(queue: str) -> Mapping[str, str]:
+    """Return what a span says of a message."""
+    return {
+        "messaging.system": "celery",
+        "messaging.destination.name": queue,
+        "messaging.operation.name": "publish",
+        "messaging.operation.type": "send",
+    }
 
 
 @cache

@@ -46,6 +46,7 @@ class ClaimedWork:
         parameters: In their canonical form.
         plan: Routes, each with `queue`, `provider` and `upstream_model`.
         recoveries: How often it was taken from a dead worker.
+        traceparent: The trace of its request; empty if that was not traced.
     """
 
     claim: Claim
@@ -58,6 +59,7 @@ class ClaimedWork:
     deadline_at: datetime
     recoveries: int
     created_at: datetime
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

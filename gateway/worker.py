@@ -5,6 +5,7 @@ together are fewer than the pool, so that one hanging provider cannot starve the
 """
 
 import logging
+import time
 from collections.abc import Collection, Mapping
 from functools import cache, partial
 from uuid import UUID
@@ -15,13 +16,15 @@ from django.db import DatabaseError, connection
 from gevent.event import Event
 
 from core.clock import now
-from core.ids import new_uuid, request_id
+from core.ids import new_uuid
 from core.telemetry import context
+from core.telemetry.spans import Span, span
 from gateway.metrics import SLOTS, SLOTS_BUSY
 from gateway.services.processes import CurrentProcess, Kind, current_process
 from gateway.services.routing import busy_queues, queues
 from gateway.services.runs.claims import claim_next, give_back_unknown, startable
 from gateway.services.runs.endings import fail_generation
+from gateway.services.runs.observing import working_on_generation
 from gateway.services.runs.runner import run_claim
 from gateway.types import Claim, ClaimedWork, Failure
 
@@ -175,28 +178,34 @@ class Worker:
         """Claim and run one generation; return whether there was one."""
         token = new_uuid()
         self._tokens.add(token)
+        looked_ns = time.time_ns()
         try:
             work = self._claim(queue, token)
             if work is None:
                 return False
-            generation_id = work.claim.generation_id
-            with context.working_on(
-                request_id=request_id(generation_id),
-                generation_id=generation_id,
-                organization_id=work.organization_id,
-            ):
+            with working_on_generation(
+                "generate",
+                work.claim.generation_id,
+                work.organization_id,
+                traceparent=work.traceparent,
+                started_ns=looked_ns,
+            ) as present:
+                present.set("lienzo.queue", queue)
+                present.set("lienzo.recoveries", work.recoveries)
+                span("claim", started_ns=looked_ns).end()
                 context.conceal(work.parameters.get("prompt"))
-                self._run(work)
+                self._run(work, present)
             return True
         finally:
             self._tokens.discard(token)
 
-    def _run(self, work: ClaimedWork) -> None:
+    def _run(self, work: ClaimedWork, present: Span) -> None:
         try:
             run_claim(work)
-        except Exception:
+        except Exception as error:
             # The outermost edge: one broken job must not end the loop.
             logger.exception("worker.run_crashed generation=%s", work.claim.generation_id)
+            present.fail(type(error).__qualname__)
             self._fail_crashed(work.claim)
 
     def _claim(self, queue: str, token: UUID) -> ClaimedWork | None:

@@ -1,11 +1,14 @@
 """Celery's programs log as all processes do, and print nothing beside it."""
 
+import sys
 from functools import cached_property
 from logging.config import dictConfig
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 from celery.utils.imports import symbol_by_name
+
+from config.logs.settings import process_kind
 
 if TYPE_CHECKING:
     from celery.apps.worker import Worker
@@ -29,10 +32,10 @@ class QuietCelery(Celery):
 def _set_up(**_: object) -> None:
     from django.conf import settings  # noqa: PLC0415 - not while this module is imported
 
-    from core.telemetry.crashes import log_crashes  # noqa: PLC0415 - after gevent's patches
+    from core.telemetry.lifecycle import start_telemetry  # noqa: PLC0415 - after gevent's patches
 
     dictConfig(settings.LOGGING)
-    log_crashes()
+    start_telemetry(process_kind(sys.orig_argv))
 
 
 def _quiet(instance: "Worker", **_: object) -> None:

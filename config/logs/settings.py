@@ -3,15 +3,13 @@
 Nothing of Django is imported: gunicorn's master reads this before its workers are patched.
 """
 
-import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from core.telemetry.formats import JsonFormatter, LineFormatter, RedactedFormatter
-from core.telemetry.redaction import Redactor, secrets_of
+from core.telemetry.redaction import process_redactor
 
 FORMATS: Final = ("line", "json")
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -29,6 +27,8 @@ def logging_settings(*, log_format: str, level: str) -> dict[str, Any]:
             # 4xx are answers, not incidents.
             "django.request": {"level": "ERROR"},
             "botocore": {"level": "WARNING"},
+            # What it loses is counted and told by `core.telemetry.tracing`.
+            "opentelemetry": {"level": "CRITICAL"},
             "urllib3": {"level": "WARNING"},
             # It tells of every idle connection above the pool's size that it closes.
             "urllib3.connectionpool": {"level": "ERROR"},
@@ -44,7 +44,7 @@ def formatter(log_format: str) -> RedactedFormatter:
     chosen = JsonFormatter if log_format == "json" else LineFormatter
     return chosen(
         process=process_kind(sys.orig_argv),
-        redact=Redactor(secrets_of(_with_files(os.environ))),
+        redact=process_redactor(),
     )
 
 
@@ -61,14 +61,3 @@ def process_kind(command: Sequence[str]) -> str:
     if "config.dispatcher" in words:
         return "dispatcher"
     return "sweeper" if "sweep" in words else "command"
-
-
-def _with_files(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return variables with the contents of the files that `NAME_FILE` variables name."""
-    found = dict(variables)
-    for name, path in variables.items():
-        if name.endswith("_FILE") and path:
-            # The settings say what is wrong with it.
-            with suppress(OSError, UnicodeDecodeError):
-                found.setdefault(name.removesuffix("_FILE"), Path(path).read_text().strip())
-    return found

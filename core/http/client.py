@@ -37,6 +37,7 @@ from core.http.events import ServerEvent, read_events
 from core.http.guard import Guard, Resolver, Target, resolve
 from core.http.pools import PooledAdapter
 from core.http.uploads import Upload
+from core.telemetry.spans import Span, SpanKind, outgoing_headers, span
 
 HOP_HEADER = "X-Lienzo-Hop"
 _CONNECT_S_MAX = 10.0
@@ -52,8 +53,9 @@ class HttpResponse:
         headers: Names compare without case.
     """
 
-    def __init__(self, response: requests.Response, *, deadline: float) -> None:
+    def __init__(self, response: requests.Response, *, deadline: float, present: Span) -> None:
         self._response = response
+        self._span = present
         self._deadline = deadline
         self.url: str = response.url
         self.status: int = response.status_code
@@ -122,6 +124,7 @@ class HttpResponse:
     def close(self) -> None:
         """Give the connection back, or drop it if the body was not read to its end."""
         self._response.close()
+        self._span.end()
 
     def __enter__(self) -> Self:
         return self
@@ -234,7 +237,9 @@ class HttpClient:
             body, sent["Content-Type"] = bodies.encode_form(form)
         elif upload is not None:
             body, sent["Content-Type"] = upload, upload.content_type
-        return self._send(self._calls, method, url, deadline=deadline, headers=sent, body=body)
+        return self._send(
+            self._calls, method, url, deadline=deadline, headers=sent, body=body, tell_trace=True
+        )
 
     def open_download(self, url: str, *, deadline: float) -> HttpResponse:
         """Get a URL that an upstream named, without any credentials.
@@ -289,16 +294,42 @@ class HttpClient:
         deadline: float,
         headers: Mapping[str, str],
         body: bytes | Upload | None,
+        tell_trace: bool = False,
     ) -> HttpResponse:
-        parse_target(url)
+        parts = parse_target(url)
         if self._before_request is not None:
             self._before_request()
         left = remaining_s(deadline, processed=False)
+        present = span(method, kind=SpanKind.CLIENT)
+        if present.trace_id:
+            _describe(present, method, parts)
+            headers = {**headers, **(outgoing_headers(present) if tell_trace else {})}
+        try:
+            response = self._transmit(transport, method, url, deadline, left, headers, body)
+        except HttpError as error:
+            present.fail(type(error).__qualname__)
+            present.end()
+            raise
+        present.set("http.response.status_code", response.status_code)
+        if response.status_code >= 400:  # noqa: PLR2004
+            present.fail(str(response.status_code))
+        return HttpResponse(response, deadline=deadline, present=present)
+
+    def _transmit(
+        self,
+        transport: PooledAdapter,
+        method: str,
+        url: str,
+        deadline: float,
+        left: float,
+        headers: Mapping[str, str],
+        body: bytes | Upload | None,
+    ) -> requests.Response:
         try:
             with _read_errors(deadline), within(deadline, processed=False):
                 request = requests.PreparedRequest()
                 request.prepare(method, url, headers={**self._headers, **headers}, data=body)
-                response = transport.send(
+                return transport.send(
                     request, stream=True, timeout=(min(_CONNECT_S_MAX, left), left)
                 )
         except ReadFailed as error:
@@ -310,7 +341,13 @@ class HttpClient:
             if not error.processed:
                 remaining_s(deadline, processed=False)
             raise
-        return HttpResponse(response, deadline=deadline)
+
+
+def _describe(present: Span, method: str, parts: SplitResult) -> None:
+    """Say where a call goes: neither path nor query, which may hold keys and signatures."""
+    present.set("http.request.method", method)
+    present.set("server.address", parts.hostname)
+    present.set("server.port", parts.port or (443 if parts.scheme == "https" else 80))
 
 
 def parse_target(url: str) -> SplitResult:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final, ParamSpec, TypeVar
 
 from core.telemetry.prompts import Prompt
+from core.telemetry.spans import CURRENT
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -59,16 +60,17 @@ def prompt() -> Prompt | None:
 
 
 def carry(work: Callable[P, T]) -> Callable[P, T]:
-    """Return `work` for another greenlet, where it goes on with the present fields.
+    """Return `work` for another greenlet, where it goes on with the present fields and span.
 
     Not a copy of the whole context: Django keeps its database connections there, and a greenlet
     must have its own.
     """
-    present, concealed = _FIELDS.get(), _PROMPT.get()
+    present, concealed, span = _FIELDS.get(), _PROMPT.get(), CURRENT.get()
 
     def carried(*args: P.args, **kwargs: P.kwargs) -> T:
         _FIELDS.set(present)
         _PROMPT.set(concealed)
+        CURRENT.set(span)
         return work(*args, **kwargs)
 
     return carried

@@ -18,6 +18,12 @@ def log_crashes() -> None:
     gevent.get_hub().print_exception = _greenlet_crashed  # type: ignore[method-assign, assignment] # a function in place of a method
 
 
+def flush_logs() -> None:
+    """Have whatever handles this process's log send what waits."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+
+
 def _process_crashed(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
@@ -25,6 +31,7 @@ def _process_crashed(
         sys.__excepthook__(kind, error, trace)
     else:
         logger.critical("process.crashed", exc_info=(kind, error, trace))
+        flush_logs()
 
 
 def _thread_crashed(crash: threading.ExceptHookArgs) -> None:

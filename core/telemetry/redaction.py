@@ -4,8 +4,12 @@ Nothing of this kind is meant to be logged in the first place. What a library, a
 provider puts into a message is not ours to write, though.
 """
 
+import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +20,7 @@ _CUT: Final = " [cut]"
 # Shorter values are words that stand in many lines.
 _SHORTEST_SECRET: Final = 8
 _SECRET_NAMES: Final = re.compile(
-    r".*(?:_KEYS?|_SECRETS?|_TOKENS?|_PASSWORD|_DSN|_HEADERS|_FALLBACKS)(?:_FILE)?"
+    r".*(?:_KEYS?|_SECRETS?|_TOKENS?|_PASSWORD|_DSN|_HEADERS|_FALLBACKS)"
 )
 _URL_NAMES: Final = re.compile(r".*_(?:URL|ENDPOINT|TARGET)|SENTRY_DSN")
 _PATTERNS: Final = {
@@ -81,18 +85,32 @@ class Redactor:
         return text if len(text) <= LONGEST else text[:LONGEST] + _CUT
 
 
-def secrets_of(variables: Mapping[str, str]) -> set[str]:
-    """Return the secret values among environment variables: keys, tokens, passwords of URLs.
+@cache
+def process_redactor() -> Redactor:
+    """Return this process's redactor, which knows the secrets of its environment."""
+    return Redactor(secrets_of(os.environ))
 
-    What files hold is up to the caller.
-    """
+
+def secrets_of(variables: Mapping[str, str]) -> set[str]:
+    """Return the secret values among environment variables: keys, tokens, passwords of URLs."""
     found: set[str] = set()
-    for name, value in variables.items():
-        if _SECRET_NAMES.fullmatch(name) and not name.endswith("_FILE"):
+    for name, value in _with_files(variables).items():
+        if _SECRET_NAMES.fullmatch(name):
             found.update(part.strip() for part in re.split(r"[,=\s]", value))
             found.add(value.strip())
         if _URL_NAMES.fullmatch(name):
             found |= _credentials(value)
+    return found
+
+
+def _with_files(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with the contents of the files that `NAME_FILE` variables name."""
+    found = {name: value for name, value in variables.items() if not name.endswith("_FILE")}
+    for name, path in variables.items():
+        if name.endswith("_FILE") and path:
+            # The settings say what is wrong with it.
+            with suppress(OSError, UnicodeDecodeError):
+                found.setdefault(name.removesuffix("_FILE"), Path(path).read_text().strip())
     return found
 
 

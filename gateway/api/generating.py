@@ -16,6 +16,7 @@ from core.clock import now
 from core.errors import Category
 from core.ids import request_id
 from core.telemetry import context
+from core.telemetry.spans import span
 from gateway.api.access import note_cost
 from gateway.api.answers import (
     RESPOND_ASYNC,
@@ -139,7 +140,8 @@ def _serve(request: HttpRequest, caller: Caller, post: _Post) -> HttpResponseBas
             return _accepted(caller, generation_id, connection_id, client, replayed=replayed)
         if post.is_stream:
             return _stream(caller, accepted, connection_id, client)
-        view = _wait(caller, accepted, connection_id, event, client)
+        with span("wait"):
+            view = _wait(caller, accepted, connection_id, event, client)
     except DatabaseError as error:
         logger.warning("generating.database_lost generation=%s error=%s", generation_id, error)
         view, replayed = None, False

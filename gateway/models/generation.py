@@ -34,6 +34,7 @@ class Generation(models.Model):
     what the attempts may cost us together. `partials` counts the partial images that are stored,
     over all attempts; 0 again once they are deleted. `created_by` is who asked for it in the
     console, without an API key; `batch_id` is what they asked for together, of several models.
+    `traceparent` is the trace that its request began, for whoever works on it; empty if none.
     """
 
     class Status(models.TextChoices):
@@ -100,6 +101,7 @@ class Generation(models.Model):
     deleted_at = models.DateTimeField(null=True)
     is_expired = models.BooleanField(default=False, db_default=False)
     has_stray_objects = models.BooleanField(default=False)
+    traceparent = models.CharField(max_length=55, blank=True, default="", db_default="")
 
     class Meta:
         constraints = [

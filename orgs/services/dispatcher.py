@@ -32,6 +32,7 @@ from core.http.errors import (
 from core.ids import new_uuid
 from core.metrics.health import Pulse
 from core.telemetry import context
+from core.telemetry.spans import SpanKind, entry_span
 from orgs.models import WebhookDelivery, WebhookEndpoint
 from orgs.services.mails import ClaimedMail, claim_mail, send_mail
 from orgs.services.signing import SecretUnreadableError, signed_headers, unseal
@@ -184,7 +185,9 @@ class Dispatcher:
     def _send(self, claimed: Claimed) -> None:
         context.begin(delivery_id=claimed.id, organization_id=claimed.message.organization_id)
         try:
-            deliver(claimed, http=self._http, data_of=self._data_of)
+            about = {"lienzo.event": claimed.message.kind}
+            with entry_span("deliver webhook", SpanKind.PRODUCER, about):
+                deliver(claimed, http=self._http, data_of=self._data_of)
         except DatabaseError as error:
             # Its lease ends, and it is tried again.
             logger.warning("dispatcher.unrecorded delivery=%s error=%s", claimed.id, error)

@@ -20,7 +20,7 @@ from billing.services.reports import account_days
 from core.clock import now
 from core.metrics.health import Health, Pulse
 from core.metrics.own import show_process
-from core.telemetry.crashes import log_crashes
+from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from gateway.services.operations.checks import (
     PLATFORM_EVERY_S,
     SWEEPER,
@@ -82,7 +82,6 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="do one round and exit")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        log_crashes()
         stopping: list[int] = []
 
         def stop(number: int, _frame: FrameType | None) -> None:
@@ -96,13 +95,15 @@ class Command(BaseCommand):
         self.checked_at = float("-inf")
         self.rounds = Pulse(ROUNDS_WITHIN_S)
         self.answers = Pulse(ANSWERS_WITHIN_S)
-        if not options["once"]:
-            self.show()
+        if options["once"]:
+            self.round(leadership)
+            return
+        start_telemetry("sweeper")
+        self.show()
         while not stopping:
             self.round(leadership)
-            if options["once"]:
-                return
             time.sleep(ROUND_EVERY_S)
+        stop_telemetry()
 
     def show(self) -> None:
         """Serve this process's metrics and probes, and the platform's metrics."""

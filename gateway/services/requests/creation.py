@@ -41,6 +41,7 @@ _GIVEN: Final = (
     "created_at",
     "deadline_at",
     "has_stray_objects",
+    "traceparent",
 )
 _FIXED: Final = {
     "status": "'queued'",

@@ -16,6 +16,7 @@ from billing.services.transactions import retrying
 from billing.types import UnitQuote
 from core.ids import parse_quote_id
 from core.queue import send_task
+from core.telemetry.spans import span, traceparent
 from gateway.errors import (
     ConcurrencyExceededError,
     IdempotencyKeyReusedError,
@@ -115,12 +116,13 @@ def accept_generation(
         sale_usd=quote.list_unit_micros / MILLION if quote.list_currency == "USD" else None,
         today=now.date(),
     )
-    accepted = _create_with_files(
-        partial(_create, caller=caller, request=request, plan=plan, quote=quote, now=now),
-        submission=submission,
-        caller=caller,
-        request=request,
-    )
+    with span("authorize", {"lienzo.model": request.model.id, "lienzo.images": request.n}):
+        accepted = _create_with_files(
+            partial(_create, caller=caller, request=request, plan=plan, quote=quote, now=now),
+            submission=submission,
+            caller=caller,
+            request=request,
+        )
     if accepted is not None:
         wake(plan.steps[0]["queue"])
         return accepted
@@ -258,6 +260,7 @@ def _row(
         "plan": plan.steps,
         "connection_id": submission.connection.id,
         "web_process_id": submission.connection.web_process_id,
+        "traceparent": traceparent(),
     }
 
 

@@ -55,6 +55,7 @@ from gateway.services.runs.attempts import (
 from gateway.services.runs.claims import holds_claim
 from gateway.services.runs.endings import expire_generation
 from gateway.services.runs.jobs import SETTLE_MARGIN_S, Job, Run, insist, priced_route
+from gateway.services.runs.observing import call_span, note_result
 from gateway.services.runs.partials import keep_partial
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import store_images
@@ -237,8 +238,9 @@ def _deadline(run: Run, *, alone: bool) -> float:
 
 def _make_once(job: Job, tries: int, *, alone: bool) -> Done | Verdict | Lost:
     try:
-        with STAGE_DURATION.labels("call", job.run.queue).time():
+        with STAGE_DURATION.labels("call", job.run.queue).time(), call_span(job) as present:
             result = _call(job)
+            note_result(present, result)
         received_at = now()
         made = store_images(job, result)
     except ProviderError as error:

@@ -73,7 +73,7 @@ _FITS = """
 _CLAIMED = """
 RETURNING generation.id, generation.organization_id, organization.image_policy = 'public',
     generation.parameters, generation.plan, generation.route_index, generation.quoted_list_micros,
-    generation.deadline_at, generation.recoveries, generation.created_at
+    generation.deadline_at, generation.recoveries, generation.created_at, generation.traceparent
 """
 
 _CLAIM = _TAKE + _CLAIMED

@@ -13,8 +13,6 @@ from django.db.models import F, Q
 
 from billing.selectors.holds import open_holds
 from core.clock import now as clock_now
-from core.ids import request_id
-from core.telemetry import context
 from gateway.catalog.registry import catalog
 from gateway.errors import ProviderUnavailableError
 from gateway.images import ImageRejected, inspect_image
@@ -32,6 +30,7 @@ from gateway.services.runs.endings import (
     settle_generation,
 )
 from gateway.services.runs.history import LOST, WORKER_LOST, read_history
+from gateway.services.runs.observing import working_on_generation
 from gateway.services.runs.partials import delete_partials, generations_with_old_partials
 from gateway.services.runs.progress import Made
 from gateway.services.runs.storing import served_by
@@ -73,7 +72,9 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
         )
     for generation in _orphans():
         changed += _isolated(
-            partial(recover_generation, generation=generation, now=now), generation.id
+            partial(recover_generation, generation=generation, now=now),
+            generation.id,
+            traceparent=generation.traceparent,
         )
     for attempt in _abandoned_attempts(now):
         _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
@@ -160,13 +161,12 @@ def _made_again(
     return Made(found, served_by="" if route is None else served_by(attempt, route))
 
 
-def _isolated(work: Callable[[], object], generation_id: UUID) -> bool:
+def _isolated(work: Callable[[], object], generation_id: UUID, *, traceparent: str = "") -> bool:
     """Do one item's work; what breaks it is logged and holds up no other item.
 
     A row that another transaction keeps locked is left for the next round after a second.
     """
-    public_id = request_id(generation_id)
-    with context.working_on(request_id=public_id, generation_id=generation_id):
+    with working_on_generation("sweep", generation_id, traceparent=traceparent):
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SET lock_timeout = '1s'")

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from core.clock import now
 from core.telemetry import context
+from core.telemetry.spans import span
 from gateway.catalog.fit import fit
 from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError
@@ -240,17 +241,18 @@ def _next_calls(run: Run, indexes: Sequence[int]) -> list[Sequence[int]]:
 def _settle(run: Run, ended: EndedAttempt | None) -> None:
     progress = run.progress
     began = time.monotonic()
-    settled = insist(
-        run,
-        lambda: settle_generation(
-            generation_id=run.claim.generation_id,
-            claim=run.claim,
-            images=progress.images,
-            delivery=progress.delivery(),
-            now=now(),
-            ended=ended,
-        ),
-    )
+    with span("settle"):
+        settled = insist(
+            run,
+            lambda: settle_generation(
+                generation_id=run.claim.generation_id,
+                claim=run.claim,
+                images=progress.images,
+                delivery=progress.delivery(),
+                now=now(),
+                ended=ended,
+            ),
+        )
     if settled:
         STAGE_DURATION.labels("settle", run.queue).observe(time.monotonic() - began)
         if ended is not None:
@@ -266,12 +268,13 @@ def _settle(run: Run, ended: EndedAttempt | None) -> None:
 
 
 def _fail(run: Run, failure: Failure) -> None:
-    failed = insist(
-        run,
-        lambda: fail_generation(
-            generation_id=run.claim.generation_id, failure=failure, claim=run.claim, now=now()
-        ),
-    )
+    with span("fail", {"error.type": failure.code}):
+        failed = insist(
+            run,
+            lambda: fail_generation(
+                generation_id=run.claim.generation_id, failure=failure, claim=run.claim, now=now()
+            ),
+        )
     connection.close()
     if failed:
         _count_images(run)

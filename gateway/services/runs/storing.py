@@ -1,18 +1,19 @@
 """Checking a provider's images and storing them, within the bound on images in memory."""
 
 import hashlib
-import time
 from functools import partial
 from typing import cast
 
 from django.conf import settings
 from django.db import connection
 
+from core.telemetry.spans import SpanKind, span
 from gateway.catalog.types import Route
 from gateway.images import (
     CONTENT_TYPES,
     EXTENSIONS,
     ImageFormat,
+    ImageInfo,
     ImageRejected,
     fit_image,
     fit_image_offloaded,
@@ -74,8 +75,46 @@ def store_images(job: Job, result: ProviderResult) -> Made:
 
 
 def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredImage, str]:
-    run, fitted = job.run, job.fitted
-    began = time.monotonic()
+    run = job.run
+    with STAGE_DURATION.labels("check", run.queue).time(), span("check"):
+        data, info, change = _checked(job, image)
+    image.data = b""
+    _require_time(run)
+    digest = hashlib.sha256(data).hexdigest()
+    storage = public_storage() if run.is_public else private_storage()
+    key = image_key(run.organization_id, run.claim.generation_id, index, EXTENSIONS[info.format])
+    put = partial(
+        storage.put_image,
+        key,
+        data,
+        content_type=CONTENT_TYPES[info.format],
+        cache_control=PUBLIC_CACHE if run.is_public else PRIVATE_CACHE,
+        sha256=digest,
+    )
+    place = {"rpc.method": "S3/PutObject", "aws.s3.bucket": storage.bucket_name, "aws.s3.key": key}
+    timed = STAGE_DURATION.labels("store", run.queue).time()
+    with timed, span("S3/PutObject", place, kind=SpanKind.CLIENT):
+        kept = insist(run, put)
+    return (
+        StoredImage(
+            index=index,
+            is_public=run.is_public,
+            key=key,
+            content_type=CONTENT_TYPES[info.format],
+            sha256=bytes.fromhex(kept.sha256),
+            size_bytes=kept.size,
+            width=info.width,
+            height=info.height,
+            revised_prompt=image.revised_prompt or "",
+            seed=image.seed,
+        ),
+        change,
+    )
+
+
+def _checked(job: Job, image: ProviderImage) -> tuple[bytes, ImageInfo, str]:
+    """Return an image as it is to be stored, and what was done to it."""
+    fitted = job.fitted
     info = inspect_image(
         image.data, max_bytes=settings.IMAGE_MAX_BYTES, max_pixels=settings.IMAGE_MAX_PIXELS
     )
@@ -96,37 +135,7 @@ def _store_image(job: Job, image: ProviderImage, *, index: int) -> tuple[StoredI
         format=wanted_format,
         compression=fitted.compression if fitted.reencode else None,
     )
-    image.data = b""
-    STAGE_DURATION.labels("check", run.queue).observe(time.monotonic() - began)
-    _require_time(run)
-    digest = hashlib.sha256(data).hexdigest()
-    storage = public_storage() if run.is_public else private_storage()
-    key = image_key(run.organization_id, run.claim.generation_id, index, EXTENSIONS[info.format])
-    put = partial(
-        storage.put_image,
-        key,
-        data,
-        content_type=CONTENT_TYPES[info.format],
-        cache_control=PUBLIC_CACHE if run.is_public else PRIVATE_CACHE,
-        sha256=digest,
-    )
-    with STAGE_DURATION.labels("store", run.queue).time():
-        kept = insist(run, put)
-    return (
-        StoredImage(
-            index=index,
-            is_public=run.is_public,
-            key=key,
-            content_type=CONTENT_TYPES[info.format],
-            sha256=bytes.fromhex(kept.sha256),
-            size_bytes=kept.size,
-            width=info.width,
-            height=info.height,
-            revised_prompt=image.revised_prompt or "",
-            seed=image.seed,
-        ),
-        f"{arrived} -> {info.width}x{info.height}" if changed else "",
-    )
+    return data, info, f"{arrived} -> {info.width}x{info.height}" if changed else ""
 
 
 def served_by(attempt: Attempt, route: Route) -> str:
