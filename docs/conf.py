@@ -61,7 +61,8 @@ def _complete(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = _with_menu(source[0], pages)
     elif page in _PARENTS.values():
         below = sorted(name for name in pages if _parent(name, pages) == page)
-        source[0] += _menu("", below, is_shown=True)
+        is_listed = set(below) <= set(_LINK.findall(source[0]))
+        source[0] += _menu("", below, is_shown=not is_listed)
     elif page == "changelog":
         log = folder.parent / "CHANGELOG.md"
         app.env.note_dependency(log)
@@ -92,7 +93,9 @@ def _parent(page: str, pages: set[str]) -> str | None:
 def _menu(title: str, pages: list[str], *, is_shown: bool) -> str:
     if not pages:
         return ""
-    how = ":maxdepth: 1" if is_shown else f":hidden:\n:caption: {title}"
+    how = ":maxdepth: 1" if is_shown else ":hidden:"
+    if title:
+        how += f"\n:caption: {title}"
     return f"\n\n```{{toctree}}\n{how}\n\n" + "\n".join(pages) + "\n```\n\n"
 
 
