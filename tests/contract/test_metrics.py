@@ -1,12 +1,18 @@
 """What the processes of a running product show on ports of their own, and what the page says."""
 
+import os
 import re
+import signal
 
 import pytest
 import requests
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from embedded.children import Child
+from embedded.ports import accepts_connections
+from embedded.processes import process_table
+from gateway.services.operations.gauges import FAMILIES
 from tests.architecture.tree import DOCS, table_rows
 from tests.stack import Stack, wait_until
 from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
@@ -160,6 +166,7 @@ def test_page_describes_what_is_shown(stack: Stack, counted):
         for name, kind, labels in [(row[0].strip("`"), row[1], row[2])]
     }
 
+    assert FAMILIES.keys() <= documented.keys()
     assert documented.keys() - shown.keys() <= UNSEEN
     assert shown.keys() - documented.keys() == set()
     for name, (kind, labels) in shown.items():
@@ -184,3 +191,40 @@ def test_nothing_tells_of_prompts_keys_or_organizations(stack: Stack, tenant: Te
         assert MODEL not in text
         for word in (*secrets, str(tenant.organization_id), tenant.organization_id.hex):
             assert word not in text, process
+
+
+@pytest.mark.big
+def test_beat_lives_and_sends(stack: Stack):
+    table = process_table(
+        stack.environment, web_socket=0, sandbox_port=None, metrics_ports=stack.metrics_ports
+    )
+    [spec] = [spec for spec, _ in table if spec.name == "beat"]
+    beat = Child(spec, stack._folders)
+    try:
+        wait_until(
+            lambda: accepts_connections(stack.metrics_ports["beat"]), "it has started", timeout_s=60
+        )
+        for path in ("/livez", "/readyz"):
+            assert ask(stack, "beat", path).status_code == 200
+        assert Shown(stack, "beat").of("lienzo_build_info") == 1
+    finally:
+        beat.finish()
+
+
+@pytest.mark.big
+def test_web_lives_while_one_of_its_processes_moves(stack: Stack):
+    first, second = stack.process_ids("web").values()
+    for pid in (first, second):
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        assert ask(stack, "web", "/readyz").status_code == 503
+        assert ask(stack, "web", "/livez").status_code == 200
+        wait_until(
+            lambda: ask(stack, "web", "/livez").status_code == 503, "both are stuck", timeout_s=45
+        )
+        os.kill(first, signal.SIGCONT)
+        wait_until(lambda: ask(stack, "web", "/livez").status_code == 200, "one moves again")
+    finally:
+        for pid in (first, second):
+            os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: ask(stack, "web", "/readyz").status_code == 200, "requests are answered")
