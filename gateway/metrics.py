@@ -21,6 +21,11 @@ REQUEST_DURATION = Histogram(
     ["route"],
     buckets=_SECONDS,
 )
+ACCEPT_DURATION = Histogram(
+    "lienzo_accept_duration_seconds",
+    "From a read request for images to the commit of its generation, or its refusal.",
+    buckets=_SECONDS,
+)
 ERRORS = Counter("lienzo_errors", "Errors answered, by code.", ["code"])
 WAITING = Gauge(
     "lienzo_waiting_requests",

@@ -39,6 +39,7 @@ from gateway.api.limiting import metered
 from gateway.api.middleware import request_uuid
 from gateway.api.streaming import stream_answer
 from gateway.errors import InvalidRequestError
+from gateway.metrics import ACCEPT_DURATION
 from gateway.parameters.edit import parse_edit
 from gateway.parameters.files import SentFile
 from gateway.parameters.generation import parse_generation
@@ -130,7 +131,8 @@ def _serve(request: HttpRequest, caller: Caller, post: _Post) -> HttpResponseBas
     connection_id = post.submission.connection.id
     generation_id = post.submission.generation_id
     try:
-        accepted, replayed = _accept(request, caller, post)
+        with ACCEPT_DURATION.time():
+            accepted, replayed = _accept(request, caller, post)
         generation_id = accepted.generation_id
         context.add(generation_id=generation_id)
         if not accepted.created:

@@ -1,4 +1,4 @@
-"""Gauges of money: open holds, unmatched payments and the age of exchange rates."""
+"""Gauges of money: open holds, unmatched payments, exchange rates and their age."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,6 +31,7 @@ def read_gauges(*, now: datetime) -> Gauges:
         "lienzo_hold_age_seconds": {(): max(age_s, 0)},
         "lienzo_overdue_holds": {(): overdue},
         "lienzo_unmatched_payments": {(): unmatched},
+        "lienzo_fx_rate": {(name,): rate.rate for name, rate in rates if rate is not None},
         # Rates by hand and samples do not age.
         "lienzo_fx_rate_age_seconds": {
             (name,): int((now - rate.as_of).total_seconds())

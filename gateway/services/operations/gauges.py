@@ -43,6 +43,7 @@ FAMILIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "lienzo_webhooks_pending": ("Deliveries that are due or wait for their next try.", ()),
     "lienzo_webhook_age_seconds": ("How long the oldest one that is due has been.", ()),
     "lienzo_mail_age_seconds": ("How long the oldest mail has waited.", ()),
+    "lienzo_fx_rate": ("Units of the second currency for one of the first.", ("pair",)),
     "lienzo_fx_rate_age_seconds": ("Age of the published rate in force.", ("pair",)),
     "lienzo_provider_cost_micros": (
         "What providers' calls of today, in UTC, cost.",
