@@ -124,6 +124,16 @@ def test_proxy_leaves_it_to_web_to_refuse_long_bodies():
     assert int(found[1]) * 2**20 > settings.UPLOAD_MAX_BYTES
 
 
+def test_buckets_have_one_name_everywhere():
+    environment = compose()["services"]["web"]["environment"]
+    proxy = (DOCKER / "nginx.conf").read_text(encoding="utf-8")
+    secrets = (DOCKER / "secrets.sh").read_text(encoding="utf-8")
+
+    assert f"location /{environment['S3_PRIVATE_BUCKET']}/ {{" in proxy
+    assert f'\\"Read:{environment["S3_BUCKET"]}\\"' in secrets
+    assert environment["S3_PUBLIC_BASE_URL"].endswith(f"/{environment['S3_BUCKET']}")
+
+
 @pytest.mark.parametrize("name", ["postgres", "valkey", "seaweedfs"])
 def test_engines_are_on_no_network_that_leads_outside(name: str):
     document = compose()

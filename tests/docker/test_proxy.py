@@ -100,7 +100,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     folder = tmp_path_factory.mktemp("proxy")
     secrets = make_secrets(folder)
     web, storage = Upstream(), Upstream()
-    plain, tls = _free_port(), _free_port()
+    plain, tls = free_port(), free_port()
     text = (DOCKER / "nginx.conf").read_text(encoding="utf-8")
     for written, here in (
         (f"{MEMORY}/", f"{folder}/"),
@@ -229,7 +229,7 @@ def _program(name: str) -> str:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 

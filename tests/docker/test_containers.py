@@ -1,0 +1,262 @@
+"""The image and the compose file, built and run by a real Docker Engine."""
+
+import io
+import itertools
+import random
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from typing import Self
+
+import httpx
+import pytest
+from openai import DefaultHttpxClient, OpenAI, OpenAIError
+from PIL import Image
+
+from tests.docker.engine import (
+    BASE,
+    PROJECT,
+    STAND_INS,
+    Project,
+    build,
+    docker,
+    make_base,
+    make_stand_ins,
+    require_engine,
+)
+from tests.docker.files import DOCKER
+from tests.docker.test_proxy import free_port, make_secrets
+from tests.stack import wait_until
+
+pytestmark = [pytest.mark.big, pytest.mark.timeout(3000)]
+FLUX, GPT_IMAGE = "fal/flux-1.1-pro", "openai/gpt-image-1.5"
+HELD_S = 70
+PROBE = """
+import socket
+for host, port in {targets!r}:
+    try:
+        socket.create_connection((host, port), 2).close()
+        print(host, port)
+    except OSError:
+        pass
+"""
+PRIVATE = """
+from gateway.storage import private_storage
+from hashlib import sha256
+data = b"of nobody else"
+private_storage().put_image(
+    "a/b/0.png", data, content_type="image/png", cache_control="private",
+    sha256=sha256(data).hexdigest(),
+)
+print(private_storage().url("a/b/0.png"))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    require_engine()
+    folder = tmp_path_factory.mktemp("containers")
+    make_base(folder)
+    make_stand_ins(folder)
+    build("lienzo-test/lienzo:1", "1")
+    here = folder / "docker"
+    here.mkdir()
+    for name in ("compose.yaml", "nginx.conf"):
+        shutil.copy(DOCKER / name, here)
+    shutil.copy(DOCKER / "example.env", here / ".env")
+    secrets = make_secrets(here)
+    plain, tls = free_port(), free_port()
+    project = Project(here, f"https://127.0.0.1:{tls}", str(secrets / "tls_certificate"))
+    images = {f"{name.upper()}_IMAGE": f"lienzo-test/{name}" for name in STAND_INS}
+    settings = {"PUBLIC_BASE_URL": project.url, "ALLOWED_HOSTS": "127.0.0.1"}
+    ports = {"HTTP_PORT": str(plain), "HTTPS_PORT": str(tls)}
+    project.configure({"LIENZO_IMAGE": "lienzo-test/lienzo:1", **images, **settings, **ports})
+    try:
+        started = project.try_compose("up", "-d")
+        assert started, project.compose("logs", "--tail", "20")
+        yield project
+    finally:
+        project.compose("down", "-v", "--timeout", "5")
+
+
+@pytest.fixture(scope="module")
+def client(project: Project) -> OpenAI:
+    organization = project.manage("create_org", "Acme", "--currency", "USD")
+    key = project.manage("create_api_key", organization["id"], "--test")["key"]
+    http = DefaultHttpxClient(verify=project.certificate, timeout=400)
+    return OpenAI(base_url=f"{project.url}/v1", api_key=key, http_client=http, max_retries=0)
+
+
+def test_every_process_becomes_healthy_as_nobody_special(project: Project):
+    wait_until(lambda: len(_healthy(project)) == 9, "healthy processes", timeout_s=180)
+
+    assert _healthy(project) >= {"web", "worker", "sweeper", "dispatcher", "beat", "sandbox"}
+    for service in ("web", "worker", "sweeper", "dispatcher", "beat"):
+        code = "import os; print(os.getuid(), os.access('/srv', os.W_OK), os.path.exists('/srv/x'))"
+        assert project.python(service, code) == "10001 False False"
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        project.compose("exec", "-T", "-u", "0", "web", "touch", "/srv/x")
+
+
+def test_image_has_neither_engines_nor_compilers(project: Project):
+    found = project.compose(
+        *("exec", "-T", "web", "sh", "-c"),
+        "which weed postgres valkey-server gcc; ls /srv/venv/bin | grep -c -E 'weed|pip' || true",
+    )
+
+    assert found.split() == ["0"]
+    sizes = [
+        int(docker("image", "inspect", "-f", "{{.Size}}", one))
+        for one in ("lienzo-test/lienzo:1", BASE)
+    ]
+    assert sizes[0] - sizes[1] < 250e6
+
+
+def test_only_those_who_need_an_engine_reach_it(project: Project):
+    inner = [("seaweedfs", port) for port in (8080, 8888, 9333)]
+    engines = [("postgres", 5432), ("valkey", 6379), ("seaweedfs", 8333)]
+    probe = PROBE.format(targets=[*engines, *inner, ("web", 8000)])
+
+    assert project.python("web", probe).splitlines() == [
+        "postgres 5432",
+        "valkey 6379",
+        "seaweedfs 8333",
+        "web 8000",
+    ]
+    assert project.python("proxy", probe).splitlines() == ["seaweedfs 8333", "web 8000"]
+
+
+def test_images_arrive_by_url_and_by_stream(project: Project, client: OpenAI):
+    made = client.images.generate(model=FLUX, prompt="a lighthouse at dusk")
+    assert made.data is not None
+    address = str(made.data[0].url)
+
+    assert address.startswith(f"{project.url}/generated-images/")
+    picture = httpx.get(address, verify=project.certificate)
+    assert Image.open(io.BytesIO(picture.content)).format == "JPEG"
+    start = time.monotonic()
+    arrivals = {
+        event.type: time.monotonic() - start
+        for event in client.images.generate(
+            model=GPT_IMAGE, prompt="a cat [[delay=9]]", stream=True, partial_images=2
+        )
+    }
+    # The first came long before the last: nothing on the way had kept it.
+    assert list(arrivals) == ["image_generation.partial_image", "image_generation.completed"]
+    assert arrivals["image_generation.partial_image"] < arrivals["image_generation.completed"] - 2
+
+
+def test_signed_addresses_lead_through_the_proxy(project: Project):
+    address = project.shell(PRIVATE).splitlines()[-1]
+
+    assert address.startswith(f"{project.url}/generated-images-private/")
+    assert httpx.get(address, verify=project.certificate).content == b"of nobody else"
+    unsigned = httpx.get(address.partition("?")[0], verify=project.certificate)
+    assert unsigned.status_code == 403
+
+
+def test_large_uploads_arrive(client: OpenAI):
+    noise = io.BytesIO()
+    data = random.Random(1).randbytes(2048 * 2048 * 3)
+    Image.frombytes("RGB", (2048, 2048), data).save(noise, "PNG")
+    noise.name = "noise.png"
+    assert noise.tell() > 12e6
+    noise.seek(0)
+
+    edited = client.images.edit(model=GPT_IMAGE, image=noise, prompt="less of it")
+    assert edited.data
+
+
+def test_callers_cannot_pretend_to_be_elsewhere(project: Project):
+    organization = project.manage("create_org", "Careful", "--currency", "USD")["id"]
+    forged = {"X-Forwarded-For": "10.9.8.7"}
+    statuses = []
+    # From this machine, Docker's own proxy has the address of the network's gateway.
+    for cidr in ("10.9.8.0/24", "172.31.250.1/32"):
+        key = project.manage("create_api_key", organization, "--test", "--cidr", cidr)["key"]
+        headers = {"Authorization": f"Bearer {key}", **forged}
+        answer = httpx.get(f"{project.url}/v1/models", verify=project.certificate, headers=headers)
+        statuses.append(answer.status_code)
+
+    assert statuses == [403, 200]
+
+
+def test_upgrade_fails_no_request_and_ends_those_that_take_over_a_minute(
+    project: Project, client: OpenAI
+):
+    """The steps of docs/docker.md, under load."""
+    build("lienzo-test/lienzo:2", "2")
+    project.configure({"LIENZO_IMAGE": "lienzo-test/lienzo:2"})
+    old = [f"{PROJECT}-web-1", f"{PROJECT}-worker-1"]
+
+    with _Load(client, prompt="a lighthouse") as load:
+        project.compose("run", "--rm", "prepare")
+        for service in ("web", "worker"):
+            options = ("--no-deps", "--no-recreate", "--scale", f"{service}=2", "--wait")
+            project.compose("up", "-d", *options, service)
+        # Enough that the old ones have some of them.
+        with _Load(client, prompt=f"a slow cat [[delay={HELD_S}]]", callers=8, count=1) as held:
+            time.sleep(5)
+            project.compose("stop", "sweeper", "dispatcher", "beat")
+            project.compose("up", "-d", "--no-deps", "sweeper", "dispatcher", "beat")
+            docker("stop", "-t", "330", *old)
+            codes = docker("inspect", "-f", "{{.State.ExitCode}}", *old).split()
+            docker("rm", *old)
+
+    assert (held.failures, held.successes) == ([], 8)
+    assert min(held.took_s) > HELD_S
+    assert load.failures == []
+    assert load.successes > 20
+    assert codes == ["0", "0"]
+    images = {
+        docker("inspect", "-f", "{{.Config.Image}}", one).strip()
+        for one in project.compose("ps", "-q", "web", "worker", "beat").split()
+    }
+    assert images == {"lienzo-test/lienzo:2"}
+    project.compose("exec", "-T", "web", "python", "manage.py", "verify_ledger", "--objects")
+
+
+class _Load:
+    """Generations of some callers, `count` of each or until the end of the block."""
+
+    def __init__(
+        self, client: OpenAI, *, prompt: str, callers: int = 2, count: int | None = None
+    ) -> None:
+        self._client, self._prompt, self._count = client, prompt, count
+        self._ending = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(callers)]
+        self.took_s: list[float] = []
+        self.failures: list[str] = []
+
+    @property
+    def successes(self) -> int:
+        return len(self.took_s)
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        for thread in self._threads:
+            thread.join(200)
+
+    def _ask(self, number: int) -> None:
+        for turn in itertools.count() if self._count is None else range(self._count):
+            if turn and self._ending.is_set():
+                return
+            start = time.monotonic()
+            prompt = f"{self._prompt} {number} {turn}"
+            try:
+                self._client.images.generate(model=GPT_IMAGE, prompt=prompt)
+            except OpenAIError as error:
+                self.failures.append(f"{turn}: {error!r}")
+            else:
+                self.took_s.append(time.monotonic() - start)
+
+
+def _healthy(project: Project) -> set[str]:
+    lines = project.compose("ps", "--format", "{{.Service}} {{.Health}}").splitlines()
+    return {line.split()[0] for line in lines if line.endswith(" healthy")}
