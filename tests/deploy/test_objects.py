@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from config.gunicorn import graceful_timeout
 from config.startup import DRAIN_S
 from gateway.catalog.types import MAX_DEADLINE_S
+from tests.architecture.tree import ROOT
 from tests.deploy.chart import EXAMPLES, Drawn, Manifest, default_groups, draw, example, with_values
 
 NAMES = tuple(path.stem for path in EXAMPLES)
@@ -243,6 +245,13 @@ def test_collected_metrics_have_the_labels_of_the_alert_rules():
     source = "__meta_kubernetes_pod_label_lienzo_process"
     assert {"sourceLabels": [source], "targetLabel": "process"} in endpoint["relabelings"]
     assert {"web", "worker", "sweeper", "dispatcher", "beat"} <= processes
+
+
+def test_alert_rules_are_installed_as_they_are():
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/rules.yaml").read_text(encoding="utf-8"))
+
+    assert example("production").of_kind("PrometheusRule")[0]["spec"] == rules
+    assert len(rules["groups"]) > 3
 
 
 def test_notes_count_the_connections_of_the_database():

@@ -68,6 +68,8 @@ def test_package_of_the_chart_leaves_examples_out(tmp_path):
         assert packed.render(dict(MINIMAL), name="x") != {}
     assert "README.md" in names
     assert not any(name.startswith("examples/") for name in names)
+    # A link in the repository, a file in the package.
+    assert "files/rules.yaml" in names
 
 
 @cache
