@@ -14,13 +14,19 @@ INSTALL := env -u PIP_TARGET -u PIP_PREFIX PIP_USER=0 $(PY) -m pip install --qui
 WORKERS ?= 4
 ARGS ?=
 
-.PHONY: help run stop test test-big check docs bench shell fmt manage clean
+.PHONY: help run restart run-cluster stop test test-big check docs bench shell fmt manage clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 run: $(VENV)/run.stamp ## Start everything on this machine; PORT, HOST, DATABASE_URL ... are read
 	@$(PY) -m embedded run
+
+run-cluster: $(VENV)/run.stamp ## Start services and two hosts on this machine
+	@$(PY) -m embedded.cluster run $(ARGS)
+
+restart: $(VENV)/run.stamp ## Restart every process of `make run` without failing a request
+	@$(PY) -m embedded restart $(ARGS)
 
 stop: $(VENV)/run.stamp ## Stop what `make run` started
 	@$(PY) -m embedded stop

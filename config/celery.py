@@ -117,8 +117,10 @@ def show_worker(**_: object) -> None:
 def show_beat(**_: object) -> None:
     """Serve the metrics and probes of beat."""
     from config.metrics.beat import show_beat as show  # noqa: PLC0415 - of beat only
+    from core.readiness import announce_ready  # noqa: PLC0415 - needs the settings
 
     show()
+    announce_ready()
 
 
 @worker_ready.connect

@@ -1,19 +1,42 @@
 """Celery's settings.
 
-Redis clients must fail fast: with the library's defaults a publish to a frozen server had not
-returned after 30 seconds. Hence short socket timeouts, no retries, and the cool-off in
-`core.queue`.
+Clients of the broker must fail fast: with the library's defaults a publish to a frozen Redis had
+not returned after 30 seconds, and to a dead RabbitMQ one is tried again for ever. Hence short
+time-outs, no retries, and the cool-off in `core.queue`.
 """
+
+import socket
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
+
+def transport_options(url: str) -> dict[str, object]:
+    """Return the options of the client of a broker; each of the two knows only its own."""
+    if urlsplit(url).scheme in {"amqp", "amqps", "pyamqp"}:
+        return {
+            "connect_timeout": 1,
+            # kombu 5.7 gives a producer its connection by trying for ever, unless told how often.
+            "max_retries": 0,
+            # Celery sends no heartbeats from a gevent pool, so that the kernel must find out that
+            # the broker's host has died.
+            "socket_settings": {
+                number: value
+                for name, value in _KEEPALIVE.items()
+                if (number := getattr(socket, name, None)) is not None
+            },
+        }
+    return {
+        "socket_timeout": 1,
+        "socket_connect_timeout": 1,
+        "retry_on_timeout": False,
+        "visibility_timeout": 3600,
+    }
+
+
+_KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 broker_url = settings.CELERY_BROKER_URL
-broker_transport_options = {
-    "socket_timeout": 1,
-    "socket_connect_timeout": 1,
-    "retry_on_timeout": False,
-    "visibility_timeout": 3600,
-}
+broker_transport_options = transport_options(broker_url)
 broker_connection_timeout = 1
 broker_connection_retry = True
 broker_connection_retry_on_startup = True

@@ -22,6 +22,7 @@ def main() -> None:
     from config.metrics.processes import show_dispatcher  # noqa: PLC0415 - after the patches
     from config.settings import check_secrets  # noqa: PLC0415 - as above
     from config.startup import require_migrated, require_patched  # noqa: PLC0415 - as above
+    from core.readiness import announce_ready  # noqa: PLC0415 - as above
     from core.telemetry.lifecycle import start_telemetry, stop_telemetry  # noqa: PLC0415 - as above
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
     from gateway.storage import forbid_open_transaction  # noqa: PLC0415 - as above
@@ -38,6 +39,7 @@ def main() -> None:
     http = webhook_client(before_request=forbid_open_transaction)
     dispatcher = Dispatcher(http=http, data_of=data_of)
     show_dispatcher(dispatcher)
+    announce_ready()
     dispatcher.run(stopping)
     stop_telemetry()
 

@@ -15,6 +15,8 @@ env = Environment()
 EMBEDDED = env.flag("LIENZO_EMBEDDED")
 VAR_DIR = Path(env.text("LIENZO_VAR", str(BASE_DIR / "var"))).resolve()
 DEBUG = False
+# Where a process that is being restarted tells the supervisor that it serves.
+READY_FILE = env.text("LIENZO_READY_FILE")
 
 # Secrets. A development fallback exists only for commands that touch no service (checks).
 INSECURE_SECRET = "insecure-only-for-commands-without-services"  # noqa: S105
@@ -122,7 +124,9 @@ _options.setdefault("keepalives_interval", 5)
 _options.setdefault("keepalives_count", 3)
 _options.setdefault(
     "options",
-    "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s",
+    "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
+    # The other way round: the locks of a host whose power fails must not outlive it for hours.
+    " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3",
 )
 # Prepared statements save the server a third of its work. A pooler in between must know
 # them (PgBouncer 1.21 does, in every mode); DATABASE_PREPARED_STATEMENTS=0 does without.

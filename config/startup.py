@@ -10,6 +10,7 @@ from gevent import monkey
 from config.settings import check_secrets
 from core.metrics.exposition import BUILD_INFO
 from core.postgres.migrations import missing_migrations
+from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
@@ -75,6 +76,7 @@ def start_web_process() -> None:
     require_migrated()
     BUILD_INFO.labels(settings.VERSION).set(1)
     current_process(Kind.WEB).start()
+    announce_ready()
 
 
 def stop_web_process() -> None:
@@ -90,6 +92,7 @@ def start_worker_process() -> None:
     require_patched()
     require_migrated()
     worker().start()
+    announce_ready()
 
 
 def end_worker_process() -> None:

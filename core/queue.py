@@ -4,16 +4,18 @@ Rows are the queue; these messages only save the wait until a process next looks
 call is tried once, fails fast, and is skipped for five seconds after a failure.
 """
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
+import gevent
 import redis
 from celery import current_app
 from gevent.lock import BoundedSemaphore
-from kombu import Exchange
+from kombu import Connection, Exchange
 from kombu.exceptions import OperationalError
 from prometheus_client import Counter
 
@@ -21,6 +23,8 @@ from core.redis import CoolOff, redis_client
 from core.telemetry.spans import SpanKind, span
 
 DONE_CHANNEL = "lienzo:done"
+PUBLISH_TIMEOUT_S = 2.5
+EXPIRES_S = 60
 _PROBE_TIMEOUT_S = 2
 PUBLISH_FAILURES = Counter(
     "lienzo_broker_failures", "Messages to workers that the broker did not take."
@@ -103,6 +107,7 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
     producer: Any
     with (
         current_app.producer_pool.acquire(block=True) as producer,
+        _broken_when_late(producer.connection),
         producer.connection._reraise_as_library_errors(),  # noqa: SLF001 - as Celery does
     ):
         producer.publish(
@@ -116,7 +121,25 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
             reply_to="",
             retry=False,
             delivery_mode=Exchange.TRANSIENT_DELIVERY_MODE,
+            # By then every worker has looked by itself, and beat has sent its own again. RabbitMQ
+            # drops it where nobody takes it; Redis keeps it.
+            expiration=EXPIRES_S,
         )
+
+
+@contextlib.contextmanager
+def _broken_when_late(connection: Connection) -> Iterator[None]:
+    """Give a connection up that takes longer than any of its time-outs.
+
+    RabbitMQ's client waits without one for a channel's confirmation: a broker that freezes right
+    then would hold the caller.
+    """
+    try:
+        with gevent.Timeout(PUBLISH_TIMEOUT_S, TimeoutError("The broker takes too long.")):
+            yield
+    except TimeoutError:
+        connection.collect()
+        raise
 
 
 def announce_done(generation_id: UUID) -> None:

@@ -1,4 +1,4 @@
-"""Command line: ``python -m embedded run | stop | exec | clean | hold``."""
+"""Command line: ``python -m embedded run | restart | stop | exec | clean | hold``."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from embedded.children import Folders, end_leftovers
 from embedded.environment import without_settings
 from embedded.errors import EmbeddedError
 from embedded.locks import sole_user, stop_running
+from embedded.orders import give
 from embedded.run import run
 from embedded.session import (
     kept_services,
@@ -38,6 +39,9 @@ def _dispatch(options: argparse.Namespace, var: Path) -> int:
     match options.action:
         case "run":
             return run(var, os.environ)
+        case "restart":
+            give(var, ["restart", *options.names])
+            return 0
         case "stop":
             say("Stopped." if stop_running(var) else "Nothing is running.")
             return 0
@@ -74,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("run", help="start everything and supervise it")
+    restart = actions.add_parser("restart", help="restart processes of `run`, failing no request")
+    restart.add_argument("names", nargs="*", help="web, worker ...; else all of the product's")
     actions.add_parser("stop", help="stop what `run` started")
     actions.add_parser("clean", help="remove all data of the state folder")
     actions.add_parser("hold", help="engines for whoever holds standard input (tests)")

@@ -26,6 +26,9 @@ class Spec:
     """What to run. SIGKILL follows ``stop_grace_s`` after ``stop_signal``.
 
     ``litter`` are files that the program leaves behind when killed; they go with the process.
+    When it is restarted, a process that ``overlaps`` stops only once its successor serves, and may
+    take ``drain_grace_s`` to finish what it has begun. ``announcers`` is how many lines it writes
+    into the file ``LIENZO_READY_FILE`` until it serves as a whole.
     """
 
     name: str
@@ -37,6 +40,9 @@ class Spec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_grace_s: float = 10.0
     litter: tuple[Path, ...] = ()
+    overlaps: bool = False
+    drain_grace_s: float = 10.0
+    announcers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +69,16 @@ class Folders:
 class Child:
     """One process of a `Spec`; started anew, it is another `Child`."""
 
-    def __init__(self, spec: Spec, folders: Folders) -> None:
-        """Start the process and record it.
+    def __init__(self, spec: Spec, folders: Folders, *, record: str = "") -> None:
+        """Start the process and record it, under its own name unless told another.
 
         Raises:
             OSError: The program cannot be run.
         """
         self.spec = spec
         self.started_s = time.monotonic()
-        self._record = folders.record(spec.name)
+        self._folders = folders
+        self._record = folders.record(record or spec.name)
         log = folders.log(spec.name)
         if log.exists() and log.stat().st_size > _ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
@@ -97,6 +104,13 @@ class Child:
     def pid(self) -> int:
         """The process id, which is also the id of its process group."""
         return self._process.pid
+
+    def record_as(self, name: str) -> None:
+        """Record the process under another name, in place of what that named."""
+        renamed = self._folders.record(name)
+        with contextlib.suppress(FileNotFoundError):
+            self._record.replace(renamed)
+        self._record = renamed
 
     def exit_code(self) -> int | None:
         """Return the exit code, negative for a signal; None while it runs or is stopped."""

@@ -47,6 +47,11 @@ class Address:
     port: int
     public_base_url: str
 
+    @property
+    def own_url(self) -> str:
+        """How this host itself is reached, whatever stands before it for clients."""
+        return f"http://{self.host}:{self.port}"
+
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Address":
         """Read ``HOST``, ``PORT`` and ``PUBLIC_BASE_URL``.
@@ -72,7 +77,7 @@ def product_environment(
         engines: The variables of the engines that run here.
         environ: The environment of the user.
     """
-    sandbox = f"http://127.0.0.1:{state.ports['sandbox'][0]}"
+    sandbox = f"http://{state.address}:{state.ports['sandbox'][0]}"
     defaults = {
         **engines,
         **({} if environ.get("STRIPE_SECRET_KEY") else _played_payments(state, address, sandbox)),

@@ -46,10 +46,10 @@ def choose_ports(
     raise EmbeddedError(f"Found no {count} free ports between {_FIRST_PORT} and {_LAST_PORT}.")
 
 
-def accepts_connections(port: int) -> bool:
-    """Tell whether something listens on ``port`` of 127.0.0.1."""
+def accepts_connections(port: int, host: str = LOOPBACK) -> bool:
+    """Tell whether something listens there."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False

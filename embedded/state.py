@@ -11,7 +11,7 @@ from pathlib import Path
 from embedded.children import Folders, recorded_pid
 from embedded.engine import Engine
 from embedded.files import make_folder, read_env_file, write_env_file, write_private
-from embedded.ports import choose_ports
+from embedded.ports import LOOPBACK, choose_ports
 from embedded.postgres import PORTS as POSTGRES_PORTS
 from embedded.postgres import Postgres
 from embedded.seaweedfs import PORTS as SEAWEEDFS_PORTS
@@ -43,11 +43,16 @@ _PORTS = {
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The secrets and ports of one state folder."""
+    """The secrets and ports of one state folder.
+
+    Its services listen on ``address``, to whoever has an address of the network ``clients``.
+    """
 
     var: Path
     secrets: Mapping[str, str]
     ports: Mapping[str, tuple[int, ...]]
+    address: str = LOOPBACK
+    clients: str = f"{LOOPBACK}/32"
 
     def postgres(self, *, for_tests: bool = False) -> Postgres:
         """Return this folder's PostgreSQL; for tests it is quick instead of durable."""
@@ -57,6 +62,8 @@ class State:
             password=self.secrets["POSTGRES_PASSWORD"],
             durable=not for_tests,
             create_databases=for_tests,
+            host=self.address,
+            clients=self.clients,
         )
 
     def valkey(self, *, for_tests: bool = False) -> Valkey:
@@ -66,6 +73,7 @@ class State:
             port=self.ports["valkey"][0],
             password=self.secrets["VALKEY_PASSWORD"],
             durable=not for_tests,
+            host=self.address,
         )
 
     def seaweedfs(self, *, public_bucket: str, private_bucket: str) -> SeaweedFS:
@@ -77,6 +85,7 @@ class State:
             secret_key=self.secrets["S3_SECRET_ACCESS_KEY"],
             public_bucket=public_bucket,
             private_bucket=private_bucket,
+            host=self.address,
         )
 
     def metrics_ports(self) -> Mapping[str, int]:
@@ -92,14 +101,25 @@ class State:
         )
 
 
-def open_state(var: Path) -> State:
+def open_state(var: Path, *, address: str = LOOPBACK, clients: str = f"{LOOPBACK}/32") -> State:
     """Read the state of ``var``, generating what is missing and replacing taken ports.
 
     Call it while no engine of this folder runs: the ports in use would count as taken.
     """
     # Passable, not readable: as root, PostgreSQL's account has to get to its own folder.
     make_folder(var, mode=0o711)
-    return State(var=var, secrets=_open_secrets(var), ports=_open_ports(var))
+    return State(
+        var=var,
+        secrets=_open_secrets(var),
+        ports=_open_ports(var),
+        address=address,
+        clients=clients,
+    )
+
+
+def fresh_metrics_ports() -> Mapping[str, int]:
+    """Return ports for the metrics of one more host's processes."""
+    return dict(zip(PROCESSES, choose_ports(len(PROCESSES)), strict=True))
 
 
 def services_file(var: Path) -> Path:

@@ -23,13 +23,14 @@ class Valkey:
     port: int
     password: str
     durable: bool = True
+    host: str = LOOPBACK
     name: str = "valkey"
 
     def prepare(self) -> None:
         """Write the configuration, which carries the password and is therefore private."""
         make_folder(self.home)
         settings = {
-            "bind": LOOPBACK,
+            "bind": self.host,
             "port": str(self.port),
             "requirepass": self.password,
             "dir": f'"{self.home}"',
@@ -53,7 +54,7 @@ class Valkey:
     def is_ready(self) -> bool:
         """Ask it in its own protocol: while it loads its data it answers an error."""
         try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=1) as connection:
+            with socket.create_connection((self.host, self.port), timeout=1) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 with connection.makefile("rb") as answers:
                     return answers.readline() == b"+OK\r\n" and answers.readline() == b"+PONG\r\n"
@@ -62,7 +63,7 @@ class Valkey:
 
     def environment(self) -> Mapping[str, str]:
         """Return ``REDIS_URL``."""
-        return {"REDIS_URL": f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"}
+        return {"REDIS_URL": f"redis://:{self.password}@{self.host}:{self.port}/0"}
 
     @property
     def _config(self) -> Path:

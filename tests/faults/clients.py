@@ -5,16 +5,24 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
-from tests.faults.stack import Organization, Stack
+from tests.faults.stack import Organization
 
 OPENAI = "openai/dall-e-3"
 FAL = "fal/flux-1.1-pro"
 PATIENCE_S = 90
 READ_TIMEOUT_S = 120
+
+
+class Server(Protocol):
+    """Where calls are sent to."""
+
+    @property
+    def base_url(self) -> str:
+        """The address for the next try."""
 
 
 @dataclass
@@ -37,6 +45,7 @@ class Call:
     prompt: str
     idempotency_key: str | None = None
     retries: bool = True
+    read_timeout_s: float = READ_TIMEOUT_S
     tries: list[Try] = field(default_factory=list)
     body: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
@@ -56,7 +65,7 @@ class Call:
         """The code of the error answered."""
         return str(self.body["error"]["code"])
 
-    def run(self, stack: Stack) -> None:
+    def run(self, stack: Server) -> None:
         """Ask until there is a final answer, as the SDK does, though more often."""
         patience_s = time.monotonic() + PATIENCE_S
         for number in itertools.count():
@@ -70,7 +79,7 @@ class Call:
                 return
             time.sleep(min(0.25 * 2**number, 2.0))
 
-    def _try_once(self, stack: Stack, number: int) -> requests.Response | None:
+    def _try_once(self, stack: Server, number: int) -> requests.Response | None:
         headers = {
             "Authorization": f"Bearer {self.organization.key}",
             "x-stainless-retry-count": str(number),
@@ -83,7 +92,7 @@ class Call:
                 f"{stack.base_url}/v1/images/generations",
                 json={"model": self.model, "prompt": self.prompt, "response_format": "url"},
                 headers=headers,
-                timeout=(10, READ_TIMEOUT_S),
+                timeout=(10, self.read_timeout_s),
             )
         except requests.RequestException as error:
             self.tries.append(Try(started_s, time.monotonic(), None, error=repr(error)))
@@ -97,7 +106,7 @@ class Call:
 class Crowd:
     """Calls under way, a thread each."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Server) -> None:
         self._stack = stack
         self._threads: list[threading.Thread] = []
         self.calls: list[Call] = []

@@ -42,7 +42,7 @@ RETURNING coalesce(old.is_open, false) AS was_open
 """
 # Processes look at the breakers once a second.
 _LOOK_S = 1.2
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 300
 MILLION = 1_000_000
 T = TypeVar("T")
 
@@ -69,9 +69,9 @@ class Organization:
 class UpstreamProcess:
     """The upstream's process and its log."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.upstream"],
+            [sys.executable, "-m", "tests.faults.upstream", host],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -133,39 +133,52 @@ class Stack:
     """`make run` in a temporary folder. Killed processes are restarted by its supervisor.
 
     Args:
+        settings: Variables for its processes beside those of every test.
         upstream: Another stack's, in place of one of its own.
         prepare: Called with the state folder before the first start.
     """
 
+    program: Sequence[str] = ("embedded", "run")
+
     def __init__(
         self,
+        settings: Mapping[str, str] | None = None,
         *,
         upstream: UpstreamProcess | None = None,
         prepare: Callable[[Path], None] | None = None,
     ) -> None:
-        self.upstream = upstream or UpstreamProcess()
+        self._settings = settings or {}
         self._folder = Path(tempfile.mkdtemp(prefix="lienzo-faults-"))
         # PostgreSQL's account must be able to pass through.
         self._folder.chmod(0o711)
-        self.var = self._folder / "var"
+        self.var = self.state_folder()
+        self.upstream = upstream or UpstreamProcess(self.upstream_host())
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._office: Office | None = None
-        self._port = _free_port()
+        self.port = _free_port()
         if prepare is not None:
             prepare(self.var)
         self.start()
 
+    def state_folder(self) -> Path:
+        """Return where the supervisor keeps its state."""
+        return self._folder / "var"
+
+    def upstream_host(self) -> str:
+        """Return the address under which workers find the upstream."""
+        return "127.0.0.1"
+
     @property
     def base_url(self) -> str:
         """The address of the API."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start everything and wait until it serves."""
         environ = {
             **without_settings(os.environ),
-            "LIENZO_VAR": str(self.var),
-            "PORT": str(self._port),
+            "LIENZO_VAR": str(self._folder / "var"),
+            "PORT": str(self.port),
             "WEB_PROCESSES": "2",
             "WORKER_POOL_SIZE": str(POOL_SIZE),
             "DATABASE_POOL_SIZE": "2",
@@ -173,10 +186,11 @@ class Stack:
             "OPENAI_API_KEY": "openai-secret",
             "FAL_BASE_URL": f"{self.upstream.url}/fal",
             "FAL_API_KEY": "fal-id:fal-secret",
+            **self._settings,
         }
         with (self._folder / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", "embedded", "run"],
+                [sys.executable, "-m", *self.program],
                 cwd=ROOT,
                 env=environ,
                 stdin=subprocess.DEVNULL,
@@ -254,12 +268,12 @@ class Stack:
         """Open organizations with a credit in USD each; the providers' failures are forgotten."""
         if any(row["was_open"] for row in self.rows(_CLOSE_BREAKERS)):
             time.sleep(_LOOK_S)
-        wait_for(self._worker_serves, timeout_s=30, message="the worker is back")
+        wait_for(self.worker_serves, timeout_s=30, message="the worker is back")
         micros = [str(round(float(amount) * MILLION)) for amount in amounts]
         text = self.command("provision", *micros)
         return [Organization(**found) for found in json.loads(text)]
 
-    def _worker_serves(self) -> bool:
+    def worker_serves(self) -> bool:
         """Whether the present worker has announced itself: an earlier test may have killed one."""
         query = "SELECT pid FROM gateway_process WHERE kind = 'worker' AND ended_at IS NULL"
         return self.pid("worker") in {row["pid"] for row in self.rows(query)}

@@ -227,11 +227,15 @@ def _json(status: int, value: object) -> Answer:
 
 
 def main() -> None:
-    """Serve on a free port, which is printed, until standard input ends."""
+    """Serve on a free port, which is printed, until standard input ends.
+
+    The host of its address may not exist yet: then it listens on all there are.
+    """
+    [host] = sys.argv[1:] or ["127.0.0.1"]
     upstream = Upstream()
-    server = WSGIServer(("127.0.0.1", 0), upstream, log=None)
+    server = WSGIServer(("127.0.0.1" if host == "127.0.0.1" else "", 0), upstream, log=None)
     server.start()
-    upstream.base_url = f"http://127.0.0.1:{server.server_port}"
+    upstream.base_url = f"http://{host}:{server.server_port}"
     print(upstream.base_url, flush=True)
     gevent.get_hub().threadpool.apply(sys.stdin.read)
     # Silent calls would keep an orderly stop waiting.

@@ -20,6 +20,7 @@ from billing.services.reports import account_days
 from core.clock import now
 from core.metrics.health import Health, Pulse
 from core.metrics.own import show_process
+from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from gateway.services.operations.checks import (
     PLATFORM_EVERY_S,
@@ -72,6 +73,11 @@ class Leadership:
             return False
         return bool(row and row[0])
 
+    @property
+    def sees_database(self) -> bool:
+        """Return whether the database answered when it was last asked."""
+        return self._session is not None
+
 
 class Command(BaseCommand):
     help = (
@@ -95,6 +101,9 @@ class Command(BaseCommand):
         self.checked_at = float("-inf")
         self.rounds = Pulse(ROUNDS_WITHIN_S)
         self.answers = Pulse(ANSWERS_WITHIN_S)
+        if not options["once"]:
+            self.show()
+        announce_ready()
         if options["once"]:
             self.round(leadership)
             return
@@ -121,10 +130,11 @@ class Command(BaseCommand):
     def round(self, leadership: Leadership) -> None:
         """Sweep once, if no other sweeper is at it; an outage is logged and waited out."""
         try:
-            if leadership.is_held():
-                moment = time.monotonic()
-                if moment - self.last_success > LARGEST_GAP_S:
-                    self.watching_since = moment
+            is_leader = leadership.is_held()
+            moment = time.monotonic()
+            if leadership.sees_database:
+                self.watch(moment)
+            if is_leader:
                 started_at = now()
                 changed = sweep(now=started_at, watched_for_s=moment - self.watching_since)
                 self.last_success = time.monotonic()
@@ -139,6 +149,12 @@ class Command(BaseCommand):
         finally:
             connection.close()
             self.rounds.beat()
+
+    def watch(self, moment: float) -> None:
+        """Note that the database answers: who takes over knows which leases ran out by then."""
+        if moment - self.last_success > LARGEST_GAP_S:
+            self.watching_since = moment
+        self.last_success = moment
 
     def look(self, moment: float) -> None:
         """Let credit expire, and look for what should not last, once a minute."""
