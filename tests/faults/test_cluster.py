@@ -17,6 +17,8 @@ pytestmark = [
     pytest.mark.timeout(900),
 ]
 PER_SECOND = 4
+# The rest is what a request costs while all wait for the same two cores.
+LEAST_GAIN = 1.6
 # A client gives a host up after so long: one whose power fails says nothing any more.
 READ_TIMEOUT_S = 25
 VARIANTS = [
@@ -89,9 +91,8 @@ def test_other_host_finishes_what_a_killed_one_had_accepted(cluster):
     revive(cluster)
 
 
-def finish_together(cluster, mark, *, count, delay_s):
+def finish_together(cluster, organization, mark, *, count, delay_s):
     """Send calls at once; return how long all of them took, in seconds."""
-    organization = cluster.organization()
     crowd = Crowd(Turns([cluster.base_url]))
     for number in range(count):
         prompt = f"{mark} {number} <delay={delay_s}>"
@@ -107,14 +108,16 @@ def finish_together(cluster, mark, *, count, delay_s):
 
 def test_two_workers_finish_twice_as_much_as_one(cluster):
     count, delay_s = 4 * SLOTS, 10
-    both_s = finish_together(cluster, f"both {cluster.is_plain}", count=count, delay_s=delay_s)
+    together, alone = cluster.organizations("1000", "1000")
+    mark = "plain" if cluster.is_plain else "namespaces"
+    both_s = finish_together(cluster, together, f"both {mark}", count=count, delay_s=delay_s)
     cluster.order("kill", "b")
-    one_s = finish_together(cluster, f"one {cluster.is_plain}", count=count, delay_s=delay_s)
+    one_s = finish_together(cluster, alone, f"one {mark}", count=count, delay_s=delay_s)
     revive(cluster)
     print(
         f"{count} requests of {delay_s} s: {one_s:.1f} s with one worker, {both_s:.1f} s with two"
     )
-    assert one_s / both_s >= 1.6
+    assert one_s / both_s >= LEAST_GAIN
 
 
 def test_rolling_restart_of_both_hosts_fails_no_request(cluster):
