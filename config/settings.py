@@ -15,8 +15,7 @@ env = Environment()
 EMBEDDED = env.flag("LIENZO_EMBEDDED")
 VAR_DIR = Path(env.text("LIENZO_VAR", str(BASE_DIR / "var"))).resolve()
 DEBUG = False
-# Where a process that is being restarted tells the supervisor that it serves.
-READY_FILE = env.text("LIENZO_READY_FILE")
+READY_FILE = env.text("LIENZO_READY_FILE")  # `core.readiness`
 
 # Secrets. A development fallback exists only for commands that touch no service (checks).
 INSECURE_SECRET = "insecure-only-for-commands-without-services"  # noqa: S105
@@ -119,9 +118,7 @@ assert isinstance(_options, dict)  # noqa: S101
 _options.setdefault("connect_timeout", 5)
 # A frozen peer must not hold a greenlet for ever: keepalives find a dead host, the timeouts below a
 # stuck lock or an abandoned transaction.
-_options.setdefault("keepalives_idle", 10)
-_options.setdefault("keepalives_interval", 5)
-_options.setdefault("keepalives_count", 3)
+_options.update({"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3} | _options)
 _options.setdefault(
     "options",
     "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
