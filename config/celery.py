@@ -1,20 +1,22 @@
 """The Celery application: messages only wake workers, so a lost or doubled one changes nothing."""
 
+import logging
 import os
 
 from celery.schedules import crontab
 from celery.signals import (
     beat_init,
     celeryd_after_setup,
-    worker_ready,
     worker_shutdown,
     worker_shutting_down,
 )
+from django.core.exceptions import ImproperlyConfigured
 
 from config.logs.celery import QuietCelery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+logger = logging.getLogger(__name__)
 app = QuietCelery("lienzo")
 app.config_from_object("config.celery_settings")
 app.autodiscover_tasks(["gateway", "billing"])
@@ -113,6 +115,22 @@ def show_worker(**_: object) -> None:
     show()
 
 
+@celeryd_after_setup.connect
+def start_worker(**_: object) -> None:
+    """Check the process, take its lease and begin to look for work, with or without a broker.
+
+    Raises:
+        SystemExit: A check failed. Celery would log any other error, and go on without working.
+    """
+    from config.startup import start_worker_process  # noqa: PLC0415 - needs the apps loaded
+
+    try:
+        start_worker_process()
+    except ImproperlyConfigured as error:
+        logger.critical("worker.refused error=%s", error)
+        raise SystemExit(1) from error
+
+
 @beat_init.connect
 def show_beat(**_: object) -> None:
     """Serve the metrics and probes of beat."""
@@ -121,14 +139,6 @@ def show_beat(**_: object) -> None:
 
     show()
     announce_ready()
-
-
-@worker_ready.connect
-def start_worker(**_: object) -> None:
-    """Check the process, take its lease and begin to look for work."""
-    from config.startup import start_worker_process  # noqa: PLC0415 - needs the apps loaded
-
-    start_worker_process()
 
 
 @worker_shutting_down.connect

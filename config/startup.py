@@ -19,7 +19,7 @@ from gateway.worker import worker
 DRAIN_S = 310.0
 
 
-class UnpatchedProcessError(RuntimeError):
+class UnpatchedProcessError(ImproperlyConfigured):
     """The process runs without gevent's patches: a wait would stop everything."""
 
 

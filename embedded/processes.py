@@ -73,8 +73,12 @@ def process_table(
     schedule = make_folder(var / "beat") / "schedule"
     celery = ("-m", "celery", "-A", "config")
     beat = (*celery, "beat", "-s", str(schedule), "--pidfile=", "--loglevel", "warning")
+    # Celery's own `-P gevent` patches too late: while gevent (26.9) looks at the locks there are,
+    # it wakes a proxy of Celery's, which imports kombu, whose wait for a broker then sleeps for
+    # real (kombu 5.7). With the broker away every job of the worker would stand still.
     worker = (
-        *celery,
+        *("-m", "gevent.monkey", "--module"),
+        *celery[1:],
         "worker",
         *("-P", "gevent", "-c", environment["WORKER_POOL_SIZE"], "-Q", ",".join(_QUEUES)),
         *("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "warning"),
