@@ -101,14 +101,12 @@ class Command(BaseCommand):
         self.checked_at = float("-inf")
         self.rounds = Pulse(ROUNDS_WITHIN_S)
         self.answers = Pulse(ANSWERS_WITHIN_S)
-        if not options["once"]:
-            self.show()
-        announce_ready()
         if options["once"]:
             self.round(leadership)
             return
         start_telemetry("sweeper")
         self.show()
+        announce_ready()
         while not stopping:
             self.round(leadership)
             time.sleep(ROUND_EVERY_S)
