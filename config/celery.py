@@ -1,7 +1,9 @@
 """The Celery application: messages only wake workers, so a lost or doubled one changes nothing."""
 
+import functools
 import logging
 import os
+from collections.abc import Callable
 
 from celery.schedules import crontab
 from celery.signals import (
@@ -10,7 +12,6 @@ from celery.signals import (
     worker_shutdown,
     worker_shutting_down,
 )
-from django.core.exceptions import ImproperlyConfigured
 
 from config.logs.celery import QuietCelery
 
@@ -97,7 +98,27 @@ app.conf.beat_schedule = {
 }
 
 
+def needed(prepare: Callable[..., None]) -> Callable[..., None]:
+    """Return a receiver of a signal without which a worker must not go on.
+
+    Celery logs what a receiver raises, and goes on: a worker without a lease, as the database did
+    not answer, would then take wakes from those that work, and pass for alive.
+    """
+
+    @functools.wraps(prepare)
+    def prepared(**told: object) -> None:
+        try:
+            prepare(**told)
+        except Exception as error:
+            # The outermost edge, as far as Celery lets errors come.
+            logger.critical("worker.refused error=%s", error)
+            raise SystemExit(1) from error
+
+    return prepared
+
+
 @celeryd_after_setup.connect
+@needed
 def prepare_consumer(**_: object) -> None:
     """Set how the queues are consumed, and that this worker looks for work in no others."""
     from core.wakes import generation_queues, take_without_acknowledging  # noqa: PLC0415 - of workers only
@@ -116,19 +137,12 @@ def show_worker(**_: object) -> None:
 
 
 @celeryd_after_setup.connect
+@needed
 def start_worker(**_: object) -> None:
-    """Check the process, take its lease and begin to look for work, with or without a broker.
-
-    Raises:
-        SystemExit: A check failed. Celery would log any other error, and go on without working.
-    """
+    """Check the process, take its lease and begin to look for work, with or without a broker."""
     from config.startup import start_worker_process  # noqa: PLC0415 - needs the apps loaded
 
-    try:
-        start_worker_process()
-    except ImproperlyConfigured as error:
-        logger.critical("worker.refused error=%s", error)
-        raise SystemExit(1) from error
+    start_worker_process()
 
 
 @beat_init.connect

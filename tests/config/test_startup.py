@@ -1,9 +1,11 @@
 """What a serving process refuses to start with."""
 
 import pytest
+from celery.utils.dispatch import Signal
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
 
+from config.celery import needed
 from config.startup import require_migrated
 
 pytestmark = pytest.mark.django_db
@@ -34,3 +36,17 @@ def test_a_database_that_lacks_a_migration_is_refused_with_its_name():
         ImproperlyConfigured, match=r"lacks 1 migrations .* gateway\.0022_margin_sums"
     ):
         require_migrated()
+
+
+def test_a_worker_whose_database_is_away_ends_instead_of_idling():
+    started = Signal()
+
+    @started.connect
+    @needed
+    def register(**_: object) -> None:
+        raise OperationalError("nobody listens")
+
+    with pytest.raises(SystemExit) as ended:
+        started.send(sender=None)
+
+    assert ended.value.code == 1

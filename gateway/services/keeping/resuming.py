@@ -13,6 +13,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 
+from core.clock import now as clock_now
 from core.ids import new_uuid
 from gateway.models import Generation, Process
 from gateway.services.runs.endings import OPEN, expire_generation
@@ -22,6 +23,10 @@ from gateway.storage import private_storage, public_storage, request_prefix
 BATCH: Final = 200
 # For settling from objects, which the database refuses after the deadline.
 _EXTENSION: Final = timedelta(minutes=5)
+_OUTCOMES: Final = {
+    Generation.Status.SUCCEEDED.value: "settled",
+    Generation.Status.FAILED.value: "expired",
+}
 logger = logging.getLogger(__name__)
 
 
@@ -31,7 +36,7 @@ class Resumed:
 
     Attributes:
         settled: Generations settled from images that had been stored after the restored instant.
-        expired: Generations past their deadline without an image; they cost nothing.
+        expired: Generations past their deadline without a whole image; they cost nothing.
         left: Generations whose deadline is still to come: workers and sweeper go on with them.
         sessions: Sessions of the console that were ended.
     """
@@ -60,7 +65,8 @@ def resume(*, now: datetime) -> Resumed:
         last = page[-1].id
         connection.close()
         for generation in page:
-            counts[_resume(generation, now)] += 1
+            # Of this one: reading images may have taken longer than what deadlines are put off by.
+            counts[_resume(generation, max(now, clock_now()))] += 1
     return Resumed(**counts, sessions=_end_sessions())
 
 
@@ -82,12 +88,12 @@ def _resume(generation: Generation, now: datetime) -> str:
         )
         generation.refresh_from_db()
         recover_generation(generation=generation, now=now, gives_up_missing=True)
-        logger.info("restore.settled generation=%s", generation.id)
-        return "settled"
-    if generation.deadline_at <= now:
+    elif generation.deadline_at <= now:
         expire_generation(generation_id=generation.id, now=now)
-        return "expired"
-    return "left"
+    generation.refresh_from_db(fields=["status"])
+    outcome = _OUTCOMES.get(generation.status, "left")
+    logger.info("restore.%s generation=%s", outcome, generation.id)
+    return outcome
 
 
 def _has_images(generation: Generation) -> bool:

@@ -20,6 +20,8 @@ from core.clock import now
 from gateway.models import Artifact, Backup, Check, Generation, Process
 from gateway.services.keeping.dumping import last_backup_at
 from gateway.services.keeping.facts import Facts, read_facts
+from gateway.services.keeping.restoring import load_backup, verified_manifest
+from gateway.services.keeping.resuming import resume
 from gateway.services.verification import verify_money
 from gateway.storage import public_storage, request_prefix
 from orgs.models import ApiKey, AuditEvent
@@ -142,6 +144,20 @@ def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
         assert (again["settled"], again["expired"], again["violations"]) == (0, 0, 0)
         assert scene.balance() == (PAID - 2 * UNIT, UNIT)
         _check_guards_and_numbers(scene)
+
+
+def test_restore_that_reads_images_for_long_settles_the_last_ones_too(before, target, tmp_path):
+    # As if reading images had taken ten minutes by now.
+    began = now() - timedelta(minutes=10)
+    with working_on(target):
+        path = tmp_path / "lienzo.backup"
+        load_backup(path=path, manifest=verified_manifest(path=path))
+
+        done = resume(now=began)
+
+        ends = Generation.objects.values_list("status", flat=True)
+        assert done.settled == list(ends).count("succeeded") >= len(before.keys)
+        assert before.scene.balance() == (PAID - 2 * UNIT, UNIT)
 
 
 def _check_file(folder: Path, written: dict[str, Any]) -> None:
