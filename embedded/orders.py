@@ -34,22 +34,32 @@ class Orders:
             path.unlink()
 
     def carry_out(self) -> None:
-        """Carry out what was ordered since the last look."""
+        """Carry out what was ordered since the last look.
+
+        What the system refuses, such as to run a program that is being replaced, is answered, too:
+        the processes that run must not go down with it.
+        """
         for path in sorted(self._folder.glob("*.order")):
             action, *arguments = json.loads(path.read_text(encoding="utf-8"))
             path.unlink()
             with path.with_suffix(".answer").open("a", encoding="utf-8") as answer:
                 try:
-                    for line in self._handlers[action](arguments):
+                    for line in self._handler(action)(arguments):
                         say(line)
                         _write(answer, {"line": line})
                 except StopRequestedError:
                     raise
-                except EmbeddedError as error:
+                except (EmbeddedError, OSError) as error:
                     say(str(error))
                     _write(answer, {"error": str(error)})
                 else:
                     _write(answer, {"done": action})
+
+    def _handler(self, action: str) -> Handler:
+        """Return what carries out an action; a newer version's command may know more of them."""
+        if action not in self._handlers:
+            raise EmbeddedError(f"What runs here knows no order {action}.")
+        return self._handlers[action]
 
 
 def give(var: Path, words: Sequence[str]) -> None:

@@ -139,6 +139,8 @@ def test_orders_are_carried_out_and_answered(tmp_path, folders, capsys):
         yield from (f"Hello {name}" for name in names)
         if not names:
             raise EmbeddedError("Nobody to greet.")
+        if "late" in names:
+            raise FileNotFoundError(2, "No such program")
 
     stale = folders.records / "orders"
     stale.mkdir()
@@ -155,6 +157,11 @@ def test_orders_are_carried_out_and_answered(tmp_path, folders, capsys):
         give(var, ["greet", "a", "b"])
         with pytest.raises(EmbeddedError, match="Nobody to greet"):
             give(var, ["greet"])
+        # Neither takes the supervisor down, and with it all that runs.
+        with pytest.raises(EmbeddedError, match="No such program"):
+            give(var, ["greet", "late"])
+        with pytest.raises(EmbeddedError, match="knows no order dance"):
+            give(var, ["dance"])
         stopping.set()
         server.join()
     finally:

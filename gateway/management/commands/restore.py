@@ -11,7 +11,7 @@ from django.db import connection
 from core.clock import now
 from gateway.services.keeping.errors import KeepingError
 from gateway.services.keeping.restoring import load_backup, note_restore, verified_manifest
-from gateway.services.keeping.resuming import resume
+from gateway.services.keeping.resuming import require_still, resume
 from gateway.services.verification import verify_money
 from gateway.storage import StorageError
 
@@ -35,6 +35,8 @@ class Command(BaseCommand):
         if bool(options["file"]) == options["finish"]:
             raise CommandError("Name a FILE, or give --finish.")
         try:
+            if options["finish"]:
+                require_still()
             fields = {} if options["finish"] else self._load(Path(options["file"]))
         except KeepingError as error:
             raise CommandError(str(error)) from error

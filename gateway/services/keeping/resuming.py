@@ -12,10 +12,13 @@ from uuid import UUID
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
+from django.db.models.functions import Now
 
 from core.clock import now as clock_now
 from core.ids import new_uuid
 from gateway.models import Generation, Process
+from gateway.services.keeping.errors import KeepingError
+from gateway.services.processes import LEASE_S
 from gateway.services.runs.endings import OPEN, expire_generation
 from gateway.services.runs.recovery import recover_generation
 from gateway.storage import private_storage, public_storage, request_prefix
@@ -45,6 +48,19 @@ class Resumed:
     expired: int
     left: int
     sessions: int
+
+
+def require_still() -> None:
+    """Refuse a database on which the product works: its jobs would be taken away from it.
+
+    Raises:
+        KeepingError: A process holds a lease that has not run out.
+    """
+    recent = Now() - timedelta(seconds=LEASE_S)
+    if Process.objects.filter(ended_at__isnull=True, heartbeat_at__gt=recent).exists():
+        raise KeepingError(
+            "The product works on this database, or did 20 seconds ago. Stop it, then try again."
+        )
 
 
 def resume(*, now: datetime) -> Resumed:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from allauth.usersessions.models import UserSession
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
 from billing.models import Hold
@@ -144,6 +144,11 @@ def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
         assert (again["settled"], again["expired"], again["violations"]) == (0, 0, 0)
         assert scene.balance() == (PAID - 2 * UNIT, UNIT)
         _check_guards_and_numbers(scene)
+
+        serving = new_worker()
+        with pytest.raises(CommandError, match="works on this database"):
+            run("restore", "--finish")
+        assert Process.objects.get(id=serving).ended_at is None
 
 
 def test_restore_that_reads_images_for_long_settles_the_last_ones_too(before, target, tmp_path):
