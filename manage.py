@@ -14,9 +14,14 @@ def main() -> None:
     for name, value in load_environment(var_dir).items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415
     from django.core.management import execute_from_command_line  # noqa: PLC0415
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # It names the setting; the way there through Django helps nobody.
+        sys.exit(f"lienzo: {error}")
 
 
 if __name__ == "__main__":

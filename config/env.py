@@ -54,8 +54,10 @@ class Environment:
             return False
         raise ImproperlyConfigured(f"{name}={value!r}: use 1 or 0.")
 
-    def integer(self, name: str, default: int, *, minimum: int = 0) -> int:
-        """Return a whole number of at least `minimum`."""
+    def integer(
+        self, name: str, default: int, *, minimum: int = 0, maximum: int | None = None
+    ) -> int:
+        """Return a whole number of at least `minimum`, and at most `maximum` if there is one."""
         value = self.text(name, str(default))
         try:
             number = int(value)
@@ -63,6 +65,8 @@ class Environment:
             raise ImproperlyConfigured(f"{name}={value!r}: use a whole number.") from error
         if number < minimum:
             raise ImproperlyConfigured(f"{name}={number}: must be at least {minimum}.")
+        if maximum is not None and number > maximum:
+            raise ImproperlyConfigured(f"{name}={number}: must be at most {maximum}.")
         return number
 
     def words(self, name: str, default: str = "") -> list[str]:

@@ -372,7 +372,7 @@ REST_FRAMEWORK = {
 
 # Metrics and probes of this process; port 0 is none.
 METRICS_HOST = env.text("METRICS_HOST", "127.0.0.1")
-METRICS_PORT = env.integer("METRICS_PORT", 0)
+METRICS_PORT = env.integer("METRICS_PORT", 0, maximum=65535)
 
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", LEVELS)
 LOG_FORMAT = env.choice("LOG_FORMAT", "line", FORMATS)

@@ -71,7 +71,9 @@ def give(var: Path, words: Sequence[str]) -> None:
     pid = recorded_pid(supervisor_record(var))
     folder = var / "run" / "orders"
     if pid is None or not folder.is_dir():
-        raise EmbeddedError(f"Nothing is running on {var}.")
+        raise EmbeddedError(
+            f"Nothing is running on {var}. Start it first, or name its folder by LIENZO_VAR."
+        )
     order = folder / f"{time.time_ns()}-{os.getpid()}.order"
     write_private(order, json.dumps(list(words)))
     answer = order.with_suffix(".answer")

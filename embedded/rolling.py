@@ -53,7 +53,8 @@ class Rolling:
         try:
             self._supervisor.spec(name)
         except KeyError as error:
-            raise EmbeddedError(f"Nothing called {name} runs here.") from error
+            known = ", ".join(self._supervisor.all_names())
+            raise EmbeddedError(f"Nothing called {name} runs here. There are {known}.") from error
 
     def _restart(self, name: str) -> None:
         spec = _with_fresh_port(self._supervisor.spec(name))

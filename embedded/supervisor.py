@@ -97,6 +97,10 @@ class Supervisor:
         """Return the names of a stage's children, in the order of starting."""
         return [spec.name for spec in self.specs(stage)]
 
+    def all_names(self) -> list[str]:
+        """Return the names of all children, in the order of starting."""
+        return [entry.spec.name for entry in self._entries]
+
     def specs(self, stage: int) -> list[Spec]:
         """Return how the children of a stage are run, in the order of starting."""
         return [entry.spec for entry in self._entries if entry.stage == stage]

@@ -57,7 +57,12 @@ class Losses:
         moment = time.monotonic()
         if moment - self._told_s >= _COMPLAIN_EVERY_S:
             self._told_s = moment
-            logger.warning("tracing.lost dropped=%d refused=%d", self.dropped, self.refused)
+            logger.warning(
+                "tracing.lost dropped=%d refused=%d: OTEL_EXPORTER_OTLP_ENDPOINT is slow, away or"
+                " refuses them; work goes on without",
+                self.dropped,
+                self.refused,
+            )
 
 
 class BoundedProcessor(BatchSpanProcessor):

@@ -116,6 +116,7 @@ class _Cluster:
         self._supervisor = machine.supervisor
         self._network = network
         self._hosts = {host.name: host for host in hosts}
+        self._killed: set[str] = set()
 
     def handlers(self) -> Mapping[str, Handler]:
         """Return each order with what carries it out."""
@@ -141,23 +142,32 @@ class _Cluster:
     def _restart(self, names: list[str]) -> Iterator[str]:
         """Restart hosts or single processes, host by host."""
         wanted: list[str] = []
-        for name in names or list(self._hosts):
+        for name in names or [host for host in self._hosts if host not in self._killed]:
+            if name.partition("-")[0] in self._killed:
+                raise EmbeddedError(f"{name} cannot be restarted: its host was killed. Start it.")
             wanted += self._children(name) if name in self._hosts else [name]
         return self._machine.restart(wanted)
 
     def _kill(self, name: str) -> str:
+        if name in self._killed:
+            # A second shutdown of its socket would fail, and cut what it accepts when it is back.
+            return f"Host {name} is dead already."
         # The cable first: nobody is told that the host has gone, as when its power fails.
         if isinstance(self._network, Namespaces):
             self._network.plug(name, is_in=False)
+        self._killed.add(name)
         self._supervisor.hold(self._children(name))
         # Of its own the kernel would go on taking connections for the supervisor's socket.
         self._hosts[name].web_socket.shutdown(socket.SHUT_RDWR)
         return f"Host {name} was killed."
 
     def _start(self, name: str) -> str:
+        if name not in self._killed:
+            return f"Host {name} was not killed."
         if isinstance(self._network, Namespaces):
             self._network.plug(name, is_in=True)
         self._hosts[name].web_socket.listen(4096)
+        self._killed.discard(name)
         self._supervisor.release(self._children(name))
         return f"Host {name} is started."
 

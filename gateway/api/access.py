@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 from django.http import HttpRequest, HttpResponseBase
@@ -13,11 +14,13 @@ from core.telemetry.formats import FIELDS
 from gateway.types import GenerationView
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# Orchestrators ask every few seconds, and hear nothing new.
+_PROBES: Final = frozenset({"/healthz", "/readyz"})
 logger = logging.getLogger(__name__)
 
 
 class AccessLogMiddleware:
-    """Logs each request once its answer has been sent, or its caller has gone."""
+    """Logs each request but probes that found all well, once its answer has been sent, or its caller has gone."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -28,9 +31,12 @@ class AccessLogMiddleware:
         response = self._get_response(request)
 
         def log() -> None:
+            route = route_of(request)
+            if route in _PROBES and response.status_code == HTTPStatus.OK:
+                return
             own = {
                 "method": method_of(request),
-                "route": route_of(request),
+                "route": route,
                 "status": response.status_code,
                 "ms": round((time.monotonic() - started_s) * 1000, 1),
             }

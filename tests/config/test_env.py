@@ -1,5 +1,9 @@
 """Settings that are made of several values, or have a default of their own."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -34,6 +38,30 @@ def test_email_url_says_how_mail_is_sent(url, mailer):
 def test_email_url_that_says_nothing_is_refused(url):
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL"):
         parse_email_url(url)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("x", "whole number"), ("-1", "at least 0"), ("65536", "at most 65535")]
+)
+def test_number_that_is_no_port_is_refused(value, words):
+    env = Environment({"METRICS_PORT": value})
+
+    with pytest.raises(ImproperlyConfigured, match=f"METRICS_PORT=.*{words}"):
+        env.integer("METRICS_PORT", 0, maximum=65535)
+
+
+def test_command_with_a_wrong_setting_says_so_in_one_line(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "migrate"],
+        env={**os.environ, "LOG_FORMAT": "xml", "LIENZO_VAR": str(tmp_path)},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (1, "lienzo: LOG_FORMAT='xml': use one of line, json.\n")
 
 
 def test_only_a_provider_that_has_one_is_limited():

@@ -113,6 +113,17 @@ def test_broken_successor_leaves_its_predecessor_at_work(machine, folders, tmp_p
     assert log.read_text().split() == ["up-one"]
 
 
+def test_unknown_process_is_refused_with_those_there_are(machine, tmp_path, log):
+    supervisor, rolling = machine
+    for name in ("one", "two"):
+        start(supervisor, tmp_path, log, name)
+
+    with pytest.raises(EmbeddedError, match=r"Nothing called tow runs here. There are one, two\."):
+        list(rolling.restart(["one", "tow"]))
+
+    assert supervisor.failures("one") == 0
+
+
 def test_held_processes_stay_dead_until_they_are_released(machine, folders, tmp_path, log):
     supervisor, _ = machine
     for name in ("a-web", "a-worker", "b-web"):

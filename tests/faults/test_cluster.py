@@ -73,6 +73,7 @@ def test_other_host_finishes_what_a_killed_one_had_accepted(cluster):
     wait_for(lambda: running_on(cluster, "b"), timeout_s=30, message="host b has work")
     cluster.order("kill", "b")
     killed_at = time.monotonic()
+    assert "dead already" in cluster.order("kill", "b")
     load.join()
     for crowd in crowds:
         crowd.join()

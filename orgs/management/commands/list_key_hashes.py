@@ -38,7 +38,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(fields))
         else:
             for name, count in sorted(counts.items()):
-                self.stdout.write(f"{count} {name}")
+                self.stdout.write(f"keys by secret, {name}: {count}")
             for found in behind:
                 used = found.last_used_at.isoformat() if found.last_used_at else "never"
                 which = " (replaced secret)" if found.is_previous else ""

@@ -6,8 +6,12 @@ from datetime import timedelta
 
 import pytest
 import requests
+from django.http import HttpResponse
+from django.test import RequestFactory
+from django.urls import resolve
 
 from core.clock import now
+from gateway.api.access import AccessLogMiddleware
 from orgs.models import Organization
 from orgs.secrets import new_secret
 from tests.gateway.api.expect import expect_error, expect_nothing_written
@@ -218,3 +222,17 @@ def test_health_needs_no_key(stack):
     for path in ("/healthz", "/readyz"):
         answer = requests.get(f"{stack.url}{path}", timeout=10)
         assert (answer.status_code, json.loads(answer.content)) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "lines"),
+    [("/readyz", 200, 0), ("/healthz", 200, 0), ("/readyz", 503, 1), ("/v1/models", 200, 1)],
+)
+def test_probe_that_finds_all_well_leaves_no_line(path, status, lines, caplog):
+    request = RequestFactory().get(path)
+    request.resolver_match = resolve(path)
+    caplog.set_level("INFO", logger="gateway.api.access")
+
+    AccessLogMiddleware(lambda _: HttpResponse(status=status))(request).close()
+
+    assert len(caplog.records) == lines
