@@ -20,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 
 class AccessLogMiddleware:
-    """Logs each request but probes that found all well, once its answer has been sent, or its caller has gone."""
+    """Logs each request once its answer has been sent, or its caller has gone.
+
+    Probes that found all well leave no line.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
