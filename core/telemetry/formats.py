@@ -54,7 +54,7 @@ class RedactedFormatter(logging.Formatter):
         text = "" if info is None else "".join(traceback.format_exception(*info)).rstrip()
         if record.stack_info:
             text = f"{text}\n{record.stack_info}".lstrip()
-        return self._redact(text[-_STACK_LONGEST:]) if text else ""
+        return self._redact.whole(text)[-_STACK_LONGEST:] if text else ""
 
 
 class LineFormatter(RedactedFormatter):

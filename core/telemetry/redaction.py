@@ -78,11 +78,18 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """Return `text` without secrets and image data, and without the prompt worked on."""
+        text = self.whole(text)
+        return text if len(text) <= LONGEST else text[:LONGEST] + _CUT
+
+    def whole(self, text: str) -> str:
+        """Do the same, however long the text is: for whoever keeps another part of it.
+
+        To be cut afterwards only: what is left of a prompt without its beginning is not known.
+        """
         prompt = context.prompt()
         if prompt is not None:
             text = prompt.hide(text)
-        text = self._pattern.sub(lambda found: self._words[found.lastgroup or ""], text)
-        return text if len(text) <= LONGEST else text[:LONGEST] + _CUT
+        return self._pattern.sub(lambda found: self._words[found.lastgroup or ""], text)
 
 
 @cache

@@ -132,3 +132,13 @@ def test_each_process_knows_what_it_is(tmp_path) -> None:
         name: name for name in ("web", "worker", "sweeper", "dispatcher", "beat")
     }
     assert process_kind(["python", "manage.py", "migrate"]) == "command"
+
+
+def test_a_stack_that_is_cut_tells_no_part_of_a_long_prompt() -> None:
+    prompt = f"A wish that nobody may read: {'of gold, ' * 2000}"
+    context.conceal(prompt)
+    error = ValueError(f"refused: {prompt}")
+    line = format_json("worker.run_crashed", exc_info=(ValueError, error, None))
+
+    assert "of gold" not in json.dumps(line)
+    assert line["exception"]["stack"].endswith("refused: [prompt]")
