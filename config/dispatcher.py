@@ -21,7 +21,8 @@ def main() -> None:
     django.setup()
     from config.metrics.processes import show_dispatcher  # noqa: PLC0415 - after the patches
     from config.settings import check_secrets  # noqa: PLC0415 - as above
-    from config.startup import require_migrated, require_patched  # noqa: PLC0415 - as above
+    from config.startup import require_patched  # noqa: PLC0415 - as above
+    from core.postgres.migrations import require_migrated  # noqa: PLC0415 - as above
     from core.readiness import announce_ready  # noqa: PLC0415 - as above
     from core.telemetry.lifecycle import start_telemetry, stop_telemetry  # noqa: PLC0415 - as above
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above

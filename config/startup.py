@@ -4,12 +4,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, connection
 from gevent import monkey
 
 from config.settings import check_secrets
 from core.metrics.exposition import BUILD_INFO
-from core.postgres.migrations import missing_migrations
+from core.postgres.migrations import require_migrated
 from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from gateway.services.processes import Kind, current_process
@@ -46,25 +45,6 @@ def require_foreign_upstreams() -> None:
             raise ImproperlyConfigured(
                 f"The base URL of {provider}, {endpoint['base_url']}, is this server's own address."
             )
-
-
-def require_migrated() -> None:
-    """Check that the database has the tables of this release; one that is away is waited for later.
-
-    Raises:
-        ImproperlyConfigured: Migrations are missing.
-    """
-    try:
-        missing = missing_migrations()
-    except DatabaseError:
-        return
-    finally:
-        connection.close()
-    if missing:
-        raise ImproperlyConfigured(
-            f"The database lacks {len(missing)} migrations of this release, {missing[0]} first. "
-            "Run `manage.py migrate` and `manage.py bootstrap` before its processes."
-        )
 
 
 def start_web_process() -> None:

@@ -4,7 +4,8 @@ import pkgutil
 from pathlib import Path
 
 from django.apps import apps
-from django.db import connection
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
 
 
 def missing_migrations() -> list[str]:
@@ -28,3 +29,22 @@ def missing_migrations() -> list[str]:
         cursor.execute("SELECT app || '.' || name FROM django_migrations")
         applied = {name for (name,) in cursor.fetchall()}
     return sorted(shipped - applied)
+
+
+def require_migrated() -> None:
+    """Check that the database has the tables of this release; one that is away is waited for later.
+
+    Raises:
+        ImproperlyConfigured: Migrations are missing.
+    """
+    try:
+        missing = missing_migrations()
+    except DatabaseError:
+        return
+    finally:
+        connection.close()
+    if missing:
+        raise ImproperlyConfigured(
+            f"The database lacks {len(missing)} migrations of this release, {missing[0]} first. "
+            "Run `manage.py migrate` and `manage.py bootstrap` before its processes."
+        )

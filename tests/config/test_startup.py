@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection
 
 from config.celery import needed
-from config.startup import require_migrated
+from core.postgres.migrations import require_migrated
 
 pytestmark = pytest.mark.django_db
 

@@ -35,6 +35,7 @@ _FAILURES: Final[Mapping[str, Promise]] = {
     "mismatch": _("What was paid is not what was asked for. Finance looks at it."),
     "rejected": _("Finance turned it down."),
     "withdrawn": _("It was taken back."),
+    "restored": _("Our books were restored from a backup. The card may have been charged since."),
 }
 REASONS: Final[Mapping[str, Promise]] = {
     "unknown_payment": _("It names no payment of ours"),

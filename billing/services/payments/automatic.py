@@ -91,6 +91,17 @@ def stop_auto_top_up(*, organization_id: UUID, actor: Actor, now: datetime) -> N
         _log(organization, actor, before, AutoTopUp.objects.get(organization=organization))
 
 
+def pause_all(*, code: str, now: datetime) -> int:
+    """Pause all automatic top-ups, each until its terms are saved again; return how many.
+
+    For books that are older than what Stripe has done since: a balance that looks low may have been
+    filled already. Nobody is told, as nothing was tried.
+    """
+    return AutoTopUp.objects.filter(is_enabled=True, paused_at=None).update(
+        paused_at=now, failure_code=code
+    )
+
+
 def remove_card(*, organization_id: UUID, card_id: UUID, actor: Actor, now: datetime) -> None:
     """Forget a card, here and at Stripe; an automatic top-up by it is switched off.
 

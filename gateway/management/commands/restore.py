@@ -51,7 +51,8 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{fields['settled']} generations were settled from their images,"
                 f" {fields['expired']} expired free of charge, {fields['left']} go on."
-                f" {fields['sessions']} sessions ended. The ledger is sound: 0 violations."
+                f" {fields['sessions']} sessions ended; automatic top-ups of {fields['paused']}"
+                " organizations pause. The ledger is sound: 0 violations."
             )
         if fields["violations"]:
             raise SystemExit(1)
@@ -98,6 +99,7 @@ class Command(BaseCommand):
             "expired": resumed.expired,
             "left": resumed.left,
             "sessions": resumed.sessions,
+            "paused": resumed.paused,
             "violations": len(findings),
             "findings": [f"{f.check}: {f.table} {f.row_id}: {f.message}" for f in findings],
         }

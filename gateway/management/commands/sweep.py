@@ -20,6 +20,7 @@ from billing.services.reports import account_days
 from core.clock import now
 from core.metrics.health import Health, Pulse
 from core.metrics.own import show_process
+from core.postgres.migrations import require_migrated
 from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from gateway.services.operations.checks import (
@@ -104,6 +105,7 @@ class Command(BaseCommand):
         if options["once"]:
             self.round(leadership)
             return
+        require_migrated()
         start_telemetry("sweeper")
         self.show()
         announce_ready()

@@ -14,6 +14,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
+from billing.services.payments.automatic import pause_all
 from core.clock import now as clock_now
 from core.ids import new_uuid
 from gateway.models import Generation, Process
@@ -42,12 +43,14 @@ class Resumed:
         expired: Generations past their deadline without a whole image; they cost nothing.
         left: Generations whose deadline is still to come: workers and sweeper go on with them.
         sessions: Sessions of the console that were ended.
+        paused: Organizations whose automatic top-ups were paused.
     """
 
     settled: int
     expired: int
     left: int
     sessions: int
+    paused: int
 
 
 def require_still() -> None:
@@ -69,7 +72,8 @@ def resume(*, now: datetime) -> Resumed:
     Leases of processes end, as their processes never worked on this database. Open generations
     whose images are stored already are settled from them: their callers have had the answer. The
     others end free of charge if their deadline has passed. Sessions end: some had been ended after
-    the restored instant, and nobody knows which.
+    the restored instant, and nobody knows which. Automatic top-ups pause: a balance that is low in
+    these books may have been filled after that instant, by a card that would be charged again.
 
     Raises:
         StorageError: S3 cannot be read; what was not looked at is as it was.
@@ -83,7 +87,7 @@ def resume(*, now: datetime) -> Resumed:
         for generation in page:
             # Of this one: reading images may have taken longer than what deadlines are put off by.
             counts[_resume(generation, max(now, clock_now()))] += 1
-    return Resumed(**counts, sessions=_end_sessions())
+    return Resumed(**counts, sessions=_end_sessions(), paused=pause_all(code="restored", now=now))
 
 
 def _open_page(last: UUID | None) -> list[Generation]:

@@ -15,7 +15,8 @@ from allauth.usersessions.models import UserSession
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
-from billing.models import Hold
+from billing.models import AutoTopUp, Hold, SavedCard
+from billing.services.payments.charges import charge_low_wallets
 from core.clock import now
 from gateway.models import Artifact, Backup, Check, Generation, Process
 from gateway.services.keeping.dumping import last_backup_at
@@ -81,6 +82,22 @@ class Before:
     keys: dict[str, str]
 
 
+def fill_by_card(scene: Scene) -> None:
+    """Have the wallet filled whenever it is nearly empty."""
+    card = SavedCard.objects.create(
+        organization_id=scene.organization_id, method_id=uuid4().hex, created_at=now()
+    )
+    AutoTopUp.objects.create(
+        organization_id=scene.organization_id,
+        is_enabled=True,
+        card=card,
+        threshold_micros=10 * PAID,
+        amount_micros=PAID,
+        monthly_cap_micros=PAID,
+        changed_at=now(),
+    )
+
+
 @pytest.fixture
 def before(source, tmp_path, settings) -> Before:
     settings.BACKUP_ENCRYPTION_KEYS = ["the key of backups"]
@@ -98,6 +115,7 @@ def before(source, tmp_path, settings) -> Before:
             "lost": accept(scene, **running),
             "recent": accept(scene, overdue=False, **running),
         }
+        fill_by_card(scene)
         facts = read_facts()
         written = run("backup", str(tmp_path / "lienzo.backup"))
         assert last_backup_at() == Backup.objects.get(id=written["id"]).snapshot_at
@@ -133,6 +151,9 @@ def test_restored_database_is_that_of_the_backup_and_settles_what_was_under_way(
         }
         assert not Process.objects.filter(ended_at__isnull=True).exists()
         assert not UserSession.objects.exists()
+        # Its card may have been charged since: nothing is charged before somebody has looked.
+        assert printed["paused"] == AutoTopUp.objects.filter(failure_code="restored").count() > 0
+        assert charge_low_wallets(now=now()) == 0
         assert Backup.objects.get().restored_at is not None
         finished_at = Check.objects.get(name="backup").finished_at
         assert finished_at == Backup.objects.get().finished_at
