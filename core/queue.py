@@ -6,6 +6,7 @@ call is tried once, fails fast, and is skipped for five seconds after a failure.
 
 import contextlib
 import logging
+import threading
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -14,7 +15,6 @@ from uuid import UUID, uuid4
 import gevent
 import redis
 from celery import current_app
-from gevent.lock import BoundedSemaphore
 from kombu import Connection, Exchange
 from kombu.exceptions import OperationalError
 from prometheus_client import Counter
@@ -38,8 +38,9 @@ def _publish_cool_off() -> CoolOff:
 
 
 @cache
-def _publishing() -> BoundedSemaphore:
-    return BoundedSemaphore(1)
+def _publishing() -> threading.Lock:
+    """Return a lock of greenlets where gevent has patched, and of threads elsewhere."""
+    return threading.Lock()
 
 
 @cache
