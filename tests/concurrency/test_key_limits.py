@@ -56,7 +56,10 @@ def test_rates_hold_exactly_over_both_web_processes(open_tenant):
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_budget_for_fifty_images_gives_exactly_fifty(n, open_tenant, stack):
-    """Sent over both web processes. What is left of 50 after threes buys no three, but a two."""
+    """What is left of 50 after threes buys no three, but a two.
+
+    Both web processes listen at one socket; which of them accepts how many is the system's choice.
+    """
     tenant = open_tenant(amount="1000", budget_micros=IMAGES * UNIT_MICROS)
     prompt = new_prompt("budget")
 
@@ -80,7 +83,6 @@ def test_budget_for_fifty_images_gives_exactly_fifty(n, open_tenant, stack):
     assert budget_of(tenant) == (0, IMAGES * UNIT_MICROS)
     assert tenant.wallet_micros() == (1_000_000_000 - IMAGES * UNIT_MICROS, 0)
     assert len(stack.upstream.calls(prompt)) == IMAGES // n + (1 if rest else 0)
-    assert len({row.web_process_id for row in tenant.generations()}) == 2
     assert tenant.ledger_findings() == []
 
 
