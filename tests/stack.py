@@ -21,8 +21,6 @@ from uuid import UUID, uuid4
 import psycopg
 import redis
 import requests
-from django.db import connections
-from django.db.backends.postgresql.base import DatabaseWrapper
 from pytest_django import DjangoDbBlocker
 
 from core.clock import now
@@ -34,7 +32,7 @@ from gateway.models import Breaker, Process
 from gateway.providers.registry import PROVIDERS
 from gateway.services.breakers import FIRST_COOLDOWN_S, REFRESH_S
 from tests.openid import CLIENT_ID, CLIENT_SECRET
-from tests.templates import create_database, on_database
+from tests.templates import create_database, on_database, working_on
 from tests.upstream import FAL_KEY, IDEOGRAM_KEY, OPENAI_KEY
 
 READY_S = 60.0
@@ -284,18 +282,8 @@ class Stack:
     @contextlib.contextmanager
     def database(self) -> Iterator[None]:
         """Let this process's models and services work on the stack's database, with commits."""
-        with self._blocker.unblock():
-            previous = connections["default"]
-            settings: dict[str, Any] = {**previous.settings_dict, "NAME": self.database_name}
-            # Django keeps pools by alias: this connection must not come from the other's.
-            options = settings["OPTIONS"].items()
-            settings["OPTIONS"] = {name: value for name, value in options if name != "pool"}
-            connections["default"] = DatabaseWrapper(settings, "default")
-            try:
-                yield
-            finally:
-                connections["default"].close()
-                connections["default"] = previous
+        with self._blocker.unblock(), working_on(self.database_name):
+            yield
 
     def log_sizes(self) -> dict[str, int]:
         """Return how long each log is, to show later what came after."""

@@ -4,10 +4,14 @@ Whoever comes first makes them, in the session of an advisory lock, for which th
 """
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg.sql import SQL, Identifier
 
 from embedded.processes import ROOT, child_environment, preparations
@@ -35,6 +39,22 @@ def make_migrated(environ: Mapping[str, str]) -> str:
     with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as session:
         _make(MIGRATED, environ, session)
     return MIGRATED
+
+
+@contextmanager
+def working_on(name: str) -> Iterator[None]:
+    """Let models, services and commands of this process work on a database, with commits."""
+    previous = connections["default"]
+    settings: dict[str, Any] = {**previous.settings_dict, "NAME": name}
+    # Django keeps pools by alias: this connection must not come from the other's.
+    options = settings["OPTIONS"].items()
+    settings["OPTIONS"] = {key: value for key, value in options if key != "pool"}
+    connections["default"] = DatabaseWrapper(settings, "default")
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        connections["default"] = previous
 
 
 def _make(name: str, environ: Mapping[str, str], session: psycopg.Connection) -> None:

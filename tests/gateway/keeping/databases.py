@@ -3,12 +3,9 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from uuid import uuid4
 
 import psycopg
-from django.db import connections
-from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg.sql import SQL, Identifier
 
 from tests.templates import create_database
@@ -27,19 +24,3 @@ def new_database(*, is_empty: bool) -> Iterator[str]:
             yield name
         finally:
             session.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
-
-
-@contextmanager
-def working_on(name: str) -> Iterator[None]:
-    """Let models, services and commands of this process work on a database, with commits."""
-    previous = connections["default"]
-    settings: dict[str, Any] = {**previous.settings_dict, "NAME": name}
-    # Django keeps pools by alias: this connection must not come from the other's.
-    options = settings["OPTIONS"].items()
-    settings["OPTIONS"] = {key: value for key, value in options if key != "pool"}
-    connections["default"] = DatabaseWrapper(settings, "default")
-    try:
-        yield
-    finally:
-        connections["default"].close()
-        connections["default"] = previous

@@ -19,8 +19,8 @@ from gateway.storage import (
     public_storage,
     request_prefix,
 )
-from tests.gateway.keeping.databases import working_on
 from tests.gateway.services.rows import add_generation, open_key
+from tests.templates import working_on
 
 DATA = b"an image"
 

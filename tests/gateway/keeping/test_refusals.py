@@ -18,7 +18,7 @@ from core.postgres.programs import ProgramMissingError, find_program, program_ad
 from gateway.models import Backup
 from gateway.services.keeping.containers import BackupWriter, read_dump, read_manifest
 from gateway.services.keeping.facts import is_empty
-from tests.gateway.keeping.databases import working_on
+from tests.templates import working_on
 
 
 @pytest.fixture

@@ -27,9 +27,9 @@ from gateway.services.verification import verify_money
 from gateway.storage import public_storage, request_prefix
 from orgs.models import ApiKey, AuditEvent
 from tests.billing.scene import UNIT, Scene
-from tests.gateway.keeping.databases import working_on
 from tests.gateway.services.rows import add_generation, new_worker
 from tests.pictures import noise
+from tests.templates import working_on
 
 PAID = 10 * UNIT
 
