@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from django.db import connections
+from django.core.signals import request_finished
+from django.db import close_old_connections, connections
 from pytest_django import DjangoDbBlocker, Settings
 
 from tests.stack import Stack
@@ -48,6 +49,15 @@ def pytest_collection_finish() -> None:
 def _group_of(item: pytest.Item) -> str | None:
     mark = item.get_closest_marker("xdist_group")
     return str(mark.args[0]) if mark else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _connections_outlast_requests() -> None:
+    """Closing a response must not touch the connection that another test has left open.
+
+    Django's own test client does the same for its requests.
+    """
+    request_finished.disconnect(close_old_connections)
 
 
 @pytest.fixture(scope="session")
