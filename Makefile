@@ -25,10 +25,10 @@ run: $(VENV)/run.stamp ## Start everything on this machine; PORT, HOST, DATABASE
 run-cluster: $(VENV)/run.stamp ## Start services and two hosts on this machine
 	@$(PY) -m embedded.cluster run $(ARGS)
 
-restart: $(VENV)/run.stamp ## Restart every process of `make run` without failing a request
+restart: $(VENV)/run.stamp ## Restart every process that runs without failing a request
 	@$(PY) -m embedded restart $(ARGS)
 
-stop: $(VENV)/run.stamp ## Stop what `make run` started
+stop: $(VENV)/run.stamp ## Stop what `make run` or `make run-cluster` started
 	@$(PY) -m embedded stop
 
 test: $(VENV)/dev.stamp ## Run the whole suite with services of its own

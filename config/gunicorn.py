@@ -1,10 +1,10 @@
 """gunicorn's settings. No preloading: gevent must patch before Django is imported."""
 
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 from config.logs.settings import logging_settings
+from config.metrics.folder import metrics_folder
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -38,7 +38,7 @@ def on_starting(server: "Arbiter") -> None:
     """Prepare the metrics of the workers before the first of them begins."""
     if _metrics_port:
         # Read by the library when it is first imported, here and in each worker.
-        os.environ.update(PROMETHEUS_MULTIPROC_DIR=tempfile.mkdtemp(prefix="lienzo-metrics-"))
+        os.environ.update(PROMETHEUS_MULTIPROC_DIR=str(metrics_folder().path))
 
 
 def when_ready(server: "Arbiter") -> None:

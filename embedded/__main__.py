@@ -9,7 +9,6 @@ from embedded.children import Folders, end_leftovers
 from embedded.environment import without_settings
 from embedded.errors import EmbeddedError
 from embedded.locks import sole_user, stop_running
-from embedded.orders import give
 from embedded.run import run
 from embedded.session import (
     kept_services,
@@ -18,6 +17,7 @@ from embedded.session import (
     serve_holder,
     temporary_services,
 )
+from embedded.started import order_restart, running_folder
 from embedded.state import state_folder
 from embedded.supervisor import say
 
@@ -40,10 +40,10 @@ def _dispatch(options: argparse.Namespace, var: Path) -> int:
         case "run":
             return run(var, os.environ)
         case "restart":
-            give(var, ["restart", *options.names])
+            order_restart(running_folder(var), options.names, os.environ)
             return 0
         case "stop":
-            say("Stopped." if stop_running(var) else "Nothing is running.")
+            say("Stopped." if stop_running(running_folder(var)) else "Nothing is running.")
             return 0
         case "clean":
             return _clean(var)
@@ -78,9 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m embedded", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("run", help="start everything and supervise it")
-    restart = actions.add_parser("restart", help="restart processes of `run`, failing no request")
+    restart = actions.add_parser("restart", help="restart processes, failing no request")
     restart.add_argument("names", nargs="*", help="web, worker ...; else all of the product's")
-    actions.add_parser("stop", help="stop what `run` started")
+    actions.add_parser("stop", help="stop what runs")
     actions.add_parser("clean", help="remove all data of the state folder")
     actions.add_parser("hold", help="engines for whoever holds standard input (tests)")
     execute = actions.add_parser("exec", help="run a command beside the engines")

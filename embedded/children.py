@@ -17,6 +17,7 @@ from pathlib import Path
 from embedded.accounts import Account
 from embedded.files import make_folder, write_private
 
+READY_FILE = "LIENZO_READY_FILE"
 _ROTATE_BYTES = 20_000_000
 _POLL_S = 0.02
 
@@ -79,6 +80,9 @@ class Child:
         self.started_s = time.monotonic()
         self._folders = folders
         self._record = folders.record(record or spec.name)
+        # Of this process alone: a part of its predecessor that is replaced must not speak for it.
+        self._announced = folders.records / f"{spec.name}-{time.monotonic_ns()}.ready"
+        announced = {READY_FILE: str(self._announced)} if spec.announcers else {}
         log = folders.log(spec.name)
         if log.exists() and log.stat().st_size > _ROTATE_BYTES:
             log.replace(log.with_suffix(".log.1"))
@@ -86,7 +90,7 @@ class Child:
         with open(log, "ab", opener=_private_append) as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own process table
                 spec.argv,
-                env=dict(spec.env),
+                env={**spec.env, **announced},
                 cwd=spec.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -116,6 +120,14 @@ class Child:
         """Return the exit code, negative for a signal; None while it runs or is stopped."""
         return self._process.poll()
 
+    def has_announced(self) -> bool:
+        """Tell whether it has said that it serves; of one that never says so it is taken for so."""
+        try:
+            lines = self._announced.read_bytes().splitlines()
+        except FileNotFoundError:
+            lines = []
+        return len(lines) >= self.spec.announcers
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the whole process group; nothing happens when it is gone."""
         signal_group(self.pid, number)
@@ -129,11 +141,16 @@ class Child:
             os.kill(self.pid, self.spec.stop_signal)
             os.kill(self.pid, signal.SIGCONT)
 
+    def forget(self) -> None:
+        """Remove the record of a process that has ended."""
+        self._record.unlink(missing_ok=True)
+        self._announced.unlink(missing_ok=True)
+
     def finish(self) -> None:
         """End whatever is left of the process group at once and forget the record."""
         self.signal(signal.SIGKILL)
         self._process.wait()
-        self._record.unlink(missing_ok=True)
+        self.forget()
         for path in self.spec.litter:
             path.unlink(missing_ok=True)
 
@@ -187,6 +204,8 @@ def end_leftovers(folders: Folders, *, grace_s: float = 3.0) -> list[str]:
     group that has members.
     """
     groups: dict[str, int] = {}
+    for path in folders.records.glob("*.ready"):
+        path.unlink()
     for path in sorted(folders.records.glob("*.json")):
         record = _read_record(path)
         path.unlink(missing_ok=True)

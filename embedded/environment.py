@@ -123,6 +123,16 @@ def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not _SETTINGS.fullmatch(name)}
 
 
+def settings_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what of an environment sets up Lienzo or points at a provider, but its folder."""
+    others = without_settings(environ)
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in others and name != "LIENZO_VAR"
+    }
+
+
 def taken_names(environ: Mapping[str, str]) -> Sequence[str]:
     """Return which of the user's variables decide about services and providers, sorted."""
     providers = {f"{name}_{kind}" for name in PROVIDERS for kind in ("API_KEY", "BASE_URL")}

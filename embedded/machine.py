@@ -5,8 +5,9 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from embedded.children import Folders, Spec
@@ -17,7 +18,7 @@ from embedded.errors import EmbeddedError, EngineStartError, StopRequestedError
 from embedded.files import last_lines, read_env_file, write_env_file
 from embedded.host import Host, services_table
 from embedded.orders import Handler, Orders
-from embedded.ports import LOOPBACK
+from embedded.ports import LOOPBACK, accepts_connections
 from embedded.processes import (
     ROOT,
     STAGE_ENGINE,
@@ -31,10 +32,11 @@ from embedded.rolling import Rolling
 from embedded.scraping import write_targets
 from embedded.session import engines_of
 from embedded.signals import StopSignals
-from embedded.state import State, fresh_metrics_ports, open_state, services_file
+from embedded.started import write_started
+from embedded.state import State, demo_file, fresh_metrics_ports, open_state, services_file
 from embedded.supervisor import Supervisor, describe_exit, say
 
-_READY_TIMEOUT_S = 90.0
+_READY_TIMEOUT_S = 120.0
 _MAX_START_FAILURES = 3
 _START_TRIES = 3
 _DEMO_SERVICES = ("DATABASE_URL", "REDIS_URL", "S3_ENDPOINT_URL")
@@ -87,6 +89,7 @@ class Machine:
             values["S3_PUBLIC_BASE_URL"] = f"{values['S3_ENDPOINT_URL']}/{values['S3_BUCKET']}"
         environment = child_environment(self._environ, values)
         write_env_file(services_file(self._var), values)
+        write_started(self._var, self._environ)
         for title, command in preparations():
             say(f"{title} ...")
             self._run_step(command, environment)
@@ -190,32 +193,52 @@ class Machine:
 
     def _start_processes(self, state: State, environment: Mapping[str, str]) -> None:
         table: list[tuple[Spec, int]] = []
+        probes: dict[str, Callable[[], bool]] = {}
         if not self._environ.get("SANDBOX_BASE_URL"):
             table += services_table(state, environment, self._hosts[0].web_socket)
+            [port] = state.ports["sandbox"]
+            probes = {
+                spec.name: partial(accepts_connections, port, state.address) for spec, _ in table
+            }
         for host in self._hosts:
             # Two hosts may be one address of loopback.
             ports = state.metrics_ports() if host is self._hosts[0] else fresh_metrics_ports()
             table += [(spec, STAGE_WORK) for spec in host.table(environment, ports)]
         say(f"Starting {', '.join(spec.name for spec, _ in table)} ...")
         for spec, stage in table:
-            self.supervisor.start(spec, stage=stage)
+            self.supervisor.start(spec, stage=stage, is_ready=probes.get(spec.name))
         write_targets(self._var, self.supervisor.specs(STAGE_WORK))
-        self._wait_until_ready([spec for spec, _ in table])
+        self.wait_until_ready([spec.name for spec, _ in table])
 
-    def _wait_until_ready(self, specs: list[Spec]) -> None:
-        deadline_s = time.monotonic() + _READY_TIMEOUT_S
-        while not all(host.answers() for host in self._hosts):
+    def wait_until_ready(
+        self, names: Sequence[str], *, timeout_s: float = _READY_TIMEOUT_S
+    ) -> None:
+        """Wait until every one of the supervisor's children has come up, all at one moment.
+
+        Raises:
+            EmbeddedError: One dies again and again, or does not come up in time; with the end of
+                its log.
+            StopRequestedError: A stop signal arrived.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while missing := self._missing(names):
             self.supervisor.tick()
             if self._signals.requested:
                 raise StopRequestedError("Stopped.")
-            failing = [s.name for s in specs if self.supervisor.failures(s.name)]
-            for name in failing:
+            for name in names:
                 if self.supervisor.failures(name) >= _MAX_START_FAILURES:
                     raise self._start_error(name, "does not start")
             if time.monotonic() >= deadline_s:
-                web = self._hosts[0].child("web")
-                raise self._start_error(web, f"not ready after {_READY_TIMEOUT_S:.0f} s")
+                others = f" (nor {', '.join(missing[1:])})" if missing[1:] else ""
+                what = f"not ready after {timeout_s:.0f} s{others}"
+                raise self._start_error(missing[0], what)
             self._signals.sleep(0.1)
+
+    def _missing(self, names: Sequence[str]) -> list[str]:
+        """Return who has not come up; web is asked once all have said that they are there."""
+        return [name for name in names if not self.supervisor.serves(name)] or [
+            host.child("web") for host in self._hosts if not host.answers()
+        ]
 
     def _start_error(self, name: str, what: str) -> EmbeddedError:
         log = self._folders.log(name)
@@ -237,7 +260,7 @@ class Machine:
 
     @property
     def _demo_file(self) -> Path:
-        return self._var / "demo.env"
+        return demo_file(self._var)
 
     @property
     def _kept_file(self) -> Path:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from embedded.children import Child, Folders, Spec
 from embedded.errors import EmbeddedError, StopRequestedError
@@ -12,7 +11,6 @@ from embedded.ports import choose_ports
 from embedded.signals import StopSignals
 from embedded.supervisor import Supervisor, describe_exit
 
-READY_FILE = "LIENZO_READY_FILE"
 _READY_TIMEOUT_S = 90.0
 _LOOK_EVERY_S = 0.1
 
@@ -61,34 +59,25 @@ class Rolling:
         if not spec.overlaps:
             self._supervisor.retire(name)
             self._wait(lambda: not self._supervisor.is_draining([name]))
-        announced = self._folders.records / f"{name}.ready"
-        announced.unlink(missing_ok=True)
-        environment = {**spec.env, READY_FILE: str(announced)}
         try:
-            successor = Child(
-                replace(spec, env=environment), self._folders, record=f"{name}-successor"
-            )
+            successor = Child(spec, self._folders, record=f"{name}-successor")
             try:
-                self._wait_until_ready(name, successor, announced)
+                self._wait_until_ready(name, successor)
             except BaseException:
                 successor.finish()
                 raise
         except BaseException:
             self._supervisor.release([name])
             raise
-        finally:
-            announced.unlink(missing_ok=True)
         self._supervisor.replace(name, spec, successor)
 
-    def _wait_until_ready(self, name: str, successor: Child, announced: Path) -> None:
+    def _wait_until_ready(self, name: str, successor: Child) -> None:
         is_ready = self._supervisor.readiness(name)
 
         def serves() -> bool:
             if successor.exit_code() is not None:
                 raise self._failure(name, describe_exit(successor.exit_code()))
-            if is_ready is not None:
-                return is_ready()
-            return _count_lines(announced) >= successor.spec.announcers
+            return successor.has_announced() if is_ready is None else is_ready()
 
         if not self._wait(serves, timeout_s=_READY_TIMEOUT_S):
             raise self._failure(name, f"does not serve after {_READY_TIMEOUT_S:.0f} s")
@@ -118,10 +107,3 @@ def _with_fresh_port(spec: Spec) -> Spec:
         return spec
     [port] = choose_ports(1)
     return replace(spec, env={**spec.env, "METRICS_PORT": str(port)})
-
-
-def _count_lines(path: Path) -> int:
-    try:
-        return len(path.read_bytes().splitlines())
-    except FileNotFoundError:
-        return 0

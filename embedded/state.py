@@ -127,6 +127,11 @@ def services_file(var: Path) -> Path:
     return Folders.under(var).records / "services.env"
 
 
+def demo_file(var: Path) -> Path:
+    """Return the file that holds the demo's access data while Lienzo is ready."""
+    return var / "demo.env"
+
+
 def supervisor_record(var: Path) -> Path:
     """Return the file that names the running supervisor."""
     return var / "run" / f"{SUPERVISOR}.pid"
@@ -137,6 +142,11 @@ def state_folder(environ: Mapping[str, str]) -> Path:
     default = Path(__file__).resolve().parent.parent / "var"
     chosen = environ.get("LIENZO_VAR")
     return Path(os.path.abspath(chosen)) if chosen else default  # noqa: PTH100 - keep symlinks
+
+
+def cluster_folder(var: Path) -> Path:
+    """Return the state folder of the cluster: one in that of ``make run``."""
+    return var / "cluster"
 
 
 def load_environment(var_dir: Path) -> dict[str, str]:

@@ -67,9 +67,9 @@ class Supervisor:
         """
         self._entries.append(_Entry(child.spec, stage, child, is_ready))
 
-    def start(self, spec: Spec, *, stage: int) -> None:
-        """Start a child and take it over."""
-        self.adopt(Child(spec, self._folders), stage=stage)
+    def start(self, spec: Spec, *, stage: int, is_ready: Callable[[], bool] | None = None) -> None:
+        """Start a child and take it over, as `adopt` has it."""
+        self.adopt(Child(spec, self._folders), stage=stage, is_ready=is_ready)
 
     def run(self, each_time: Callable[[], None] = lambda: None) -> None:
         """Supervise until a stop is requested; ``each_time`` is called at every look."""
@@ -92,6 +92,13 @@ class Supervisor:
     def failures(self, name: str) -> int:
         """Return how often the child died in a row without having lived long."""
         return self._entry(name).failures
+
+    def serves(self, name: str) -> bool:
+        """Tell whether a child runs and has come up."""
+        entry = self._entry(name)
+        if entry.child is None:
+            return False
+        return entry.child.has_announced() if entry.is_ready is None else entry.is_ready()
 
     def names(self, stage: int) -> list[str]:
         """Return the names of a stage's children, in the order of starting."""
@@ -204,7 +211,7 @@ class Supervisor:
         entry.failures += 1
         entry.child = None
         entry.restart_at_s = now_s + delay_s
-        self._folders.record(entry.spec.name).unlink(missing_ok=True)
+        child.forget()
         if signal_group(child.pid, _TERMINATE):
             self._lingering.append(_Lingering(child.pid, now_s + _LINGER_S))
         log = self._folders.log(entry.spec.name)

@@ -2,6 +2,7 @@
 
 import sys
 from functools import cached_property
+from logging import captureWarnings
 from logging.config import dictConfig
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,11 @@ def _set_up(**_: object) -> None:
 
 def _quiet(instance: "Worker", **_: object) -> None:
     from celery.apps import worker  # noqa: PLC0415 - of workers only
+    from django.conf import settings  # noqa: PLC0415 - not while this module is imported
 
+    # Before it sets up logging it warns of being run as root, to be a line like all others.
+    dictConfig(settings.LOGGING)
+    captureWarnings(capture=True)
     instance.quiet = True  # type: ignore[attr-defined] # not in the stubs
     # "Warm shutdown", which it writes past logging.
     worker.safe_say = _say_nothing  # type: ignore[attr-defined] # not in the stubs

@@ -7,7 +7,6 @@ the folder of these files.
 
 import http.client
 import os
-import shutil
 import socket
 import time
 from collections.abc import Collection, Iterator
@@ -19,6 +18,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, multiprocess
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from config.metrics.folder import MetricsFolder, metrics_folder
 from core.metrics.exposition import render
 from core.metrics.health import Health, ask_here
 from core.metrics.server import MetricsServer
@@ -38,7 +38,7 @@ class WebMetrics:
         folder: Where the workers keep their numbers.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: MetricsFolder) -> None:
         self._folder = folder
         self._server: MetricsServer | None = None
 
@@ -53,24 +53,25 @@ class WebMetrics:
         )
 
     def leave_to_parent(self) -> None:
-        """Close in a new worker what only the master serves."""
+        """Close in a new worker what is the master's alone."""
+        self._folder.leave()
         if self._server is not None:
             self._server.close()
 
     def forget(self, pid: int) -> None:
         """Drop the gauges of a worker that has ended; what it counted stays counted."""
         multiprocess.mark_process_dead(  # type: ignore[no-untyped-call] # as the library has it
-            pid, self._folder
+            pid, str(self._folder.path)
         )
 
     def end(self) -> None:
         """Remove the folder."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.remove()
 
     def _render(self, arbiter: Arbiter) -> bytes:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(  # type: ignore[no-untyped-call] # as above
-            registry, self._folder
+            registry, str(self._folder.path)
         )
         registry.register(_Processes([os.getpid(), *arbiter.WORKERS]))
         return render(registry)
@@ -103,7 +104,7 @@ class _Processes(Collector):
 @cache
 def web_metrics() -> WebMetrics:
     """Return the one object of this master, which its workers inherit."""
-    return WebMetrics(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    return WebMetrics(metrics_folder())
 
 
 def _stuck(arbiter: Arbiter) -> str:

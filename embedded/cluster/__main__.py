@@ -5,9 +5,11 @@ import os
 import sys
 
 from embedded.cluster.network import HOSTS
-from embedded.cluster.run import cluster_folder, remove_cluster, run_cluster, stop_cluster
+from embedded.cluster.run import remove_cluster, run_cluster, stop_cluster
 from embedded.errors import EmbeddedError
 from embedded.orders import give
+from embedded.started import order_restart
+from embedded.state import cluster_folder, state_folder
 from embedded.supervisor import say
 
 _ORDERS = {
@@ -23,7 +25,7 @@ _ORDERS = {
 def main(arguments: list[str]) -> int:
     """Run one subcommand; return its exit code."""
     options = _parser().parse_args(arguments)
-    var = cluster_folder(os.environ)
+    var = cluster_folder(state_folder(os.environ))
     try:
         match options.action:
             case "run":
@@ -33,6 +35,8 @@ def main(arguments: list[str]) -> int:
             case "clean":
                 remove_cluster(var)
                 say(f"Removed {var} with all data.")
+            case "restart":
+                order_restart(var, options.names, os.environ)
             case action:
                 give(var, [action, *options.names])
     except EmbeddedError as error:

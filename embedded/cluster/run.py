@@ -19,13 +19,7 @@ from embedded.orders import Handler
 from embedded.processes import STAGE_WORK
 from embedded.session import remove_state
 from embedded.signals import StopSignals
-from embedded.state import state_folder
 from embedded.supervisor import say
-
-
-def cluster_folder(environ: Mapping[str, str]) -> Path:
-    """Return the cluster's state folder: ``cluster`` in that of ``make run``."""
-    return state_folder(environ) / "cluster"
 
 
 def run_cluster(var: Path, environ: Mapping[str, str], *, plain: bool) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from embedded.children import Folders, end_leftovers
 from embedded.database import refuse_foreign_database
 from embedded.environment import (
     Address,
@@ -22,13 +23,14 @@ from embedded.environment import (
 from embedded.errors import EmbeddedError, MissingBinaryError
 from embedded.files import read_env_file, write_env_file
 from embedded.locks import sole_user
+from embedded.ports import choose_ports
 from embedded.requirements import supports_engines, without_engines
 from embedded.state import State, load_environment, open_state, services_file
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def embedded(var, *arguments, **environment):
+def embedded(var, *arguments, timeout_s=30, **environment):
     return subprocess.run(
         [sys.executable, "-m", "embedded", *arguments],
         cwd=ROOT,
@@ -36,7 +38,7 @@ def embedded(var, *arguments, **environment):
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=timeout_s,
     )
 
 
@@ -223,3 +225,21 @@ def test_stop_ends_a_running_supervisor(var):
     assert time.monotonic() - started_s < 10
     assert holder.wait(5) == -signal.SIGTERM
     holder.stdout.close()
+
+
+@pytest.mark.big
+def test_start_ends_with_the_log_of_a_process_that_does_not_start(var):
+    for name in ("schedule", "schedule.db", "schedule.dat"):
+        # Where beat keeps what is due.
+        (var / "beat" / name).mkdir(parents=True)
+    [port] = choose_ports(1)
+    done = embedded(var, "run", PORT=str(port), timeout_s=200)
+
+    assert done.returncode == 1
+    [error, *log] = done.stderr.splitlines()
+    assert error == f"lienzo: beat: does not start. The end of {var}/log/beat.log:"
+    assert any("schedule" in line for line in log)
+    assert "ready" not in done.stdout
+    assert not (var / "demo.env").exists()
+    assert list((var / "run").glob("*-*.ready")) == []
+    assert end_leftovers(Folders.under(var)) == []

@@ -1,16 +1,19 @@
 """Two hosts of which one is killed at once: the other one finishes everything."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
 from bench.procfs import usage
+from embedded.environment import without_settings
 from tests.faults.audit import audit
 from tests.faults.clients import OPENAI, Call, Crowd, mixed_calls
 from tests.faults.cluster import Cluster, Turns
-from tests.faults.stack import SLOTS, wait_for
+from tests.faults.stack import ROOT, SLOTS, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("cluster"),
@@ -136,6 +139,21 @@ def test_two_workers_finish_twice_as_much_as_one(cluster):
         f" each), {both_s:.1f} s with two ({both_ms:.1f} ms)"
     )
     assert one_s / both_s >= LEAST_GAIN
+
+
+def test_make_restart_reaches_the_cluster(cluster):
+    before = cluster.pid("a-sweeper")
+    done = subprocess.run(
+        [sys.executable, "-m", "embedded", "restart", "a-sweeper"],
+        cwd=ROOT,
+        env={**without_settings(os.environ), "LIENZO_VAR": str(cluster.var.parent)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr
+    assert cluster.pid("a-sweeper") != before
 
 
 def test_rolling_restart_of_both_hosts_fails_no_request(cluster):

@@ -11,7 +11,7 @@ from embedded.environment import without_settings
 from tests.faults.audit import audit
 from tests.faults.clients import FAL, OPENAI, Call, Try
 from tests.faults.pacing import Job, PaceProcess
-from tests.faults.stack import ROOT
+from tests.faults.stack import ROOT, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("supervisor"),
@@ -23,16 +23,20 @@ PER_SECOND = float(os.environ.get("ROLLING_PER_SECOND", "20"))
 PROCESSES = ["web", "worker", "sweeper", "dispatcher", "beat"]
 
 
-def restart(machine, *names):
-    done = subprocess.run(
+def order(var, *names, **settings):
+    return subprocess.run(
         [sys.executable, "-m", "embedded", "restart", *names],
         cwd=ROOT,
-        env={**without_settings(os.environ), "LIENZO_VAR": str(machine.var)},
+        env={**without_settings(os.environ), "LIENZO_VAR": str(var), **settings},
         check=False,
         capture_output=True,
         text=True,
         timeout=500,
     )
+
+
+def restart(machine, *names):
+    done = order(machine.var, *names)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -68,3 +72,27 @@ def test_rolling_restart_of_every_process_fails_no_request(machine):
     calls = [as_call(organization, answer) for answer in answers]
     audit(machine, organization, calls)
     assert len(machine.upstream.calls("rolling ")) == len(calls)
+
+
+def test_restart_does_not_pass_over_new_settings(machine):
+    before = machine.pid("sweeper")
+    done = order(machine.var, "sweeper", FAL_API_KEY="fal-id:new")
+    assert done.returncode == 1
+    assert "FAL_API_KEY: not what Lienzo was started with" in done.stderr
+    assert machine.pid("sweeper") == before
+
+    done = order(machine.var, "sweeper", FAL_API_KEY="fal-id:fal-secret")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Settings stay those of the start: DATABASE_POOL_SIZE, FAL_")
+    assert machine.pid("sweeper") != before
+
+
+def test_killed_web_leaves_no_numbers_behind(machine):
+    def folders():
+        return {*(machine.var / "run").glob("lienzo-metrics-*")}
+
+    [before] = folders()
+    machine.kill("web")
+    wait_for(lambda: folders() - {before}, timeout_s=60, message="web is there again")
+    assert before not in folders()
+    assert len(folders()) == 1

@@ -1,6 +1,9 @@
 """What the processes of a product log, and what they do not."""
 
+import os
 import re
+
+import pytest
 
 from tests.telemetry.misbehavior import logs_of, misbehave, wait_for_event
 from tests.tenants import Tenant
@@ -22,3 +25,12 @@ def test_no_line_has_a_prompt_or_a_key(stack, tenant: Tenant) -> None:
     assert [text for text in hushed if text in told] == []
     first = [each[0] for each in lines.values() if each]
     assert [line for line in first if not LINE.match(line)] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="Celery warns of root alone")
+def test_warning_of_being_root_is_a_line_like_all_others(stack) -> None:
+    lines = [line for line in stack.log_lines("worker", {}) if "superuser privileges" in line]
+
+    assert lines
+    assert [line for line in lines if not LINE.match(line)] == []
+    assert [line for line in stack.log_lines("worker", {}) if line.startswith(" ")] == []

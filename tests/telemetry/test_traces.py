@@ -136,6 +136,8 @@ def test_polls_and_downloads_are_part_of_the_call(tenant: Tenant, received) -> N
 def test_every_line_is_json_and_has_neither_prompt_nor_key(
     tenant: Tenant, telling, received
 ) -> None:
+    # What is said before a process serves is JSON, too.
+    assert all(json.loads(line) for each in logs_of(telling, {}).values() for line in each)
     since = telling.log_sizes()
 
     hushed = misbehave(tenant)
