@@ -235,10 +235,9 @@ class Machine:
             self._signals.sleep(0.1)
 
     def _missing(self, names: Sequence[str]) -> list[str]:
-        """Return who has not come up; web is asked once all have said that they are there."""
-        return [name for name in names if not self.supervisor.serves(name)] or [
-            host.child("web") for host in self._hosts if not host.answers()
-        ]
+        """Return who has not come up. Web is asked from the beginning: its first answer is slow."""
+        silent = [host.child("web") for host in self._hosts if not host.answers()]
+        return silent or [name for name in names if not self.supervisor.serves(name)]
 
     def _start_error(self, name: str, what: str) -> EmbeddedError:
         log = self._folders.log(name)
