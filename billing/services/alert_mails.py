@@ -1,4 +1,4 @@
-"""Mail to those who manage an organization's budgets."""
+"""Mail to those who manage an organization's budgets and top its wallet up."""
 
 from collections.abc import Mapping
 from datetime import datetime

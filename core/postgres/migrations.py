@@ -35,10 +35,13 @@ def require_migrated() -> None:
     """Check that the database has the tables of this release; one that is away is waited for later.
 
     Raises:
-        ImproperlyConfigured: Migrations are missing.
+        ImproperlyConfigured: Migrations are missing, or a restore has not ended.
     """
     try:
         missing = missing_migrations()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('lienzo_restore') IS NOT NULL")
+            is_restoring = cursor.fetchone() == (True,)
     except DatabaseError:
         return
     finally:
@@ -47,4 +50,8 @@ def require_migrated() -> None:
         raise ImproperlyConfigured(
             f"The database lacks {len(missing)} migrations of this release, {missing[0]} first. "
             "Run `manage.py migrate` and `manage.py bootstrap` before its processes."
+        )
+    if is_restoring:
+        raise ImproperlyConfigured(
+            "A restore of this database has not ended. Run `manage.py restore --finish`."
         )

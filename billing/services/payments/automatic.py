@@ -9,6 +9,7 @@ from django.db import transaction
 from billing.errors import InvalidAmountError, PaymentNotFoundError
 from billing.models import AutoTopUp, SavedCard
 from billing.money import format_amount
+from billing.services.alert_mails import write_alerts
 from billing.services.payments.amounts import check_payable
 from billing.services.payments.stripe_api import detach_card
 from billing.services.taxes.amounts import add_tax
@@ -95,11 +96,25 @@ def pause_all(*, code: str, now: datetime) -> int:
     """Pause all automatic top-ups, each until its terms are saved again; return how many.
 
     For books that are older than what Stripe has done since: a balance that looks low may have been
-    filled already. Nobody is told, as nothing was tried.
+    filled already. Each organization is told in the same transaction, so that it is told once.
+    Locks the terms.
     """
-    return AutoTopUp.objects.filter(is_enabled=True, paused_at=None).update(
-        paused_at=now, failure_code=code
-    )
+    with transaction.atomic():
+        running = AutoTopUp.objects.select_for_update(of=("self",)).filter(
+            is_enabled=True, paused_at=None
+        )
+        terms = list(running.select_related("organization").order_by("organization_id"))
+        for row in terms:
+            row.paused_at, row.failure_code = now, code
+            row.save(update_fields=["paused_at", "failure_code"])
+            write_alerts(
+                organization=row.organization,
+                kind=f"auto_top_up_{code}",
+                page="billing/automatic",
+                context={},
+                now=now,
+            )
+    return len(terms)
 
 
 def remove_card(*, organization_id: UUID, card_id: UUID, actor: Actor, now: datetime) -> None:

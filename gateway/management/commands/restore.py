@@ -1,6 +1,7 @@
 """Restore the database from a backup."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ from django.db import connection
 
 from core.clock import now
 from gateway.services.keeping.errors import KeepingError
-from gateway.services.keeping.restoring import load_backup, note_restore, verified_manifest
-from gateway.services.keeping.resuming import require_still, resume
+from gateway.services.keeping.restoring import (
+    load_backup,
+    note_restore,
+    take_up,
+    verified_manifest,
+)
+from gateway.services.keeping.resuming import resume
+from gateway.services.keeping.unfinished import restoring_alone
 from gateway.services.verification import verify_money
 from gateway.storage import StorageError
 
@@ -19,7 +26,8 @@ from gateway.storage import StorageError
 class Command(BaseCommand):
     help = (
         "Restore a backup into the empty database of DATABASE_URL, bring what was under way to an"
-        " end, and verify the ledger. Start the product only afterwards."
+        " end, and verify the ledger. Start the product only afterwards. One that died is gone on"
+        " with by the same command, or by --finish."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +35,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--finish",
             action="store_true",
-            help="in place of a file: do what follows the loading, after another tool restored",
+            help="in place of a file: do what follows the loading, after another tool restored or"
+            " a restore died",
         )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
@@ -35,51 +44,59 @@ class Command(BaseCommand):
         if bool(options["file"]) == options["finish"]:
             raise CommandError("Name a FILE, or give --finish.")
         try:
-            if options["finish"]:
-                require_still()
-            fields = {} if options["finish"] else self._load(Path(options["file"]))
+            with restoring_alone():
+                fields = self._restore(options["file"], is_json=options["json"])
         except KeepingError as error:
             raise CommandError(str(error)) from error
-        if not options["json"]:
-            self._say(fields)
-        fields |= self._finish()
         if options["json"]:
             self.stdout.write(json.dumps(fields))
-        elif fields["violations"]:
-            self.stdout.write("\n".join(fields["findings"]))
         else:
-            self.stdout.write(
-                f"{fields['settled']} generations were settled from their images,"
-                f" {fields['expired']} expired free of charge, {fields['left']} go on."
-                f" {fields['sessions']} sessions ended; automatic top-ups of {fields['paused']}"
-                " organizations pause. The ledger is sound: 0 violations."
-            )
-        if fields["violations"]:
+            self._say_resumed(fields)
+        if fields["violations"] or fields["unsettled"]:
             raise SystemExit(1)
 
-    def _load(self, path: Path) -> dict[str, Any]:
-        manifest = verified_manifest(path=path)
-        loaded = load_backup(path=path, manifest=manifest)
+    def _restore(self, file: str | None, *, is_json: bool) -> dict[str, Any]:
+        if file is None:
+            loaded = take_up()
+        else:
+            path = Path(file)
+            loaded = load_backup(path=path, manifest=verified_manifest(path=path))
         # A backup of an earlier version is brought to this one's tables.
         call_command("migrate", interactive=False, verbosity=0)
-        note_restore(manifest=manifest, size_bytes=path.stat().st_size, now=now())
-        return {
-            "snapshot_at": loaded.snapshot_at.isoformat(),
-            "product": manifest["product"],
-            "rows": loaded.rows,
-            "entries": loaded.entries,
-            "warnings": list(loaded.warnings),
-        }
+        fields: dict[str, Any] = {}
+        if loaded is not None:
+            fields = {**asdict(loaded), "snapshot_at": loaded.snapshot_at.isoformat()}
+            if not is_json:
+                self._say_loaded(fields)
+        return fields | self._finish()
 
-    def _say(self, fields: dict[str, Any]) -> None:
-        if not fields:
-            return
+    def _say_loaded(self, fields: dict[str, Any]) -> None:
         for warning in fields["warnings"]:
             self.stderr.write(f"Warning: {warning}")
         self.stdout.write(
             f"Restored {fields['rows']} rows and {fields['entries']} entries of the ledger:"
             f" everything committed before {fields['snapshot_at']}."
         )
+
+    def _say_resumed(self, fields: dict[str, Any]) -> None:
+        ledger = "" if fields["violations"] else " The ledger is sound: 0 violations."
+        self.stdout.write(
+            f"{fields['settled']} generations were settled from their images,"
+            f" {fields['expired']} expired free of charge, {fields['left']} go on."
+            f" {fields['sessions']} sessions ended; automatic top-ups of {fields['paused']}"
+            f" organizations pause.{ledger}"
+        )
+        for finding in fields["findings"]:
+            self.stdout.write(finding)
+        for generation in fields["unsettled"]:
+            self.stdout.write(f"Not settled: {generation}")
+        if fields["unsettled"]:
+            self.stdout.write(
+                f"{len(fields['unsettled'])} generations raised an error and are still open. Put"
+                " right what is named, then run `restore --finish` again, before the product"
+                " starts: it ends them free of charge at their deadline, in five minutes at most,"
+                " and deletes images of theirs that are stored."
+            )
 
     def _finish(self) -> dict[str, Any]:
         try:
@@ -94,12 +111,9 @@ class Command(BaseCommand):
             cursor.execute("SET statement_timeout = 0")
             cursor.execute("SET idle_in_transaction_session_timeout = 0")
         findings = verify_money(now=now())
+        note_restore(resumed=resumed, violations=len(findings), now=now())
         return {
-            "settled": resumed.settled,
-            "expired": resumed.expired,
-            "left": resumed.left,
-            "sessions": resumed.sessions,
-            "paused": resumed.paused,
+            **asdict(resumed),
             "violations": len(findings),
             "findings": [f"{f.check}: {f.table} {f.row_id}: {f.message}" for f in findings],
         }

@@ -191,6 +191,7 @@ def _dump(program: Path, snapshot_id: str) -> Iterator[BinaryIO]:
     arguments = [
         str(program),
         "--format=custom",
+        "--exclude-table=lienzo_restore",
         "--no-password",
         f"--lock-wait-timeout={_LOCK_WAIT}",
         f"--snapshot={snapshot_id}",

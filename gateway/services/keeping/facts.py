@@ -12,6 +12,7 @@ from billing.selectors.heads import read_ledger_heads
 _TABLES = """
 SELECT relname FROM pg_class
 WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace AND NOT relispartition
+    AND relname <> 'lienzo_restore'
 ORDER BY relname
 """
 
@@ -74,13 +75,17 @@ def server_version() -> int:
 
 
 def is_empty() -> bool:
-    """Return whether the database has no table, sequence or function of anybody's."""
+    """Return whether the database has no table, sequence or function of anybody's.
+
+    The note of a restore that died before it had loaded anything does not count.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT NOT EXISTS (
                 SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
                 WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'
+                    AND c.relname <> 'lienzo_restore'
             ) AND NOT EXISTS (
                 SELECT FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
                 WHERE n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%%'

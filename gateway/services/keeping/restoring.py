@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,14 @@ from gateway.services.keeping.facts import (
     server_version,
     unknown_migrations,
 )
+from gateway.services.keeping.resuming import Resumed, require_still
+from gateway.services.keeping.unfinished import (
+    Unfinished,
+    begin,
+    find_unfinished,
+    forget,
+    note_compared,
+)
 from orgs.services.audit import SYSTEM, Action, Target, record
 
 _MAJOR: Final = 10_000
@@ -38,12 +46,14 @@ class Loaded:
 
     Attributes:
         snapshot_at: Everything committed before is there.
+        product: Of which version it is.
         rows: How many rows all tables have together.
         entries: How many entries the journal has.
         warnings: What the operator should see to.
     """
 
     snapshot_at: datetime
+    product: str
     rows: int
     entries: int
     warnings: tuple[str, ...]
@@ -73,16 +83,23 @@ def verified_manifest(*, path: Path) -> dict[str, Any]:
 def load_backup(*, path: Path, manifest: dict[str, Any]) -> Loaded:
     """Load a backup into the empty database that the settings name, all of it or nothing.
 
+    If that was done by a restore of this backup that died, go on from where it got to.
+
     Tables, rows, triggers, constraints and sequences come in one transaction; then the rows of each
     table and the ends of the ledger's chains are compared with the manifest.
 
     Raises:
-        KeepingError: The database is not empty or older, a program is missing, or loading failed.
+        KeepingError: The database is not empty or older, a program is missing, or loading failed;
+            or the product works on what was loaded before.
     """
     if not is_empty():
-        raise KeepingError(
-            "The database is not empty. Restore into a new one: nothing is ever overwritten."
-        )
+        left = find_unfinished()
+        if left is None or left.manifest["id"] != manifest["id"]:
+            raise KeepingError(
+                "The database is not empty. Restore into a new one: nothing is ever overwritten."
+            )
+        require_still()
+        return _compared(left)
     major, needed = server_version() // _MAJOR, manifest["server"] // _MAJOR
     if major < needed:
         raise KeepingError(f"The backup is of PostgreSQL {needed}; this server is {major}.")
@@ -91,38 +108,81 @@ def load_backup(*, path: Path, manifest: dict[str, Any]) -> Loaded:
     except ProgramMissingError as error:
         raise KeepingError(str(error)) from error
     address, environment = program_address(connection.get_connection_params())
+    size_bytes = path.stat().st_size
+    begin(manifest=manifest, size_bytes=size_bytes)
     connection.close()
-    _run(program, address, environment, path)
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = 0")
-        # The planner knows nothing of rows that were just loaded.
-        cursor.execute("ANALYZE")
-    facts = read_facts()
-    connection.close()
-    wrong = differences(manifest, facts)
-    if wrong:
-        raise KeepingError(f"What was restored is not what was backed up: {'; '.join(wrong)}.")
-    return Loaded(
-        snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]),
-        rows=sum(facts.rows.values()),
-        entries=facts.ledger["entries"],
-        warnings=tuple(_missing_secrets(manifest)),
-    )
+    try:
+        _run(program, address, environment, path)
+    except KeepingError:
+        # Not empty: the program of a restore that was killed went on, and was quicker.
+        if is_empty():
+            forget()
+        raise
+    return _compared(Unfinished(manifest, size_bytes, is_compared=False))
 
 
-def note_restore(*, manifest: dict[str, Any], size_bytes: int, now: datetime) -> None:
-    """Record the backup as the one that this database was restored from, and log it."""
-    row = backup_row(manifest, size_bytes=size_bytes)
-    row.restored_at = now
+def take_up() -> Loaded | None:
+    """Go on with a restore that died, from where it got to; None where another tool restored.
+
+    Raises:
+        KeepingError: Nothing was loaded, something else was, or the product works on it.
+    """
+    if is_empty():
+        raise KeepingError("The database is empty. Name the FILE that is to be restored.")
+    require_still()
+    left = find_unfinished()
+    return None if left is None else _compared(left)
+
+
+def note_restore(*, resumed: Resumed, violations: int, now: datetime) -> None:
+    """Log the restore with what became of what was under way; with that it has ended.
+
+    Its backup, unless another tool restored, is recorded as the one this database is from.
+    """
+    left = find_unfinished()
+    name = str(connection.settings_dict["NAME"])
+    target, backup = Target("database", name, name), {}
     with transaction.atomic():
-        note_backup(row)
+        if left is not None:
+            row = backup_row(left.manifest, size_bytes=left.size_bytes)
+            row.restored_at = now
+            note_backup(row)
+            target = Target("backup", row.id, f"{row.snapshot_at:%Y-%m-%d %H:%M:%S} UTC")
+            backup = {"snapshot_at": row.snapshot_at, "sha256": row.sha256}
+            forget()
         record(
             action=Action.DATABASE_RESTORED,
             actor=SYSTEM,
             organization_id=None,
-            target=Target("backup", row.id, f"{row.snapshot_at:%Y-%m-%d %H:%M:%S} UTC"),
-            after={"snapshot_at": row.snapshot_at, "sha256": row.sha256},
+            target=target,
+            after={**backup, **asdict(resumed), "violations": violations},
         )
+
+
+def _compared(left: Unfinished) -> Loaded:
+    """Compare what was loaded with the manifest, unless that was done before.
+
+    Raises:
+        KeepingError: They differ.
+    """
+    manifest = left.manifest
+    if not left.is_compared:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = 0")
+            # The planner knows nothing of rows that were just loaded.
+            cursor.execute("ANALYZE")
+        wrong = differences(manifest, read_facts())
+        connection.close()
+        if wrong:
+            raise KeepingError(f"What was restored is not what was backed up: {'; '.join(wrong)}.")
+        note_compared()
+    return Loaded(
+        snapshot_at=datetime.fromisoformat(manifest["snapshot_at"]),
+        product=manifest["product"],
+        rows=sum(manifest["rows"].values()),
+        entries=manifest["ledger"]["entries"],
+        warnings=tuple(_missing_secrets(manifest)),
+    )
 
 
 def _run(program: Path, address: str, environment: Mapping[str, str], path: Path) -> None:
@@ -158,7 +218,7 @@ def _run(program: Path, address: str, environment: Mapping[str, str], path: Path
         if code:
             said.seek(0)
             words = said.read().decode(errors="replace").strip()
-            raise KeepingError(f"pg_restore failed, and the database is empty as before:\n{words}")
+            raise KeepingError(f"pg_restore failed, and loaded nothing:\n{words}")
 
 
 def _missing_secrets(manifest: dict[str, Any]) -> Iterator[str]:

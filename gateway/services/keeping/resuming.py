@@ -11,18 +11,25 @@ from uuid import UUID
 
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models.functions import Now
 
 from billing.services.payments.automatic import pause_all
 from core.clock import now as clock_now
+from core.errors import AppError
 from core.ids import new_uuid
 from gateway.models import Generation, Process
 from gateway.services.keeping.errors import KeepingError
 from gateway.services.processes import LEASE_S
 from gateway.services.runs.endings import OPEN, expire_generation
 from gateway.services.runs.recovery import recover_generation
-from gateway.storage import private_storage, public_storage, request_prefix
+from gateway.storage import (
+    StorageError,
+    is_storage_up,
+    private_storage,
+    public_storage,
+    request_prefix,
+)
 
 BATCH: Final = 200
 # For settling from objects, which the database refuses after the deadline.
@@ -31,6 +38,8 @@ _OUTCOMES: Final = {
     Generation.Status.SUCCEEDED.value: "settled",
     Generation.Status.FAILED.value: "expired",
 }
+# What a broken row, object or answer of the storage raises; the last three where nothing expects it.
+_BREAKS_ONE: Final = (AppError, StorageError, DatabaseError, LookupError, TypeError, ValueError)
 logger = logging.getLogger(__name__)
 
 
@@ -44,6 +53,7 @@ class Resumed:
         left: Generations whose deadline is still to come: workers and sweeper go on with them.
         sessions: Sessions of the console that were ended.
         paused: Organizations whose automatic top-ups were paused.
+        unsettled: Generations that raised, and why: they are open, and may be tried again.
     """
 
     settled: int
@@ -51,6 +61,7 @@ class Resumed:
     left: int
     sessions: int
     paused: int
+    unsettled: tuple[str, ...]
 
 
 def require_still() -> None:
@@ -69,25 +80,49 @@ def require_still() -> None:
 def resume(*, now: datetime) -> Resumed:
     """Do what follows a restore, before the product is started.
 
-    Leases of processes end, as their processes never worked on this database. Open generations
-    whose images are stored already are settled from them: their callers have had the answer. The
-    others end free of charge if their deadline has passed. Sessions end: some had been ended after
-    the restored instant, and nobody knows which. Automatic top-ups pause: a balance that is low in
-    these books may have been filled after that instant, by a card that would be charged again.
+    Automatic top-ups pause first: a balance that is low in these books may have been filled after
+    the restored instant, by a card that would be charged again. Sessions end: some had been ended
+    after that instant, and nobody knows which. So do leases of processes, which never worked on
+    this database. Open generations whose images are stored already are settled from them: their
+    callers have had the answer. The others end free of charge if their deadline has passed. One
+    that raises holds up no other.
 
     Raises:
-        StorageError: S3 cannot be read; what was not looked at is as it was.
+        StorageError: S3 cannot be read at all; what was not looked at is as it was.
     """
+    paused, sessions = pause_all(code="restored", now=now), _end_sessions()
     Process.objects.filter(ended_at__isnull=True).update(ended_at=now)
     counts = {"settled": 0, "expired": 0, "left": 0}
+    unsettled: list[str] = []
     last: UUID | None = None
     while page := _open_page(last):
         last = page[-1].id
         connection.close()
         for generation in page:
             # Of this one: reading images may have taken longer than what deadlines are put off by.
-            counts[_resume(generation, max(now, clock_now()))] += 1
-    return Resumed(**counts, sessions=_end_sessions(), paused=pause_all(code="restored", now=now))
+            moment = max(now, clock_now())
+            try:
+                counts[_resume(generation, moment)] += 1
+            except _BREAKS_ONE as error:
+                unsettled.append(_described(generation, error))
+    return Resumed(**counts, sessions=sessions, paused=paused, unsettled=tuple(unsettled))
+
+
+def _described(generation: Generation, error: Exception) -> str:
+    """Return which generation raised and why, if it is to blame rather than an engine.
+
+    Raises:
+        StorageError: The storage does not answer.
+        OperationalError: The database does not.
+    """
+    if isinstance(error, StorageError) and not is_storage_up():
+        raise error
+    connection.close()
+    connection.ensure_connection()
+    logger.error("restore.unsettled generation=%s", generation.id, exc_info=error)
+    # What follows the first line may be the row itself.
+    reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"{generation.id} of {generation.organization_id}: {reason}"
 
 
 def _open_page(last: UUID | None) -> list[Generation]:

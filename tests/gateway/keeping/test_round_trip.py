@@ -1,21 +1,18 @@
 """A database with work under way, backed up, restored elsewhere, and brought to the present."""
 
-import hashlib
-import json
 import stat
 from dataclasses import dataclass
 from datetime import timedelta
-from io import StringIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from allauth.usersessions.models import UserSession
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 from django.db import DatabaseError, connection
 
-from billing.models import AutoTopUp, Hold, SavedCard
+from billing.models import AutoTopUp, Hold
 from billing.services.payments.charges import charge_low_wallets
 from core.clock import now
 from gateway.models import Artifact, Backup, Check, Generation, Process
@@ -24,52 +21,11 @@ from gateway.services.keeping.facts import Facts, read_facts
 from gateway.services.keeping.restoring import load_backup, verified_manifest
 from gateway.services.keeping.resuming import resume
 from gateway.services.verification import verify_money
-from gateway.storage import public_storage, request_prefix
-from orgs.models import ApiKey, AuditEvent
+from orgs.models import AuditEvent
 from tests.billing.scene import UNIT, Scene
-from tests.gateway.services.rows import add_generation, new_worker
-from tests.pictures import noise
+from tests.gateway.keeping.work import PAID, accept, fill_by_card, run, store
+from tests.gateway.services.rows import new_worker
 from tests.templates import working_on
-
-PAID = 10 * UNIT
-
-
-def run(*words: str) -> dict[str, Any]:
-    out = StringIO()
-    call_command(*words, "--json", stdout=out, stderr=StringIO())
-    printed: dict[str, Any] = json.loads(out.getvalue())
-    return printed
-
-
-def accept(scene: Scene, *, overdue: bool = True, **fields: Any) -> Generation:
-    """Add a generation of one image with its hold, past its deadline unless told."""
-    deadline_at = now() + timedelta(seconds=-90 if overdue else 90)
-    generation = add_generation(
-        ApiKey.objects.get(id=scene.api_key_id),
-        currency="MXN",
-        unit_micros=UNIT,
-        quoted_micros=UNIT,
-        deadline_at=deadline_at,
-        **fields,
-    )
-    scene.authorize(reference=str(generation.id), at=deadline_at - timedelta(seconds=60))
-    return generation
-
-
-def store(generation: Generation) -> str:
-    """Store the image that its worker made after the backup."""
-    key = f"{request_prefix(generation.organization_id, generation.id)}0.png"
-    data = noise(64, 64, "png")
-    connection.close()
-    public_storage().put_image(
-        key,
-        data,
-        content_type="image/png",
-        cache_control="no-store",
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-    return key
-
 
 @dataclass
 class Before:
@@ -80,22 +36,6 @@ class Before:
     written: dict[str, Any]
     facts: Facts
     keys: dict[str, str]
-
-
-def fill_by_card(scene: Scene) -> None:
-    """Have the wallet filled whenever it is nearly empty."""
-    card = SavedCard.objects.create(
-        organization_id=scene.organization_id, method_id=uuid4().hex, created_at=now()
-    )
-    AutoTopUp.objects.create(
-        organization_id=scene.organization_id,
-        is_enabled=True,
-        card=card,
-        threshold_micros=10 * PAID,
-        amount_micros=PAID,
-        monthly_cap_micros=PAID,
-        changed_at=now(),
-    )
 
 
 @pytest.fixture
