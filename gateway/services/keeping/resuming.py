@@ -38,7 +38,7 @@ _OUTCOMES: Final = {
     Generation.Status.SUCCEEDED.value: "settled",
     Generation.Status.FAILED.value: "expired",
 }
-# What a broken row, object or answer of the storage raises; the last three where nothing expects it.
+# What a broken row, object or answer of the storage raises, also where nothing expects it.
 _BREAKS_ONE: Final = (AppError, StorageError, DatabaseError, LookupError, TypeError, ValueError)
 logger = logging.getLogger(__name__)
 

@@ -27,6 +27,7 @@ from tests.gateway.keeping.work import PAID, accept, fill_by_card, run, store
 from tests.gateway.services.rows import new_worker
 from tests.templates import working_on
 
+
 @dataclass
 class Before:
     """What was there at the backup, and two keys of images that were stored after it."""
