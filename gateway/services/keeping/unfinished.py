@@ -4,15 +4,14 @@ A table of its own keeps it, since it has to be there before the product's table
 before anything is loaded, dropped with the restore's record, and in no backup.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import psycopg
 from django.db import connection, transaction
-from psycopg.types.json import Jsonb
 
 from core.postgres.locks import RESTORING
 from gateway.services.keeping.errors import KeepingError
@@ -57,7 +56,7 @@ def begin(*, manifest: dict[str, Any], size_bytes: int) -> None:
             " (manifest jsonb NOT NULL, size_bytes bigint NOT NULL, is_compared boolean NOT NULL)"
         )
         cursor.execute(
-            "INSERT INTO lienzo_restore VALUES (%s, %s, false)", [Jsonb(manifest), size_bytes]
+            "INSERT INTO lienzo_restore VALUES (%s, %s, false)", [json.dumps(manifest), size_bytes]
         )
 
 
@@ -69,7 +68,7 @@ def find_unfinished() -> Unfinished | None:
             return None
         cursor.execute("SELECT manifest::text, size_bytes, is_compared FROM lienzo_restore")
         row = cursor.fetchone()
-    return None if row is None else Unfinished(orjson.loads(row[0]), row[1], row[2])
+    return None if row is None else Unfinished(json.loads(row[0]), row[1], row[2])
 
 
 def note_compared() -> None:

@@ -41,9 +41,7 @@ class Saved:
 
 
 @pytest.fixture(scope="module")
-def saved(
-    source: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker
-) -> Iterator[Saved]:
+def saved(source: str, tmp_path_factory: pytest.TempPathFactory, django_db_blocker) -> Saved:
     path = tmp_path_factory.mktemp("saved") / "lienzo.backup"
     with django_db_blocker.unblock(), working_on(source):
         scene = Scene.create()
@@ -167,7 +165,7 @@ def test_generation_that_cannot_be_settled_is_named_and_holds_up_no_other():
         assert any("KeyError: 'n'" in line for line in printed["unsettled"])
         assert any("StorageError: 404 NoSuchBucket" in line for line in printed["unsettled"])
         assert Generation.objects.get(id=whole.id).status == "succeeded"
-        assert scene.balance() == (PAID - 2 * UNIT, UNIT)
+        assert scene.balance() == (PAID - UNIT, UNIT)
         noted = AuditEvent.objects.get(action="database.restored").changes
         assert noted["unsettled"]["after"] == printed["unsettled"]
 
