@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -170,11 +169,10 @@ def test_generation_that_cannot_be_settled_is_named_and_holds_up_no_other():
         assert noted["unsettled"]["after"] == printed["unsettled"]
 
         Generation.objects.filter(id=broken.id).update(parameters={"n": 1})
-        Generation.objects.filter(id=hidden.id).update(deadline_at=now() + timedelta(minutes=1))
         Organization.objects.update(image_policy="public")
         again = run("restore", "--finish")
 
-        assert (again["settled"], again["left"], again["unsettled"]) == (1, 1, [])
+        assert (again["settled"], again["expired"], again["unsettled"]) == (1, 1, [])
         assert scene.balance() == (PAID - 2 * UNIT, 0)
 
 
