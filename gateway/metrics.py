@@ -4,6 +4,7 @@ Labels have few values: a provider is the queue that works for it (`sandbox`, to
 pattern of paths. Organizations, keys and prompts are no labels.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -45,3 +46,13 @@ ATTEMPT_COST = Counter(
 IMAGES = Counter("lienzo_images", "Images of generations that ended.", ["provider", "outcome"])
 SLOTS = Gauge("lienzo_slots", "Generations that this worker may run at once.", ["provider"])
 SLOTS_BUSY = Gauge("lienzo_slots_busy", "Generations that this worker runs.", ["provider"])
+
+
+def count_images(queue: str, outcomes: Mapping[str, int]) -> None:
+    """Count what became of the images of a generation.
+
+    By whoever has ended it, after the commit: worker, sweeper, or the request that waited for it or
+    canceled it.
+    """
+    for outcome, images in outcomes.items():
+        IMAGES.labels(queue, outcome).inc(images)

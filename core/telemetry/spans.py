@@ -94,6 +94,7 @@ class Tracer(Protocol):
         attributes: Attributes | None,
         *,
         parent: Span | Mapping[str, str] | None,
+        link: str,
         started_ns: int | None,
     ) -> Span:
         """Return a new span: below another, below one of another process by its headers, or first.
@@ -103,6 +104,7 @@ class Tracer(Protocol):
             kind: What it is to others.
             attributes: To begin with.
             parent: A span of this process, or headers.
+            link: A `traceparent` that is only pointed to; empty for none.
             started_ns: Of the clock since 1970, where it has begun before now.
         """
         ...
@@ -145,7 +147,7 @@ def span(
     parent = CURRENT.get()
     if parent is NOTHING:
         return NOTHING
-    return tracer.start(name, kind, attributes, parent=parent, started_ns=started_ns)
+    return tracer.start(name, kind, attributes, parent=parent, link="", started_ns=started_ns)
 
 
 def entry_span(
@@ -154,6 +156,7 @@ def entry_span(
     attributes: Attributes | None = None,
     *,
     headers: Mapping[str, str] | None = None,
+    link: str = "",
     started_ns: int | None = None,
 ) -> Span:
     """Return the span with which a trace comes into this process, or begins in it.
@@ -162,13 +165,17 @@ def entry_span(
         name: Of few different ones.
         kind: What it is to others.
         attributes: To begin with.
-        headers: `traceparent`, and `tracestate` if there is one, of whoever asked for it.
+        headers: `traceparent`, and `tracestate` if there is one, of whoever asked for it, to
+            go on with its trace.
+        link: The `traceparent` of somebody whose trace is only pointed to.
         started_ns: Of the clock since 1970, where it has begun before now.
     """
     tracer = tracing().tracer
     if tracer is None:
         return NOTHING
-    return tracer.start(name, kind, attributes, parent=headers or None, started_ns=started_ns)
+    return tracer.start(
+        name, kind, attributes, parent=headers or None, link=link, started_ns=started_ns
+    )
 
 
 def traceparent() -> str:

@@ -20,6 +20,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import Counter
 
 from core.telemetry.spans import CURRENT, NOTHING, Attributes, Span, SpanKind, Value, tracing
 
@@ -31,6 +32,9 @@ FLUSH_S: Final = 5.0
 _COMPLAIN_EVERY_S: Final = 60.0
 _KINDS: Final = {kind: trace.SpanKind[kind.name] for kind in SpanKind}
 _FAILED: Final = trace.Status(trace.StatusCode.ERROR)
+SPANS_LOST: Final = Counter(
+    "lienzo_spans_lost", "Spans that did not reach the collector.", ["reason"]
+)
 logger = logging.getLogger(__name__)
 
 
@@ -42,16 +46,25 @@ class Losses:
         self.dropped = 0
         self.refused = 0
         self._told_s = float("-inf")
+        # Made here, so that both are shown as 0 before the first is lost.
+        self._dropped, self._refused = map(SPANS_LOST.labels, ("dropped", "refused"))
 
     def drop(self) -> None:
         """Count one that found the queue full."""
         self.dropped += 1
+        self._dropped.inc()
         self._complain()
 
     def refuse(self, count: int) -> None:
         """Count some that the collector did not take."""
         self.refused += count
+        self._refused.inc(count)
         self._complain()
+
+    def leave(self) -> None:
+        """Count those that still wait when the process stops."""
+        SPANS_LOST.labels("unsent").inc(self.waiting)
+        logger.warning("tracing.unsent spans=%d", self.waiting)
 
     def _complain(self) -> None:
         moment = time.monotonic()
@@ -92,10 +105,14 @@ class CountingExporter(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send spans."""
-        result = self._exporter.export(spans)
-        self._losses.waiting -= len(spans)
-        if result is not SpanExportResult.SUCCESS:
-            self._losses.refuse(len(spans))
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        finally:
+            # Also where the exporter raises, which the library only logs.
+            self._losses.waiting -= len(spans)
+            if result is not SpanExportResult.SUCCESS:
+                self._losses.refuse(len(spans))
         return result
 
     def shutdown(self) -> None:
@@ -214,6 +231,7 @@ class OpenTelemetryTracer:
         attributes: Attributes | None,
         *,
         parent: Span | Mapping[str, str] | None,
+        link: str,
         started_ns: int | None,
     ) -> Span:
         """Return a new span."""
@@ -223,9 +241,17 @@ class OpenTelemetryTracer:
         elif isinstance(parent, Mapping):
             context = self._propagator.extract(parent, context)
         recorded = self._tracer.start_span(
-            name, context, _KINDS[kind], attributes, start_time=started_ns
+            name, context, _KINDS[kind], attributes, self._links(link), started_ns
         )
         return RecordedSpan(recorded, entry)
+
+    def _links(self, traceparent: str) -> Sequence[trace.Link]:
+        """Return a link to a span of somebody else's trace; none to what is no such header."""
+        if not traceparent:
+            return ()
+        context = self._propagator.extract({"traceparent": traceparent}, Context())
+        theirs = trace.get_current_span(context).get_span_context()
+        return (trace.Link(theirs),) if theirs.is_valid else ()
 
     def stop(self, timeout_s: float = FLUSH_S) -> None:
         """Send what waits, for so long at most."""
@@ -234,7 +260,7 @@ class OpenTelemetryTracer:
         stopper.start()
         stopper.join(timeout_s)
         if self.losses.waiting:
-            logger.warning("tracing.unsent spans=%d", self.losses.waiting)
+            self.losses.leave()
 
 
 def start_tracing(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from core.telemetry import context
@@ -21,7 +22,11 @@ _SERVER_ERROR: Final = 500
 
 
 class TraceMiddleware:
-    """Traces each request until its answer has been sent; a caller's own trace is gone on with."""
+    """Traces each request until its answer has been sent.
+
+    A caller's own trace is pointed to, and gone on with only where the operator trusts callers: who
+    is gone on with decides what is sampled and under which id.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
@@ -31,7 +36,14 @@ class TraceMiddleware:
         if not request.path_info.startswith(PREFIX):
             return self._get_response(request)
         headers = {name: request.META[key] for name, key in _HEADERS.items() if key in request.META}
-        present = entry_span(method_of(request), SpanKind.SERVER, headers=headers)
+        is_trusted = settings.TRUST_TRACEPARENT
+        present = entry_span(
+            method_of(request),
+            SpanKind.SERVER,
+            headers=headers if is_trusted else None,
+            # Without `tracestate`, which is text of the caller's.
+            link="" if is_trusted else headers.get("traceparent", ""),
+        )
         # Left in `_end`, by this same greenlet.
         present.__enter__()
         if present.trace_id:

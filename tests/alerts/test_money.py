@@ -6,13 +6,14 @@ from uuid import uuid4
 
 from django.db import connection
 
-from billing.models import Balance
+from billing.models import AccountDay, Balance
 from billing.services.costs import post_attempt_cost
 from billing.services.fx import set_rate
 from billing.services.payments.stripe_api import IntentFacts
 from billing.services.payments.unmatched import hold_aside
+from billing.services.reports.account_days import count_postings
 from core.clock import now
-from gateway.models import Check
+from gateway.models import Check, Finding, MarginSum
 from gateway.services.operations.checks import LEDGER, check_ledger, check_platform
 from gateway.services.reports.margin_days import count_margins
 from tests.alerts.conftest import Platform
@@ -48,6 +49,27 @@ def test_a_balance_that_was_changed_is_told_of_once_the_ledger_is_checked(platfo
     assert check_ledger(now=now() + timedelta(seconds=2))
 
     assert_fires(alert("LedgerViolation"), healthy=healthy, then=platform.state(), after=1)
+
+
+def test_sums_that_differ_from_sound_books_wake_nobody(platform: Platform):
+    """A sum of an account and one of a model; neither has an organization."""
+    scene = Scene.create(price="8", rate="20")
+    scene.top_up(500_000_000)
+    scene.capture(scene.authorize().reference)
+    while count_margins() or count_postings():
+        pass
+    assert check_ledger(now=now())
+    healthy = platform.state()
+
+    AccountDay.objects.filter(account__organization_id=scene.organization_id).update(credit_micros=1)
+    MarginSum.objects.filter(slice="models").update(images=7)
+    Check.objects.filter(name=LEDGER).update(requested_at=now() + timedelta(seconds=1))
+    assert check_ledger(now=now() + timedelta(seconds=2))
+    connection.check_constraints()
+
+    found = Finding.objects.filter(resolved_at=None).values_list("kind", "organization_id")
+    assert set(found) == {("rollup.difference", None)}
+    assert_fires(alert("RollupDifference"), healthy=healthy, then=platform.state(), after=12)
 
 
 def test_a_ledger_that_nobody_checks_is_told_of(platform: Platform):

@@ -19,11 +19,12 @@ from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
 
 # Beat is not part of the tests' product.
 PROCESSES = ("web", "worker", "sweeper", "dispatcher")
-# Of what a test's product has none: backups, checks of the ledger, and rates that are published.
+# Of what a test's product has none: backups, checks of the ledger, rates that are published, traces.
 UNSEEN = {
     "lienzo_backup_age_seconds",
     "lienzo_ledger_check_age_seconds",
     "lienzo_fx_rate_age_seconds",
+    "lienzo_spans_lost",
 }
 REFUSAL = {"error": {"code": "content_policy_violation", "message": "No.", "type": "x"}}
 

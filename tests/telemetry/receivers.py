@@ -17,7 +17,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 @dataclass
 class SentSpan:
-    """A span as it was sent; `service` is the process it is of."""
+    """A span as it was sent.
+
+    Attributes:
+        service: The process it is of.
+        links: Trace, span and state of each that it points to.
+    """
 
     name: str
     service: str
@@ -29,6 +34,7 @@ class SentSpan:
     end_ns: int
     attributes: dict[str, Any]
     is_error: bool
+    links: list[tuple[str, str, str]]
 
 
 @dataclass
@@ -114,6 +120,10 @@ def _spans_of(request: ExportTraceServiceRequest) -> Iterator[SentSpan]:
                     end_ns=span.end_time_unix_nano,
                     attributes=_values(span.attributes),
                     is_error=span.status.code == 2,
+                    links=[
+                        (one.trace_id.hex(), one.span_id.hex(), one.trace_state)
+                        for one in span.links
+                    ],
                 )
 
 

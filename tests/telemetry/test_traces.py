@@ -38,6 +38,8 @@ def telling(
             "LOG_FORMAT": "json",
             "OTEL_EXPORTER_OTLP_ENDPOINT": received.url,
             "OTEL_BSP_SCHEDULE_DELAY": "200",
+            # So that a test knows the id of its trace.
+            "TRUST_TRACEPARENT": "1",
             "SENTRY_DSN": received.sentry_dsn,
         },
     )

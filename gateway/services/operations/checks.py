@@ -24,6 +24,7 @@ from core.clock import now as clock_now
 from core.queue import send_task
 from gateway.models import Attempt, Breaker, Check, Generation
 from gateway.providers.registry import PROVIDERS
+from gateway.selectors.rollups import NO_KEY
 from gateway.services.operations.findings import PROVIDER_KINDS, Found, Kind, reconcile
 from gateway.services.pricing import find_losses
 from gateway.services.verification import money_checks
@@ -57,6 +58,8 @@ _PLATFORM_KINDS: Final = (
     *PROVIDER_KINDS.values(),
 )
 _LEDGER_KINDS: Final = (Kind.LEDGER_VIOLATION, Kind.ROLLUP_DIFFERENCE, Kind.PRICE_LOSS)
+# What `rebuild_rollups` makes anew: the books themselves are another thing.
+_SUMS: Final = frozenset({"rollup", "account_day", "statement_draft"})
 _WORDS_EACH: Final = 5
 logger = logging.getLogger(__name__)
 
@@ -157,13 +160,19 @@ def _violations(violations: Iterable[Violation]) -> Iterator[Found]:
     """Gather what was found of one row."""
     by_row: dict[tuple[Kind, str, str], list[str]] = defaultdict(list)
     for one in violations:
-        kind = Kind.ROLLUP_DIFFERENCE if one.check == "rollup" else Kind.LEDGER_VIOLATION
+        kind = Kind.ROLLUP_DIFFERENCE if one.check in _SUMS else Kind.LEDGER_VIOLATION
         by_row[kind, one.table, one.row_id].append(f"{one.check}: {one.message}")
     for (kind, table, row_id), words in by_row.items():
         shown = "; ".join(words[:_WORDS_EACH])
         more = f" (and {len(words) - _WORDS_EACH} more)" if len(words) > _WORDS_EACH else ""
-        organization_id = UUID(row_id) if kind is Kind.ROLLUP_DIFFERENCE else None
-        yield Found(kind, table, row_id, shown + more, organization_id)
+        yield Found(kind, table, row_id, shown + more, _owner(kind, table, row_id))
+
+
+def _owner(kind: Kind, table: str, row_id: str) -> UUID | None:
+    """Return the organization whose sums differ; those of accounts and models have none."""
+    if kind is not Kind.ROLLUP_DIFFERENCE or table == "billing_accountday" or row_id == NO_KEY:
+        return None
+    return UUID(row_id)
 
 
 def _losses(now: datetime) -> Iterator[Found]:

@@ -10,6 +10,7 @@ from billing.services.holds import release_hold
 from billing.services.transactions import retrying
 from core.queue import announce_done
 from gateway.errors import GenerationRunningError, ImagesNotDeletedError, NotFoundError
+from gateway.metrics import count_images
 from gateway.models import Artifact, Attempt, Generation
 from gateway.storage import (
     StorageError,
@@ -52,8 +53,11 @@ def withdraw_generation(*, caller: Caller, generation_id: UUID, now: datetime) -
     if livemode and not caller.livemode:
         raise InsufficientScopeError("A test key cannot cancel or delete what a live key made.")
     cancel = partial(_cancel, caller.organization_id, generation_id, now)
-    if retrying(cancel, committed=lambda: _is_canceled(generation_id)):
+    canceled = retrying(cancel, committed=lambda: _find_canceled(generation_id, now))
+    if canceled is not None:
+        queue, images = canceled
         release_connections()
+        count_images(queue, {"canceled": images})
         announce_done(generation_id)
         return
     status, finished_at = own.values_list("status", "finished_at").get()
@@ -67,16 +71,18 @@ def withdraw_generation(*, caller: Caller, generation_id: UUID, now: datetime) -
         _delete_objects(caller.organization_id, generation_id)
 
 
-def _cancel(organization_id: UUID, generation_id: UUID, now: datetime) -> bool:
+def _cancel(organization_id: UUID, generation_id: UUID, now: datetime) -> tuple[str, int] | None:
+    """Return the queue and the number of images of what it canceled."""
     with transaction.atomic(durable=True):
-        livemode = (
+        queued = (
             Generation.objects.select_for_update()
             .filter(id=generation_id, status=Generation.Status.QUEUED, partials=0)
-            .values_list("livemode", flat=True)
+            .values_list("livemode", "queue", "parameters__n")
             .first()
         )
-        if livemode is None:
-            return False
+        if queued is None:
+            return None
+        livemode, queue, images = queued
         Generation.objects.filter(id=generation_id).update(
             status=Generation.Status.CANCELED,
             error=CANCELED.as_json(),
@@ -95,12 +101,18 @@ def _cancel(organization_id: UUID, generation_id: UUID, now: datetime) -> bool:
             data={"generation_id": str(generation_id)},
             now=now,
         )
-    return True
+    return queue, images
 
 
-def _is_canceled(generation_id: UUID) -> bool | None:
-    canceled = Generation.objects.filter(id=generation_id, status=Generation.Status.CANCELED)
-    return True if canceled.exists() else None
+def _find_canceled(generation_id: UUID, now: datetime) -> tuple[str, int] | None:
+    """Return what a transaction of unknown outcome did cancel, as `_cancel` does."""
+    return (
+        Generation.objects.filter(
+            id=generation_id, status=Generation.Status.CANCELED, finished_at=now
+        )
+        .values_list("queue", "parameters__n")
+        .first()
+    )
 
 
 def _withdraw_images(generation_id: UUID, now: datetime) -> None:

@@ -130,7 +130,11 @@ def end_attempt(*, attempt: Attempt, outcome: Outcome, now: datetime) -> None:
 
     Nor does one by a worker whose attempt was disowned: another one collects the job.
     """
-    if retrying(lambda: write_end(attempt=attempt, outcome=outcome, now=now)):
+    ours = Attempt.objects.filter(id=attempt.id, claim_token=attempt.claim_token, finished_at=now)
+    if retrying(
+        lambda: write_end(attempt=attempt, outcome=outcome, now=now),
+        committed=lambda: ours.exists() or None,
+    ):
         count_attempt(attempt, outcome)
 
 

@@ -2,9 +2,12 @@
 
 Each ending is one durable transaction that starts with a compare-and-set of the generation's row,
 so of a worker, the sweeper and a waiting request only one ends it; with the generation its hold.
+Whichever it is, here it is counted.
 """
 
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -14,8 +17,10 @@ from django.db.models import Q
 from billing.services.holds import release_hold
 from billing.services.transactions import retrying
 from core.queue import announce_done
+from gateway.metrics import STAGE_DURATION, count_images
 from gateway.models import Artifact, Attempt, Generation, IdempotencyKey, Quote
-from gateway.services.runs.attempts import EndedAttempt
+from gateway.services.runs.attempts import EndedAttempt, count_attempt
+from gateway.services.runs.progress import REFUSALS
 from gateway.services.runs.settling import settle
 from gateway.storage import release_connections
 from gateway.types import Claim, Delivery, Failure, StoredImage
@@ -35,6 +40,7 @@ TIMEOUT = Failure(
 def settle_generation(
     *,
     generation_id: UUID,
+    queue: str,
     claim: Claim | None,
     images: Sequence[StoredImage],
     delivery: Delivery,
@@ -45,6 +51,7 @@ def settle_generation(
 
     Args:
         generation_id: The generation.
+        queue: Under which it is counted.
         claim: The worker's claim, which must still stand; None when the sweeper settles a dead
             worker's job from its stored objects.
         images: At least one.
@@ -55,6 +62,7 @@ def settle_generation(
     Returns:
         False when the generation had ended or been given to another worker; nothing is written.
     """
+    began = time.monotonic()
     settled = retrying(
         lambda: settle(
             generation_id=generation_id,
@@ -67,8 +75,11 @@ def settle_generation(
         committed=lambda: True if _is_settled(generation_id, images) else None,
     )
     if settled:
-        release_connections()
-        announce_done(generation_id)
+        STAGE_DURATION.labels("settle", queue).observe(time.monotonic() - began)
+        if ended is not None:
+            count_attempt(ended.attempt, ended.outcome)
+        outcomes = Counter(str(one["outcome"]) for one in delivery.undelivered)
+        _tell(generation_id, queue, {"delivered": len(images), **outcomes})
     return settled
 
 
@@ -83,24 +94,46 @@ def fail_generation(
     still_open = Q(id=generation_id, status__in=OPEN)
     if claim is not None:
         still_open &= Q(claim_token=claim.token)
-    failed = retrying(
-        lambda: _end(still_open, generation_id, failure, now),
-        committed=lambda: None,
-    )
-    if failed:
-        release_connections()
-        announce_done(generation_id)
-    return failed
+    return _fail(still_open, generation_id, failure, now)
 
 
 def expire_generation(*, generation_id: UUID, now: datetime) -> bool:
     """Fail a generation whose deadline has passed, whoever notices: worker, sweeper or request."""
     overdue = Q(id=generation_id, status__in=OPEN, deadline_at__lte=now)
-    expired = retrying(lambda: _end(overdue, generation_id, TIMEOUT, now), committed=lambda: None)
-    if expired:
-        release_connections()
-        announce_done(generation_id)
-    return expired
+    return _fail(overdue, generation_id, TIMEOUT, now)
+
+
+def _fail(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) -> bool:
+    failed = retrying(
+        lambda: _end(still_open, generation_id, failure, now),
+        committed=lambda: _find_failed(generation_id, failure, now),
+    )
+    if failed is None:
+        return False
+    queue, images = failed
+    _tell(generation_id, queue, {"moderated" if failure.code in REFUSALS else "failed": images})
+    return True
+
+
+def _tell(generation_id: UUID, queue: str, outcomes: Mapping[str, int]) -> None:
+    """Count the images of a generation that has ended, and wake whoever waits for it."""
+    release_connections()
+    count_images(queue, outcomes)
+    announce_done(generation_id)
+
+
+def _find_failed(generation_id: UUID, failure: Failure, now: datetime) -> tuple[str, int] | None:
+    """Return what a transaction of unknown outcome did fail, as `_end` does."""
+    return (
+        Generation.objects.filter(
+            id=generation_id,
+            status=Generation.Status.FAILED,
+            error__code=failure.code,
+            finished_at=now,
+        )
+        .values_list("queue", "parameters__n")
+        .first()
+    )
 
 
 def _is_settled(generation_id: UUID, images: Sequence[StoredImage]) -> bool:
@@ -110,7 +143,10 @@ def _is_settled(generation_id: UUID, images: Sequence[StoredImage]) -> bool:
     ).exists()
 
 
-def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) -> bool:
+def _end(
+    still_open: Q, generation_id: UUID, failure: Failure, now: datetime
+) -> tuple[str, int] | None:
+    """Return the queue and the number of images of what it failed; None where nothing was open."""
     with transaction.atomic(durable=True):
         if failure.retryable:
             # Lock order: idempotency row and quote before generation.
@@ -119,12 +155,18 @@ def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) ->
         ended = (
             Generation.objects.select_for_update()
             .filter(still_open)
-            .values_list("livemode", "organization_id", is_wanted(EventType.GENERATION_FAILED))
+            .values_list(
+                "livemode",
+                "organization_id",
+                "queue",
+                "parameters__n",
+                is_wanted(EventType.GENERATION_FAILED),
+            )
             .first()
         )
         if ended is None:
-            return False
-        livemode, organization_id, is_awaited = ended
+            return None
+        livemode, organization_id, queue, images, is_awaited = ended
         Generation.objects.filter(id=generation_id).update(
             status=Generation.Status.FAILED,
             error=failure.as_json(),
@@ -148,4 +190,4 @@ def _end(still_open: Q, generation_id: UUID, failure: Failure, now: datetime) ->
         Attempt.objects.filter(
             generation_id=generation_id, status=Attempt.Status.STARTED, finished_at__isnull=True
         ).update(status=Attempt.Status.UNKNOWN)
-    return True
+    return queue, images

@@ -128,6 +128,7 @@ def recover_generation(
         )
     return settle_generation(
         generation_id=generation.id,
+        queue=generation.queue,
         claim=None,
         images=progress.images,
         delivery=progress.delivery(),

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -18,19 +17,14 @@ from core.telemetry.spans import span
 from gateway.catalog.fit import fit
 from gateway.catalog.types import Route
 from gateway.errors import InvalidRequestError
-from gateway.metrics import IMAGES, STAGE_DURATION
+from gateway.metrics import STAGE_DURATION
 from gateway.models import Attempt, Generation
 from gateway.parameters.canonical import from_canonical
 from gateway.services.breakers import Admission, State
 from gateway.services.costing import full_cost
 from gateway.services.requests.generations import wake
 from gateway.services.routing import Step, route_of
-from gateway.services.runs.attempts import (
-    EndedAttempt,
-    attempts_of,
-    count_attempt,
-    end_attempt,
-)
+from gateway.services.runs.attempts import EndedAttempt, attempts_of, end_attempt
 from gateway.services.runs.calls import Done, Ending, Lost, ask_breaker, make_images
 from gateway.services.runs.claims import requeue
 from gateway.services.runs.endings import fail_generation, settle_generation
@@ -240,12 +234,12 @@ def _next_calls(run: Run, indexes: Sequence[int]) -> list[Sequence[int]]:
 
 def _settle(run: Run, ended: EndedAttempt | None) -> None:
     progress = run.progress
-    began = time.monotonic()
     with span("settle"):
         settled = insist(
             run,
             lambda: settle_generation(
                 generation_id=run.claim.generation_id,
+                queue=run.queue,
                 claim=run.claim,
                 images=progress.images,
                 delivery=progress.delivery(),
@@ -253,12 +247,7 @@ def _settle(run: Run, ended: EndedAttempt | None) -> None:
                 ended=ended,
             ),
         )
-    if settled:
-        STAGE_DURATION.labels("settle", run.queue).observe(time.monotonic() - began)
-        if ended is not None:
-            count_attempt(ended.attempt, ended.outcome)
-        _count_images(run)
-    else:
+    if not settled:
         stray = Generation.objects.filter(id=run.claim.generation_id)
         insist(run, partial(stray.update, has_stray_objects=True))
         if ended is not None:
@@ -269,21 +258,10 @@ def _settle(run: Run, ended: EndedAttempt | None) -> None:
 
 def _fail(run: Run, failure: Failure) -> None:
     with span("fail", {"error.type": failure.code}):
-        failed = insist(
+        insist(
             run,
             lambda: fail_generation(
                 generation_id=run.claim.generation_id, failure=failure, claim=run.claim, now=now()
             ),
         )
     connection.close()
-    if failed:
-        _count_images(run)
-
-
-def _count_images(run: Run) -> None:
-    """Count what has become of each image, under the last route's provider."""
-    outcomes = Counter(str(one["outcome"]) for one in run.progress.undelivered)
-    outcomes["delivered"] = len(run.progress.stored)
-    for outcome, count in outcomes.items():
-        if count:
-            IMAGES.labels(run.queue, outcome).inc(count)

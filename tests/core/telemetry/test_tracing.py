@@ -1,10 +1,27 @@
+from collections.abc import Sequence
+
 import gevent
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from prometheus_client import REGISTRY
 
 from core.telemetry import context
 from core.telemetry.spans import NOTHING, SpanKind, entry_span, span, traceparent, tracing
-from core.telemetry.tracing import QUEUE_SIZE, OpenTelemetryTracer, start_tracing, stop_tracing
+from core.telemetry.tracing import (
+    QUEUE_SIZE,
+    CountingExporter,
+    Losses,
+    OpenTelemetryTracer,
+    start_tracing,
+    stop_tracing,
+)
 from tests.telemetry.receivers import receiving
+
+
+def lost(reason: str) -> float:
+    return REGISTRY.get_sample_value("lienzo_spans_lost_total", {"reason": reason}) or 0
+
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -59,6 +76,7 @@ def test_spans_are_sent_with_their_parents_and_errors() -> None:
 
 
 def test_what_finds_the_queue_full_is_counted_and_left_out() -> None:
+    before = {reason: lost(reason) for reason in ("dropped", "refused", "unsent")}
     # Nobody listens there.
     tracer = start("http://127.0.0.1:9")
     with entry_span("request", SpanKind.SERVER):
@@ -69,6 +87,23 @@ def test_what_finds_the_queue_full_is_counted_and_left_out() -> None:
     assert losses.waiting <= QUEUE_SIZE
     assert losses.dropped + losses.refused >= 10
     tracer.stop(timeout_s=0.1)
+    assert lost("dropped") - before["dropped"] == losses.dropped
+    assert lost("refused") - before["refused"] == losses.refused
+    assert lost("unsent") - before["unsent"] == losses.waiting > 0
+
+
+def test_what_an_exporter_breaks_on_is_counted_as_refused() -> None:
+    class Broken(SpanExporter):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            raise ValueError
+
+    losses, before = Losses(), lost("refused")
+    losses.waiting = 3
+
+    with pytest.raises(ValueError, match=""):
+        CountingExporter(Broken(), losses).export([ReadableSpan("one")] * 3)
+
+    assert (losses.waiting, losses.refused, lost("refused") - before) == (0, 3, 3)
 
 
 @pytest.mark.parametrize("header", ["", "nonsense", "00-0-0-01", PARENT.replace("0af", "xyz")])

@@ -105,6 +105,8 @@ def test_findings_count_until_somebody_knows_and_violations_until_they_are_gone(
     faults = [one["lienzo_ledger_violations"][()] for one in (before, seen, known)]
     assert faults == [faults[0], faults[0] + 1, faults[0] + 1]
     assert before["lienzo_findings"].keys() >= {("hold.overdue", "critical")}
+    report(Found(Kind.ROLLUP_DIFFERENCE, "gateway_rollup", row, "3, not 2"), now=at)
+    assert read_rows(now=at)["lienzo_ledger_violations"] == known["lienzo_ledger_violations"]
 
 
 @in_transaction
