@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from django.db import connection
 
-from billing.models import AccountDay, Balance
+from billing.models import Account, AccountDay, Balance
 from billing.services.costs import post_attempt_cost
 from billing.services.fx import set_rate
 from billing.services.payments.stripe_api import IntentFacts
@@ -61,14 +61,18 @@ def test_sums_that_differ_from_sound_books_wake_nobody(platform: Platform):
     assert check_ledger(now=now())
     healthy = platform.state()
 
-    AccountDay.objects.filter(account__organization_id=scene.organization_id).update(credit_micros=1)
+    accounts = Account.objects.filter(organization_id=scene.organization_id)
+    AccountDay.objects.filter(account_id__in=accounts).update(credit_micros=1)
     MarginSum.objects.filter(slice="models").update(images=7)
     Check.objects.filter(name=LEDGER).update(requested_at=now() + timedelta(seconds=1))
     assert check_ledger(now=now() + timedelta(seconds=2))
     connection.check_constraints()
 
-    found = Finding.objects.filter(resolved_at=None).values_list("kind", "organization_id")
-    assert set(found) == {("rollup.difference", None)}
+    found = Finding.objects.filter(resolved_at=None).values_list("kind", "object_type")
+    assert set(found) == {
+        ("rollup.difference", "billing_accountday"),
+        ("rollup.difference", "gateway_marginsum"),
+    }
     assert_fires(alert("RollupDifference"), healthy=healthy, then=platform.state(), after=12)
 
 

@@ -19,7 +19,7 @@ from tests.tenants import GENERATIONS, MODEL, Tenant, new_prompt
 
 # Beat is not part of the tests' product.
 PROCESSES = ("web", "worker", "sweeper", "dispatcher")
-# Of what a test's product has none: backups, checks of the ledger, rates that are published, traces.
+# Of what a test's product has none: backups, checks of the ledger, published rates, and traces.
 UNSEEN = {
     "lienzo_backup_age_seconds",
     "lienzo_ledger_check_age_seconds",

@@ -27,9 +27,7 @@ def spans_of_a_request(*, flags: str) -> list[SentSpan]:
         return HttpResponse()
 
     with receiving() as received:
-        start_tracing(
-            endpoint=received.url, process="web", version="1", sends_traceparent=False
-        )
+        start_tracing(endpoint=received.url, process="web", version="1", sends_traceparent=False)
         request = RequestFactory().get("/v1/models", headers=headers)
         TraceMiddleware(answer)(request).close()
         stop_tracing()

@@ -1,6 +1,7 @@
 """Whoever ends a generation, its images are counted once."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -120,7 +121,7 @@ def test_an_end_whose_commit_was_not_confirmed_is_counted(
     generation = queued(2, deadline_at=now())
     end = endings._end
 
-    def end_and_lose(*arguments: object) -> None:
+    def end_and_lose(*arguments: Any) -> None:
         end(*arguments)
         raise OperationalError("server closed the connection unexpectedly")
 
