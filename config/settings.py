@@ -380,7 +380,6 @@ LOGGING = logging_settings(log_format=LOG_FORMAT, level=LOG_LEVEL)
 # Traces go to a collector, where one is named; the library reads other `OTEL_*` variables itself.
 OTEL_EXPORTER_OTLP_ENDPOINT = env.text("OTEL_EXPORTER_OTLP_ENDPOINT").rstrip("/")
 OTEL_PROPAGATORS = env.words("OTEL_PROPAGATORS")
-# Whether a caller's trace is gone on with, and with it the caller's word on what is sampled.
 TRUST_TRACEPARENT = env.flag("TRUST_TRACEPARENT")
 SENTRY_DSN = env.text("SENTRY_DSN")
 SENTRY_ENVIRONMENT = env.text("SENTRY_ENVIRONMENT", "production")
