@@ -1,10 +1,9 @@
 """The connections that the chart's notes count, against those that the product opens."""
 
-import ast
 import re
 from collections import Counter
 
-from tests.architecture.tree import ROOT, name_of, python_files, syntax_of
+from tests.architecture.tree import ROOT, name_of, python_files
 from tests.deploy.chart import (
     EXAMPLES,
     Drawn,
@@ -25,17 +24,23 @@ OPENERS = {
     "gateway/services/keeping/objects.py": (),
 }
 BESIDE = Counter(process for processes in OPENERS.values() for process in processes)
+OPENING = re.compile(r"(?<!def )\b(?:use_own_connection|psycopg\.connect)\(")
 WITHOUT_DATABASE = "sandbox"
 SUM = re.compile(r"hold at most (\d+) connections .* must be above (\d+)\.", re.DOTALL)
+
+
+def counted(drawn: Drawn) -> tuple[int, int]:
+    """Return the connections of which the notes speak, and those of an upgrade."""
+    found = SUM.search(drawn.notes)
+    assert found, drawn.notes
+    return int(found[1]), int(found[2])
 
 
 def test_openers_are_all_that_there_are():
     found = Counter(
         name_of(path)
         for path in python_files("config", "core", "orgs", "billing", "gateway")
-        for node in ast.walk(syntax_of(path))
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in {"use_own_connection", "psycopg.connect"}
+        for _ in OPENING.findall(path.read_text(encoding="utf-8"))
     )
 
     assert found == dict.fromkeys(OPENERS, 1)
@@ -44,7 +49,7 @@ def test_openers_are_all_that_there_are():
 def test_notes_count_what_the_processes_may_hold():
     for path in EXAMPLES:
         drawn = example(path.stem)
-        assert _counted(drawn) == (_held(drawn), 2 * _held(drawn)), path.stem
+        assert counted(drawn) == (_held(drawn), 2 * _held(drawn)), path.stem
 
 
 def test_notes_count_the_pool_of_each_group():
@@ -54,7 +59,7 @@ def test_notes_count_the_pool_of_each_group():
     ]
     drawn = draw(with_values("worker.groups", groups))
 
-    assert _counted(drawn) == (_held(drawn), 2 * _held(drawn))
+    assert counted(drawn) == (_held(drawn), 2 * _held(drawn))
 
 
 def test_notes_name_no_number_without_pools():
@@ -62,12 +67,6 @@ def test_notes_name_no_number_without_pools():
 
     assert SUM.search(drawn.notes) is None
     assert "With DATABASE_POOL_SIZE=0 nothing but what runs at once limits" in drawn.notes
-
-
-def _counted(drawn: Drawn) -> tuple[int, int]:
-    found = SUM.search(drawn.notes)
-    assert found, drawn.notes
-    return int(found[1]), int(found[2])
 
 
 def _held(drawn: Drawn) -> int:

@@ -18,12 +18,13 @@ from embedded.processes import page_files_command
 from tests.architecture.tree import ROOT
 from tests.deploy.chart import default_groups, draw, example_values
 from tests.deploy.pods import Node, write_secrets
+from tests.deploy.test_connections import counted
 from tests.stack import wait_until
 from tests.templates import on_database
 
 pytestmark = [pytest.mark.big, pytest.mark.timeout(900)]
 SECRET = "lienzo-secrets"
-SLOW_S = 6
+SLOW_S = 10
 
 
 def values(public_url: str, keys: list[str]) -> dict[str, object]:
@@ -35,11 +36,14 @@ def values(public_url: str, keys: list[str]) -> dict[str, object]:
         {**images, "name": "sandbox", "queues": ["generate.sandbox"], "poolSize": 100},
         *others,
     ]
+    # One pod of each is started, and each process opens the one connection of its pool.
+    groups = [{**group, "replicas": 1} for group in groups]
     base = example_values("sandbox")
     settings = {
         "S3_ENDPOINT_URL": os.environ["S3_ENDPOINT_URL"],
         "S3_BUCKET": os.environ["S3_BUCKET"],
         "ALLOW_PRIVATE_UPSTREAMS": "1",
+        "DATABASE_POOL_SIZE": "1",
     }
     return {
         **base,
@@ -47,6 +51,8 @@ def values(public_url: str, keys: list[str]) -> dict[str, object]:
         "settings": settings,
         "secrets": [{"name": SECRET, "as": "files", "keys": {key: key.lower() for key in keys}}],
         "worker": {"groups": groups},
+        "sweeper": {"replicas": 1},
+        "dispatcher": {"replicas": 1},
     }
 
 
@@ -118,6 +124,13 @@ def test_release_migrates_serves_and_drains_without_losing_a_request(node, datab
     running = "SELECT count(*) FROM gateway_generation WHERE status = 'running'"
     with psycopg.connect(database, autocommit=True) as session:
         wait_until(lambda: session.execute(running).fetchone() == (1,), "the slow one runs")
+        # Of what the notes count, beat asks nothing of the database, and a web process that nobody
+        # waits in does not poll.
+        most, _ = counted(node.drawn)
+        wait_until(
+            lambda: _open_connections(session) >= most - 2, "every process holds its connections"
+        )
+        assert _open_connections(session) < most
     stopping = [pod for name, pod in node.pods.items() if name != "sandbox"]
     for pod in stopping:
         pod.stop()
@@ -125,6 +138,16 @@ def test_release_migrates_serves_and_drains_without_losing_a_request(node, datab
     waiting.join(DRAIN_S)
 
     assert [one.status_code for one in answers] == [200]
+
+
+def _open_connections(session: psycopg.Connection) -> int:
+    """Return how many connections there are to the session's database beside it."""
+    row = session.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    ).fetchone()
+    assert row
+    return int(row[0])
 
 
 def _prepare_files_of_pages(node: Node) -> None:
