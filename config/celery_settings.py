@@ -18,6 +18,9 @@ def transport_options(url: str) -> dict[str, object]:
             "connect_timeout": 1,
             # kombu 5.7 gives a producer its connection by trying for ever, unless told how often.
             "max_retries": 0,
+            # Of processes without gevent, as the sweeper and beat: there no other deadline strikes.
+            "read_timeout": 2,
+            "write_timeout": 2,
             # Celery sends no heartbeats from a gevent pool, so that the kernel must find out that
             # the broker's host has died.
             "socket_settings": {

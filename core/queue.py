@@ -26,6 +26,7 @@ DONE_CHANNEL = "lienzo:done"
 PUBLISH_TIMEOUT_S = 2.5
 EXPIRES_S = 60
 _PROBE_TIMEOUT_S = 2
+_GOODBYE_S = 0.5
 PUBLISH_FAILURES = Counter(
     "lienzo_broker_failures", "Messages to workers that the broker did not take."
 )
@@ -108,8 +109,7 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
     producer: Any
     with (
         current_app.producer_pool.acquire(block=True) as producer,
-        _broken_when_late(producer.connection),
-        producer.connection._reraise_as_library_errors(),  # noqa: SLF001 - as Celery does
+        _given_up_when_failed(producer.connection),
     ):
         producer.publish(
             # Protocol 2 of Celery's messages: positional and named arguments, and what follows.
@@ -129,17 +129,26 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
 
 
 @contextlib.contextmanager
-def _broken_when_late(connection: Connection) -> Iterator[None]:
-    """Give a connection up that takes longer than any of its time-outs.
+def _given_up_when_failed(connection: Connection) -> Iterator[None]:
+    """Close a connection that failed or takes too long; whoever publishes next opens another.
 
-    RabbitMQ's client waits without one for a channel's confirmation: a broker that freezes right
-    then would hold the caller.
+    RabbitMQ's client waits without a time-out for a channel to open: a broker that freezes right
+    then would hold the caller, and every further try would leave a channel in a connection that
+    nobody reads.
+
+    Raises:
+        OperationalError: What failed, the wait that took too long included.
     """
     try:
-        with gevent.Timeout(PUBLISH_TIMEOUT_S, TimeoutError("The broker takes too long.")):
+        with (
+            gevent.Timeout(PUBLISH_TIMEOUT_S, TimeoutError("The broker takes too long.")),
+            connection._reraise_as_library_errors(),  # noqa: SLF001 - as Celery does
+        ):
             yield
-    except TimeoutError:
-        connection.collect()
+    except (OperationalError, OSError):
+        # Nothing is sent, but over TLS the client first waits for the broker's goodbye.
+        with gevent.Timeout(_GOODBYE_S, TimeoutError("The broker says no goodbye.")):
+            connection.collect()
         raise
 
 

@@ -11,6 +11,9 @@ class Process(models.Model):
     `host`, `pid` and `started_ticks` let a process on the same host see at once that this one is
     gone, without waiting for the lease. `slots` are how many generations of each queue a worker may
     run at once; `draining_at` is when it was told to stop: it ends what it runs and claims no more.
+
+    On Linux `host` is a name, `@`, the boot's id, `/` and the namespace of the pids. Releases up to
+    0.1 write the name alone: they take no process of a later one for a neighbor, nor it theirs.
     """
 
     class Kind(models.TextChoices):
@@ -38,4 +41,9 @@ class Process(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.host}:{self.pid}"
+        return f"{self.kind} {self.host_name}:{self.pid}"
+
+    @property
+    def host_name(self) -> str:
+        """Return the host's name, for people."""
+        return self.host.partition("@")[0]

@@ -86,7 +86,7 @@ class CurrentProcess:
         Process.objects.create(
             id=process_id,
             kind=self.kind.value,
-            host=socket.gethostname(),
+            host=this_host(),
             pid=pid,
             started_ticks=started_ticks(pid) or 0,
             started_at=Now(),
@@ -122,6 +122,22 @@ def current_process(kind: Kind) -> CurrentProcess:
     return CurrentProcess(kind)
 
 
+@cache
+def this_host() -> str:
+    """Return what all processes have in common that see each other's pids, its name first.
+
+    A name alone may be another machine's or another container's, whose pids say nothing here. Linux
+    numbers its boots and its namespaces of pids; elsewhere there is the name alone.
+    """
+    name = socket.gethostname()
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return name
+    return f"{name}@{boot}/{namespace}"
+
+
 def started_ticks(pid: int) -> int | None:
     """Return when a local process started, in clock ticks since boot; None if there is none.
 
@@ -142,16 +158,14 @@ def started_ticks(pid: int) -> int | None:
 
 def is_dead_neighbor(process: Process) -> bool:
     """Return whether a process of this host is surely gone, its lease notwithstanding."""
-    return (
-        process.host == socket.gethostname() and started_ticks(process.pid) != process.started_ticks
-    )
+    return process.host == this_host() and started_ticks(process.pid) != process.started_ticks
 
 
 def end_dead_neighbors() -> int:
     """End the lease of every process of this host that is gone; return how many."""
     dead = [
         process.id
-        for process in Process.objects.filter(host=socket.gethostname(), ended_at__isnull=True)
+        for process in Process.objects.filter(host=this_host(), ended_at__isnull=True)
         if is_dead_neighbor(process)
     ]
     return Process.objects.filter(id__in=dead).update(ended_at=Now()) if dead else 0

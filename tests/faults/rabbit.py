@@ -41,6 +41,11 @@ class Rabbit:
         self.start()
 
     @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self._port
+
+    @property
     def url(self) -> str:
         """What `CELERY_BROKER_URL` is to be."""
         return f"amqp://guest:guest@127.0.0.1:{self._port}//"

@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from tests.core.publisher import publisher
 from tests.faults.audit import audit
 from tests.faults.clients import FAL, OPENAI, Call, Crowd, mixed_calls
 from tests.faults.rabbit import MISSING, Rabbit, server
@@ -90,6 +91,18 @@ def test_broker_killed_under_load_loses_nothing_and_comes_back(product, rabbit):
     audit(product, organization, crowd.join())
     assert len(product.upstream.calls("rabbit killed")) == len(calls)
     wait_for(lambda: is_woken(product), timeout_s=90, message="wakes arrive again")
+
+
+@pytest.mark.parametrize("patched", [True, False], ids=["patched", "unpatched"])
+def test_connections_to_a_frozen_broker_are_given_up(rabbit, patched):
+    """It freezes between a connection and the channel in it."""
+    with publisher(rabbit.url, seconds=2, patched=patched) as client:
+        assert client.connections(rabbit.port) == 1
+        with rabbit.frozen():
+            assert [client.publish() for _ in range(5)] == [False] * 5
+            assert client.connections(rabbit.port) == 0
+        assert [client.publish() for _ in range(5)] == [True] * 5
+        assert client.connections(rabbit.port) == 1
 
 
 def test_frozen_broker_holds_no_request_up(product, rabbit):

@@ -167,7 +167,7 @@ def _process(row: Process, claims: Mapping[str, int], now: datetime) -> ProcessV
     return ProcessView(
         id=row.id,
         kind=row.kind,
-        host=row.host,
+        host=row.host_name,
         pid=row.pid,
         started_at=row.started_at,
         heartbeat_s=max(0, int((now - row.heartbeat_at).total_seconds())),
