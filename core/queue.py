@@ -132,9 +132,9 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
 def _given_up_when_failed(connection: Connection) -> Iterator[None]:
     """Close a connection that failed or takes too long; whoever publishes next opens another.
 
-    RabbitMQ's client waits without a time-out for a channel to open: a broker that freezes right
-    then would hold the caller, and every further try would leave a channel in a connection that
-    nobody reads.
+    RabbitMQ's client waits without a time-out for a channel to open, and kombu (5.7), which sees
+    the failure next, for the broker's consent to the end of the connection, unless that is gone by
+    then: a broker that froze would hold the caller, and all who wait for the lock.
 
     Raises:
         OperationalError: What failed, the wait that took too long included.

@@ -65,7 +65,7 @@ class FrozenBroker(socketserver.ThreadingTCPServer):
 @pytest.fixture
 def broker() -> Iterator[FrozenBroker]:
     with FrozenBroker() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
 
