@@ -5,7 +5,6 @@ publish may take. It is connected before it reads.
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,7 +48,7 @@ class Publisher:
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         there = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(f":{port:04X}")}
         files = Path(f"/proc/{self._process.pid}/fd").iterdir()
-        return len([file for file in files if os.readlink(file) in there])
+        return len([file for file in files if str(file.readlink()) in there])
 
 
 @contextmanager
