@@ -110,6 +110,7 @@ def _publish(name: str, queue: str, arguments: Mapping[str, str]) -> None:
     with (
         current_app.producer_pool.acquire(block=True) as producer,
         _given_up_when_failed(producer.connection),
+        producer.connection._reraise_as_library_errors(),  # noqa: SLF001 - as Celery does
     ):
         producer.publish(
             # Protocol 2 of Celery's messages: positional and named arguments, and what follows.
@@ -135,15 +136,9 @@ def _given_up_when_failed(connection: Connection) -> Iterator[None]:
     RabbitMQ's client waits without a time-out for a channel to open, and kombu (5.7), which sees
     the failure next, for the broker's consent to the end of the connection, unless that is gone by
     then: a broker that froze would hold the caller, and all who wait for the lock.
-
-    Raises:
-        OperationalError: What failed, the wait that took too long included.
     """
     try:
-        with (
-            gevent.Timeout(PUBLISH_TIMEOUT_S, TimeoutError("The broker takes too long.")),
-            connection._reraise_as_library_errors(),  # noqa: SLF001 - as Celery does
-        ):
+        with gevent.Timeout(PUBLISH_TIMEOUT_S, TimeoutError("The broker takes too long.")):
             yield
     except (OperationalError, OSError):
         # Nothing is sent, but over TLS the client first waits for the broker's goodbye.

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from celery import Celery
 
@@ -77,6 +78,7 @@ def main(url: str, seconds: float) -> None:
     app = Celery("publisher")
     app.config_from_object("config.celery_settings")
     app.conf.update(broker_url=url, broker_transport_options=options)
+    producer: Any
     with app.producer_pool.acquire() as producer:
         producer.connection.connect()
     _say(True)

@@ -44,7 +44,7 @@ class _Connection(socketserver.StreamRequestHandler):
         header = self.rfile.read(7)
         if len(header) < 7:
             return False
-        _, _, size = struct.unpack(">BHI", header)
+        size = int.from_bytes(header[3:])
         return len(self.rfile.read(size + 1)) == size + 1
 
 
