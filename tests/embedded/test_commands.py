@@ -233,7 +233,7 @@ def test_start_ends_with_the_log_of_a_process_that_does_not_start(var):
         # Where beat keeps what is due.
         (var / "beat" / name).mkdir(parents=True)
     [port] = choose_ports(1)
-    done = embedded(var, "run", PORT=str(port), timeout_s=200)
+    done = embedded(var, "run", PORT=str(port), timeout_s=400)
 
     assert done.returncode == 1
     [error, *log] = done.stderr.splitlines()
