@@ -1,6 +1,12 @@
 """Restores that die on their way, or find what cannot be settled."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +21,7 @@ from billing.models import AutoTopUp, Hold
 from core.clock import now
 from core.postgres.locks import RESTORING
 from core.postgres.migrations import missing_migrations, require_migrated
+from embedded.processes import ROOT, child_environment
 from gateway.models import Backup, Generation, Process
 from gateway.services.keeping.facts import is_empty
 from gateway.services.keeping.restoring import load_backup, verified_manifest
@@ -26,7 +33,7 @@ from tests.billing.scene import UNIT, Scene
 from tests.gateway.keeping.databases import new_database
 from tests.gateway.keeping.work import PAID, accept, fill_by_card, run, store
 from tests.orgs.people import Team
-from tests.templates import working_on
+from tests.templates import on_database, working_on
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -196,3 +203,36 @@ def test_organization_whose_automatic_top_ups_pause_is_told_once_by_mail():
         assert Mail.objects.count() == len(subjects)
         link = f"/o/{scene.organization_id}/billing/automatic\n"
         assert all(link in unseal(bytes(mail.body)) for mail in Mail.objects.all())
+
+
+@pytest.mark.big
+@pytest.mark.parametrize(
+    "reached",
+    [
+        "to_regclass('lienzo_restore') IS NOT NULL",
+        "to_regclass('orgs_user') IS NOT NULL",
+        "(SELECT is_compared FROM lienzo_restore)",
+        "EXISTS (SELECT FROM billing_autotopup WHERE paused_at IS NOT NULL)",
+    ],
+)
+def test_restore_that_is_killed_is_gone_on_with(saved: Saved, target: str, reached: str):
+    url = on_database(os.environ["DATABASE_URL"], target)
+    restore = subprocess.Popen(
+        [sys.executable, "manage.py", "restore", str(saved.path)],
+        env=child_environment(os.environ, {"DATABASE_URL": url}),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+    )
+    with psycopg.connect(url, autocommit=True) as session:
+        while restore.poll() is None:
+            # Its table is not there yet, or no more.
+            with suppress(psycopg.errors.UndefinedTable):
+                if session.execute(f"SELECT {reached}").fetchone() == (True,):
+                    break
+            time.sleep(0.001)
+    restore.kill()
+    assert restore.wait() == -signal.SIGKILL
+
+    with working_on(target):
+        assert run("restore", str(saved.path))["violations"] == 0
+        check_whole(saved)
