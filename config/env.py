@@ -26,11 +26,18 @@ class Environment:
         self._variables = os.environ if variables is None else variables
 
     def text(self, name: str, default: str = "") -> str:
-        """Return the value of `name`, of the file `<name>_FILE`, or the default."""
+        """Return the value of `name`, of the file `<name>_FILE`, or the default.
+
+        Raises:
+            ImproperlyConfigured: Both are set, so that one would silently count for nothing, or
+                the file cannot be read.
+        """
         value = self._variables.get(name)
+        path = self._variables.get(f"{name}_FILE")
+        if value and path:
+            raise ImproperlyConfigured(f"{name} and {name}_FILE are both set: keep one of them.")
         if value:
             return value.strip()
-        path = self._variables.get(f"{name}_FILE")
         if path:
             try:
                 return Path(path).read_text().strip()

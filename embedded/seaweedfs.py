@@ -101,8 +101,9 @@ class SeaweedFS:
             "-master.volumeSizeLimitMB=1024",
             f"-volume.port={volume}",
             f"-volume.port.grpc={volume_grpc}",
-            # Each bucket takes several volumes at its first write: with 5 every PUT is a 500.
-            "-volume.max=30",
+            # None is preallocated: the disk is to be the limit. With all of them full every PUT is
+            # a 500. Not 0, a number by the free space: each bucket takes 7 at its first write.
+            "-volume.max=10000",
             "-volume.preStopSeconds=0",
             "-filer",
             f"-filer.port={filer}",

@@ -50,6 +50,16 @@ def test_number_that_is_no_port_is_refused(value, words):
         env.integer("METRICS_PORT", 0, maximum=65535)
 
 
+def test_value_beside_its_file_is_refused_and_an_empty_one_is_none(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("of the file\n")
+    variables = {"SECRET_KEY": "", "SECRET_KEY_FILE": str(file)}
+
+    assert Environment(variables).text("SECRET_KEY") == "of the file"
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY and SECRET_KEY_FILE"):
+        Environment({**variables, "SECRET_KEY": "of the environment"}).text("SECRET_KEY")
+
+
 def test_command_with_a_wrong_setting_says_so_in_one_line(tmp_path):
     ran = subprocess.run(
         [sys.executable, "manage.py", "migrate"],

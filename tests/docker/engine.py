@@ -13,6 +13,7 @@ import pytest
 
 from embedded import postgres, seaweedfs, valkey
 from embedded.environment import without_settings
+from tests.architecture.tree import DOCS
 from tests.docker.files import ROOT
 
 # What the base of the tests holds: the product needs the first three, its stand-ins the others.
@@ -117,6 +118,27 @@ class Project:
         except AssertionError:
             return False
         return True
+
+    def follow(
+        self, section: str, replaced: Mapping[str, str] | None = None, **variables: str
+    ) -> None:
+        """Run the commands of a section of docs/docker.md as they stand there, but for words."""
+        page = (DOCS / "docker.md").read_text(encoding="utf-8").partition(f"\n## {section}\n")[2]
+        commands = page.partition("```sh\ncd docker\n")[2].partition("```")[0]
+        for there, here in (replaced or {}).items():
+            assert there in commands
+            commands = commands.replace(there, here)
+        done = subprocess.run(
+            ["sh", "-c", commands],
+            cwd=self.folder,
+            env={**without_settings(os.environ), "COMPOSE_PROJECT_NAME": PROJECT, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, f"{commands}\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
 
     def manage(self, *arguments: str) -> dict[str, Any]:
         """Run a management command in web's container."""

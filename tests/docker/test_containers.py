@@ -4,9 +4,13 @@ import io
 import itertools
 import random
 import shutil
+import ssl
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Self
 
 import httpx
@@ -26,12 +30,14 @@ from tests.docker.engine import (
     require_engine,
 )
 from tests.docker.files import DOCKER
-from tests.docker.test_proxy import free_port, make_secrets
+from tests.docker.test_proxy import free_port, make_secrets, served_certificate
 from tests.stack import wait_until
 
 pytestmark = [pytest.mark.big, pytest.mark.timeout(3000)]
 FLUX, GPT_IMAGE = "fal/flux-1.1-pro", "openai/gpt-image-1.5"
 HELD_S = 70
+DRAINED_S = 25
+PRODUCT = ("web", "worker", "sweeper", "dispatcher", "beat")
 PROBE = """
 import socket
 for host, port in {targets!r}:
@@ -91,8 +97,8 @@ def client(project: Project) -> OpenAI:
 def test_every_process_becomes_healthy_as_nobody_special(project: Project):
     wait_until(lambda: len(_healthy(project)) == 9, "healthy processes", timeout_s=180)
 
-    assert _healthy(project) >= {"web", "worker", "sweeper", "dispatcher", "beat", "sandbox"}
-    for service in ("web", "worker", "sweeper", "dispatcher", "beat"):
+    assert _healthy(project) >= {*PRODUCT, "sandbox"}
+    for service in PRODUCT:
         code = "import os; print(os.getuid(), os.access('/srv', os.W_OK), os.path.exists('/srv/x'))"
         assert project.python(service, code) == "10001 False False"
     with pytest.raises(AssertionError, match="Read-only file system"):
@@ -182,39 +188,92 @@ def test_callers_cannot_pretend_to_be_elsewhere(project: Project):
     assert statuses == [403, 200]
 
 
-def test_upgrade_fails_no_request_and_ends_those_that_take_over_a_minute(
+def test_renewed_certificate_is_taken_in_while_a_request_is_held(
+    project: Project, client: OpenAI, tmp_path: Path
+):
+    secrets = make_secrets(tmp_path)
+    renewed = _as_renewed(tmp_path / "new", secrets / "tls_certificate", secrets / "tls_key")
+    here = project.folder / "secrets"
+    before = _as_renewed(tmp_path / "old", here / "tls_certificate", here / "tls_key")
+    unlike = _as_renewed(tmp_path / "unlike", here / "tls_certificate", secrets / "tls_key")
+    proxy = project.compose("ps", "-q", "proxy")
+
+    with _Load(client, prompt=f"a slow dog [[delay={DRAINED_S}]]", count=1) as held:
+        time.sleep(3)
+        project.follow("The proxy", RENEWED=str(renewed))
+        wait_until(lambda: _serves(project, renewed), "the renewed certificate")
+        with pytest.raises(AssertionError, match="key values mismatch"):
+            project.follow("The proxy", RENEWED=str(unlike))
+        assert _serves(project, renewed)
+        project.follow("The proxy", RENEWED=str(before))
+        wait_until(lambda: _serves(project, before), "the first certificate")
+    assert (held.failures, held.successes) == ([], 2)
+    assert project.compose("ps", "-q", "proxy") == proxy
+
+
+def test_backup_is_private_and_costs_no_request_its_images(project: Project, client: OpenAI):
+    there = {"debian:trixie-slim": BASE, "lienzo_seaweedfs": f"{PROJECT}_seaweedfs"}
+
+    with _Load(client, prompt=f"a slow bird [[delay={DRAINED_S}]]", count=1) as held:
+        time.sleep(3)
+        project.follow("Backups", there)
+    assert (held.failures, held.successes) == ([], 2)
+    files = [project.folder / one for one in ("lienzo.dump", "images.tar.gz", "secrets.tar.gz")]
+    assert {one.stat().st_mode & 0o777 for one in files} == {0o600}
+    assert files[0].read_bytes().startswith(b"PGDMP")
+    with tarfile.open(files[1]) as images, tarfile.open(files[2]) as secrets:
+        assert any(one.name.endswith(".dat") and one.size for one in images)
+        assert {"secrets/secret_key", ".env"} <= set(secrets.getnames())
+    wait_until(lambda: len(_healthy(project)) == 9, "healthy processes", timeout_s=180)
+    assert client.images.generate(model=FLUX, prompt="a lighthouse at dawn").data
+
+
+def test_changes_fail_no_request_and_end_those_that_take_over_a_minute(
     project: Project, client: OpenAI
 ):
-    """The steps of docs/docker.md, under load."""
-    build("lienzo-test/lienzo:2", "2")
-    project.configure({"LIENZO_IMAGE": "lienzo-test/lienzo:2"})
-    old = [f"{PROJECT}-web-1", f"{PROJECT}-worker-1"]
-
-    with _Load(client, prompt="a lighthouse") as load:
-        project.compose("run", "--rm", "prepare")
-        for service in ("web", "worker"):
-            options = ("--no-deps", "--no-recreate", "--scale", f"{service}=2", "--wait")
-            project.compose("up", "-d", *options, service)
+    """Under load, and twice: the numbers in containers' names go on rising."""
+    for version in ("2", "3"):
+        image = f"lienzo-test/lienzo:{version}"
+        build(image, version)
+        project.configure({"LIENZO_IMAGE": image})
         # Enough that the old ones have some of them.
-        with _Load(client, prompt=f"a slow cat [[delay={HELD_S}]]", callers=8, count=1) as held:
-            time.sleep(5)
-            project.compose("stop", "sweeper", "dispatcher", "beat")
-            project.compose("up", "-d", "--no-deps", "sweeper", "dispatcher", "beat")
-            docker("stop", "-t", "330", *old)
-            codes = docker("inspect", "-f", "{{.State.ExitCode}}", *old).split()
-            docker("rm", *old)
+        held = _Load(client, prompt=f"a slow cat [[delay={HELD_S}]]", callers=8, count=1)
+        with _Load(client, prompt=f"lighthouse {version}") as load, ThreadPoolExecutor(1) as aside:
+            ended = aside.submit(_hold_once_there_are_two, project, held)
+            project.follow("Changes without a gap")
+            ended.result()
 
-    assert (held.failures, held.successes) == ([], 8)
-    assert min(held.took_s) > HELD_S
-    assert load.failures == []
-    assert load.successes > 20
-    assert codes == ["0", "0"]
-    images = {
-        docker("inspect", "-f", "{{.Config.Image}}", one).strip()
-        for one in project.compose("ps", "-q", "web", "worker", "beat").split()
-    }
-    assert images == {"lienzo-test/lienzo:2"}
+        assert (held.failures, held.successes) == ([], 8)
+        assert min(held.took_s) > HELD_S
+        assert load.failures == []
+        assert load.successes > 20
+        running = project.compose("ps", "-q", *PRODUCT).split()
+        images = [docker("inspect", "-f", "{{.Config.Image}}", one).strip() for one in running]
+        assert images == [image] * len(PRODUCT)
     project.compose("exec", "-T", "web", "python", "manage.py", "verify_ledger", "--objects")
+
+
+def _hold_once_there_are_two(project: Project, held: "_Load") -> None:
+    def both_run() -> bool:
+        return len(project.compose("ps", "-q", "worker").split()) == 2
+
+    wait_until(both_run, "a second worker", timeout_s=300)
+    with held:
+        pass
+
+
+def _as_renewed(folder: Path, certificate: Path, key: Path) -> Path:
+    """Lay a certificate out as programs that renew them do."""
+    folder.mkdir()
+    shutil.copy(certificate, folder / "fullchain.pem")
+    shutil.copy(key, folder / "privkey.pem")
+    return folder
+
+
+def _serves(project: Project, renewed: Path) -> bool:
+    text = (renewed / "fullchain.pem").read_text(encoding="ascii")
+    port = int(project.url.rpartition(":")[2])
+    return served_certificate(port) == ssl.PEM_cert_to_DER_cert(text)
 
 
 class _Load:

@@ -3,6 +3,7 @@
 import http.client
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -79,6 +80,8 @@ class Proxy:
     tls: int
     web: Upstream
     storage: Upstream
+    process: subprocess.Popen[str]
+    secrets: Path
     context: ssl.SSLContext = field(repr=False)
 
     def connect(self) -> http.client.HTTPSConnection:
@@ -121,7 +124,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
         text=True,
     )
     context = ssl.create_default_context(cafile=str(secrets / "tls_certificate"))
-    running = Proxy(plain, tls, web, storage, context)
+    running = Proxy(plain, tls, web, storage, process, secrets, context)
     try:
         wait_until(lambda: process.poll() is not None or _listens(tls), "nginx")
         assert process.poll() is None, process.communicate()[1]
@@ -208,6 +211,26 @@ def test_plain_http_leads_to_https_but_for_the_api(proxy: Proxy):
     assert answers == [(308, f"https://{HOST}/console?a=1"), (403, None)]
 
 
+def test_renewed_certificate_is_taken_in_while_a_stream_goes_on(proxy: Proxy, tmp_path: Path):
+    proxy.web.seen.clear()
+    connection = proxy.connect()
+    connection.request("GET", "/stream", headers={"Host": HOST})
+    answer = connection.getresponse()
+    assert answer.readline() == b"data: 1\n"
+    renewed = make_secrets(tmp_path)
+    for name in ("tls_certificate", "tls_key"):
+        (proxy.secrets / name).write_bytes((renewed / name).read_bytes())
+
+    proxy.process.send_signal(signal.SIGHUP)
+    expected = ssl.PEM_cert_to_DER_cert((renewed / "tls_certificate").read_text(encoding="ascii"))
+    # Every connection succeeds meanwhile: the listeners stay.
+    wait_until(lambda: served_certificate(proxy.tls) == expected, "the renewed certificate")
+    proxy.context.load_verify_locations(str(renewed / "tls_certificate"))
+    proxy.web.seen.set()
+    assert answer.read() == b"\ndata: 2\n\n"
+    assert proxy.ask("GET", "/")[0] == 200
+
+
 def test_secrets_are_made_once_and_readable_in_their_folder_alone(tmp_path: Path):
     secrets = make_secrets(tmp_path)
     before = {one.name: one.read_bytes() for one in secrets.iterdir() if one.is_file()}
@@ -226,6 +249,19 @@ def _program(name: str) -> str:
         message = f"{name} is missing; on Debian: apt-get install nginx-light openssl"
         # In CI it must be there: what is skipped for ever checks nothing.
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    return found
+
+
+def served_certificate(port: int) -> bytes:
+    """Return the certificate that a new connection gets."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection(("127.0.0.1", port), PATIENCE_S) as plain,
+        context.wrap_socket(plain) as connection,
+    ):
+        found = connection.getpeercert(binary_form=True)
+    assert found is not None
     return found
 
 

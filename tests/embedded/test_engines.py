@@ -1,9 +1,11 @@
 """Real engines as the current user: they serve, keep data, and let nobody else in."""
 
 import os
+import re
 import socket
 import stat
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import boto3
 import psycopg
@@ -16,6 +18,7 @@ from embedded.children import Folders, stop_all
 from embedded.engines import start_engines
 from embedded.errors import EngineStartError
 from embedded.postgres import homes
+from embedded.seaweedfs import SeaweedFS
 from embedded.state import PUBLIC_BUCKET, open_state
 
 
@@ -168,3 +171,34 @@ def test_state_is_private_and_stays_the_same(var):
     for name in ("secrets.env", "state.json"):
         assert stat.S_IMODE((var / name).stat().st_mode) == 0o600
     assert len(set(first.secrets.values())) == len(first.secrets)
+
+
+@pytest.mark.big
+def test_seaweedfs_takes_as_much_as_the_disk_does(var):
+    engine = open_state(var).seaweedfs(public_bucket=PUBLIC_BUCKET, private_bucket="unused")
+    volume_mb = 1
+    with running(_WithSmallVolumes(engine, volume_mb), var) as values:
+        client = _s3(values)
+        client.create_bucket(Bucket=PUBLIC_BUCKET)
+        # Each image fills a volume.
+        for index in range(40):
+            client.put_object(
+                Bucket=PUBLIC_BUCKET, Key=f"org/req/{index}.png", Body=os.urandom(volume_mb << 20)
+            )
+
+
+@dataclass(frozen=True)
+class _WithSmallVolumes:
+    """SeaweedFS as it is, but for the size at which a volume counts as full."""
+
+    engine: SeaweedFS
+    volume_mb: int
+
+    def spec(self):
+        spec = self.engine.spec()
+        argv = [re.sub(r"(volumeSizeLimitMB)=\d+", rf"\1={self.volume_mb}", a) for a in spec.argv]
+        assert tuple(argv) != spec.argv
+        return replace(spec, argv=tuple(argv))
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
