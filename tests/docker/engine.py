@@ -111,13 +111,13 @@ class Project:
         """Run a command of compose's."""
         return docker("compose", "-p", PROJECT, *arguments, cwd=self.folder, timeout_s=timeout_s)
 
-    def try_compose(self, *arguments: str) -> bool:
-        """The same; return whether it succeeded."""
+    def start(self) -> None:
+        """Start everything, or fail with what the containers last said."""
         try:
-            self.compose(*arguments)
-        except AssertionError:
-            return False
-        return True
+            self.compose("up", "-d")
+        except AssertionError as error:
+            error.add_note(self.compose("logs", "--tail", "20"))
+            raise
 
     def follow(
         self, section: str, replaced: Mapping[str, str] | None = None, **variables: str

@@ -79,8 +79,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     ports = {"HTTP_PORT": str(plain), "HTTPS_PORT": str(tls)}
     project.configure({"LIENZO_IMAGE": "lienzo-test/lienzo:1", **images, **settings, **ports})
     try:
-        started = project.try_compose("up", "-d")
-        assert started, project.compose("logs", "--tail", "20")
+        project.start()
         yield project
     finally:
         project.compose("down", "-v", "--timeout", "5")
