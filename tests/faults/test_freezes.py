@@ -33,7 +33,11 @@ def saved_job_ids(machine, organization):
 
 
 def freeze_worker_with_jobs(machine, organization, mark, *, seconds):
-    """Freeze the worker while it waits for the upstream, which answers meanwhile."""
+    """Freeze the worker while it waits for the upstream, which answers meanwhile.
+
+    What is sent meanwhile waits until it thaws, and is called for once then: under a lease that the
+    sweeper has ended the worker claims nothing.
+    """
     crowd = Crowd(machine)
     held = gated_calls(organization, mark)
     for call in held:
@@ -50,6 +54,8 @@ def freeze_worker_with_jobs(machine, organization, mark, *, seconds):
         calls = mixed_calls(organization, seconds * PER_SECOND, mark, delay_s=0.2)
         crowd.send_all(calls, per_second=PER_SECOND)
     audit(machine, organization, crowd.join())
+    made = {call.prompt: len(machine.upstream.calls(call.prompt)) for call in calls}
+    assert made == dict.fromkeys(made, 1)
     return held
 
 

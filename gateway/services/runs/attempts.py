@@ -52,11 +52,13 @@ class EndedAttempt:
 
 _START = """
 WITH ours AS (
-    SELECT id
-    FROM gateway_generation
-    WHERE id = %(generation_id)s AND status = 'running' AND claim_token = %(claim_token)s
-        AND deadline_at > %(now)s
-    FOR UPDATE
+    SELECT generation.id
+    FROM gateway_generation AS generation
+    JOIN gateway_process AS process ON process.id = generation.worker_id
+    WHERE generation.id = %(generation_id)s AND generation.status = 'running'
+        AND generation.claim_token = %(claim_token)s AND generation.deadline_at > %(now)s
+        AND process.ended_at IS NULL
+    FOR UPDATE OF generation
 )
 INSERT INTO gateway_attempt (
     id, generation_id, number, provider, upstream_model, is_sandboxed, claim_token, started_at,
@@ -83,7 +85,8 @@ WHERE id = %(attempt_id)s AND claim_token = %(attempt_claim_token)s AND finished
 def start_attempt(attempt: Attempt) -> bool:
     """Record an attempt that is about to be made; False when the claim was lost or time is up.
 
-    Its claim's holder alone gives out numbers. May be repeated when its outcome is not known.
+    A claim is lost with its worker's lease, even before the sweeper hands the generation on. Its
+    holder alone gives out numbers. May be repeated when its outcome is not known.
     """
     with connection.cursor() as cursor:
         cursor.execute(

@@ -17,15 +17,18 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Sum
 
 from gateway.models import Generation
+from gateway.services.processes import LEASE_S
 from gateway.services.requests.generations import wake
 from gateway.types import Claim, ClaimedWork
 
 CLAIM_TRIES = 3
 CLAIM_PAUSE_S = 0.005
+Params = dict[str, str | UUID | float]
 
 # The organization with the fewest running jobs on this queue goes first, then the oldest job. The
 # lateral part reads and locks one row per waiting organization; rows another worker is about to
-# take are skipped.
+# take are skipped. Who holds no lease, like a worker that thaws, takes nothing: the sweeper would
+# hand the job on, and the provider be called, and paid, twice.
 _TAKE = """
 WITH running AS (
     SELECT organization_id, count(*) AS jobs
@@ -58,6 +61,11 @@ SET status = 'running', worker_id = %(worker)s, claim_token = %(token)s,
 FROM next CROSS JOIN orgs_organization AS organization
 WHERE generation.id = next.id AND generation.status = 'queued'
     AND organization.id = generation.organization_id
+    AND EXISTS (
+        SELECT FROM gateway_process
+        WHERE id = %(worker)s AND ended_at IS NULL
+            AND heartbeat_at > now() - make_interval(secs => %(lease_s)s)
+    )
 """
 # One that needs more calls than the limit allows runs alone. Nobody overtakes one that waits for
 # room, else small generations would keep a large one waiting for ever.
@@ -99,12 +107,13 @@ WHERE id = %s AND status = 'running' AND worker_id = %s AND claim_token = %s
 def claim_next(*, queue: str, worker_id: UUID, token: UUID) -> ClaimedWork | None:
     """Claim the next queued generation of a queue under a new token, or return None.
 
+    Nothing is claimed without a lease: once it has ended, or while it is not renewed in time.
+
     One statement, repeated while others hold the rows it looked at: a claimer briefly locks one
     row of every waiting organization. Of a queue with a limit one claimer at a time, by an advisory
     lock that is held for one short transaction.
     """
-    params: dict[str, str | UUID | int]
-    params = {"queue": queue, "worker": worker_id, "token": token}
+    params: Params = {"queue": queue, "worker": worker_id, "token": token, "lease_s": LEASE_S}
     limit = settings.PROVIDER_LIMITS.get(queue)
     if limit:
         row = _claim_within(limit, queue, params)
@@ -121,9 +130,7 @@ def claim_next(*, queue: str, worker_id: UUID, token: UUID) -> ClaimedWork | Non
     return None
 
 
-def _claim_within(
-    limit: int, queue: str, params: dict[str, str | UUID | int]
-) -> tuple[Any, ...] | None:
+def _claim_within(limit: int, queue: str, params: Params) -> tuple[Any, ...] | None:
     """Claim if the provider's limit has room.
 
     The lock is a statement of its own: the next one then sees every claim before it. A full queue

@@ -22,10 +22,16 @@ def open_key(currency: str = "USD") -> ApiKey:
     return api_key
 
 
-def new_worker() -> UUID:
+def new_worker(*, heartbeat_at: datetime | None = None) -> UUID:
+    """Add a worker whose lease outlives the test unless told otherwise; return its id."""
     moment = now()
     worker = Process.objects.create(
-        kind="worker", host="rows", pid=1, started_ticks=1, started_at=moment, heartbeat_at=moment
+        kind="worker",
+        host="rows",
+        pid=1,
+        started_ticks=1,
+        started_at=moment,
+        heartbeat_at=heartbeat_at or moment + timedelta(hours=1),
     )
     return worker.id
 
