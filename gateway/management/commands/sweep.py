@@ -41,7 +41,7 @@ ROUND_EVERY_S = 2.0
 # A longer pause means that this process or the database stood still.
 LARGEST_GAP_S = 10.0
 COUNT_FOR_S = 2.0
-# A round may settle the work of many dead processes from their stored images.
+# A round takes seconds, and up to a minute while the storage is silent.
 ROUNDS_WITHIN_S = 300.0
 ANSWERS_WITHIN_S = 60.0
 logger = logging.getLogger(__name__)

@@ -2,9 +2,12 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -47,11 +50,17 @@ from gateway.types import StoredImage
 HOLD_GRACE = timedelta(seconds=60)
 ENDED_GRACE = timedelta(seconds=30)
 BATCH = 200
+# No item is begun later in a round: one takes up to 45 s while S3 is silent, and the next round
+# must come before a hold is overdue by `HOLD_GRACE`.
+STORAGE_WITHIN_S = 10.0
+Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 
 def sweep(*, now: datetime, watched_for_s: float) -> int:
     """Do one round: end dead leases, recover their jobs, expire overdue ones, tidy S3.
+
+    What needs S3 comes last and for `STORAGE_WITHIN_S`; the rest of it is left to the next rounds.
 
     Args:
         now: The instant of the round.
@@ -70,18 +79,21 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
         changed += _isolated(
             partial(expire_generation, generation_id=generation_id, now=now), generation_id
         )
-    for generation in _orphans():
+    for attempt in _abandoned_attempts(now):
+        _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
+    until = time.monotonic() + STORAGE_WITHIN_S
+    for generation in _in_turn(_orphans(), until=until):
         changed += _isolated(
             partial(recover_generation, generation=generation, now=now),
             generation.id,
             traceparent=generation.traceparent,
         )
-    for attempt in _abandoned_attempts(now):
-        _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
-    for generation in _strays(now):
-        _isolated(partial(delete_stray_objects, generation), generation.id)
-    for generation in generations_with_old_partials(now):
-        _isolated(partial(delete_partials, generation), generation.id)
+    tidying = [
+        *((delete_stray_objects, generation) for generation in _strays(now)),
+        *((delete_partials, generation) for generation in generations_with_old_partials(now)),
+    ]
+    for tidy, generation in _in_turn(tidying, until=until):
+        _isolated(partial(tidy, generation), generation.id)
     _alert_overdue_holds(now)
     return changed
 
@@ -160,6 +172,14 @@ def _made_again(
         # The catalog has lost it since.
         route = None
     return Made(found, served_by="" if route is None else served_by(attempt, route))
+
+
+def _in_turn(items: Sequence[Item], *, until: float) -> Iterator[Item]:
+    """Yield items while there is time, in an order of chance: none that hangs is always first."""
+    for item in random.sample(items, len(items)):
+        if time.monotonic() >= until:
+            return
+        yield item
 
 
 def _isolated(work: Callable[[], object], generation_id: UUID, *, traceparent: str = "") -> bool:

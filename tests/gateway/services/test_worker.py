@@ -53,6 +53,7 @@ def test_worker_without_a_lease_claims_nothing_until_it_has_another(
     generation = add_generation(open_key(), queue="fal", livemode=False)
     worker = make_worker()
     process = worker._process
+    assert process.id is not None
     moment = now()
     Process.objects.filter(id=process.id).update(
         heartbeat_at=moment - timedelta(seconds=age_s), ended_at=moment if is_ended else None
@@ -79,6 +80,7 @@ def test_no_call_begins_under_a_claim_whose_lease_has_ended():
     queue, worker_id = new_name(), new_worker()
     generation = add_generation(open_key(), queue=queue)
     work = claim_next(queue=queue, worker_id=worker_id, token=uuid4())
+    assert work is not None
     step = Step(queue=queue, provider=queue, upstream_model="model")
     first, second = (
         new_attempt(claim=work.claim, step=step, number=number, indexes=[0], now=now())

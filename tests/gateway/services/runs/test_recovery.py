@@ -1,0 +1,128 @@
+"""A sweeper whose storage does not answer ends what is overdue all the same, and starves nobody."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+
+from core.clock import now
+from gateway.models import Attempt, Generation, Process
+from gateway.services.runs import recovery
+from gateway.services.runs.recovery import sweep
+from tests.gateway.services.rows import add_attempt, add_generation, new_worker, open_key
+
+NO_OBJECTS = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'
+SILENT_S = 0.15
+WITHIN_S = 0.1
+
+
+class SlowStorage(ThreadingHTTPServer):
+    """An empty storage that refuses what it is asked about some generations, after a while."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.silent: set[UUID] = set()
+        self.asked: list[UUID] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: SlowStorage
+
+    def do_GET(self) -> None:
+        [prefix] = parse_qs(urlsplit(self.path).query)["prefix"]
+        generation_id = UUID(prefix.split("/")[1])
+        self.server.asked.append(generation_id)
+        is_silent = generation_id in self.server.silent
+        body = b"" if is_silent else NO_OBJECTS
+        if is_silent:
+            time.sleep(SILENT_S)
+        self.send_response(403 if is_silent else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def storage(committed, settings, monkeypatch) -> Iterator[SlowStorage]:
+    monkeypatch.setattr(recovery, "STORAGE_WITHIN_S", WITHIN_S)
+    server = SlowStorage()
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    serving.start()
+    settings.S3_ENDPOINT_URL = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        serving.join()
+        server.server_close()
+
+
+def add_orphans(count: int) -> list[UUID]:
+    """Add generations whose worker has died."""
+    worker_id, api_key = new_worker(), open_key()
+    Process.objects.filter(id=worker_id).update(ended_at=now())
+    claimed = {"status": "running", "worker_id": worker_id, "livemode": False}
+    return [add_generation(api_key, claim_token=uuid4(), **claimed).id for _ in range(count)]
+
+
+def do_round() -> None:
+    sweep(now=now(), watched_for_s=0)
+
+
+def test_silent_storage_delays_neither_the_overdue_nor_the_next_round(storage):
+    ended = {"status": "failed", "finished_at": now() - timedelta(minutes=1)}
+    orphans, api_key = add_orphans(10), open_key()
+    strays = [add_generation(api_key, has_stray_objects=True, **ended).id for _ in range(10)]
+    storage.silent = {*orphans, *strays}
+    abandoned = add_attempt(
+        add_generation(api_key, **ended),
+        number=1,
+        ended_at=None,
+        status="started",
+        is_sandboxed=True,
+    )
+
+    def overdue() -> Generation:
+        return add_generation(api_key, livemode=False, deadline_at=now())
+
+    for _ in range(2):
+        late = overdue()
+        asked = len(storage.asked)
+        do_round()
+        late.refresh_from_db()
+        assert late.status == "failed"
+        # What came last had been begun in time; nothing was begun after it.
+        assert 1 <= len(storage.asked) - asked <= 2
+
+    assert Attempt.objects.get(id=abandoned.id).finished_at is not None
+    Generation.objects.filter(id__in=[*orphans, *strays]).update(
+        status="failed", finished_at=now(), has_stray_objects=False
+    )
+
+
+def test_one_whose_objects_hang_keeps_no_other_from_its_recovery(storage):
+    """In the order of their rows the first would take the whole time of every round."""
+    stuck, *others = add_orphans(4)
+    storage.silent = {stuck}
+
+    recovered = Generation.objects.filter(id__in=others, status="queued")
+    for _ in range(60):
+        do_round()
+        if recovered.count() == len(others):
+            break
+
+    assert set(recovered.values_list("id", flat=True)) == set(others)
+    assert Generation.objects.get(id=stuck).status == "running"
+    Generation.objects.filter(id__in=[stuck, *others]).update(status="failed", finished_at=now())
+    connection.close()
