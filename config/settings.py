@@ -116,9 +116,18 @@ _database = parse_database_url(DATABASE_URL)
 _options = _database["OPTIONS"]
 assert isinstance(_options, dict)  # noqa: S101
 _options.setdefault("connect_timeout", 5)
-# A frozen peer must not hold a greenlet for ever: keepalives find a dead host, the timeouts below a
-# stuck lock or an abandoned transaction.
-_options.update({"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3} | _options)
+# A frozen peer must not hold a greenlet for ever: keepalives find a dead host while nothing is on
+# its way there, the time-out (ms) while a query is, which Linux would send again for 15 minutes;
+# the timeouts below a stuck lock or an abandoned transaction.
+_options.update(
+    {
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+    }
+    | _options
+)
 _options.setdefault(
     "options",
     "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"

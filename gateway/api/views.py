@@ -1,5 +1,6 @@
 """Views of models and the balance, and probes."""
 
+from functools import cache
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -20,6 +21,7 @@ from gateway.api.errors import answer_to, as_response
 from gateway.api.models import model_resources
 from gateway.catalog.registry import catalog
 from gateway.errors import MethodNotAllowedError, ModelNotAllowedError, ModelNotFoundError
+from gateway.services.processes import Kind, current_process
 from gateway.services.requests.quotes import may_use_model
 
 
@@ -99,17 +101,42 @@ class HealthView(ProbeView):
         return JsonResponse({"status": "ok"})
 
 
+class NoPricesError(Exception):
+    """The platform sells nothing yet."""
+
+
+@cache
+def require_prices() -> None:
+    """Check that there are prices. Once there are, there always will be: nobody is asked again.
+
+    Raises:
+        NoPricesError: There are none, so that the next call asks again.
+        DatabaseError: The database could not be asked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM billing_priceversion)")
+        [is_priced] = cursor.fetchone()
+    if not is_priced:
+        raise NoPricesError
+
+
 class ReadinessView(ProbeView):
-    """`GET /readyz`: the money path works."""
+    """`GET /readyz`: the money path works.
+
+    Answered from memory: behind a burst, in line for one of the pool's connections, every web
+    process would seem to be down at once.
+    """
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        """Answer 200 if Postgres is reachable, migrated and priced, else 503."""
+        """Answer 200 if Postgres was reachable within a lease's time and is priced, else 503."""
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT EXISTS (SELECT FROM billing_priceversion)")
-                row = cursor.fetchone()
-        except DatabaseError:
-            return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503)
-        if not row or not row[0]:
+            require_prices()
+        except NoPricesError:
             return JsonResponse({"status": "unavailable", "database": "no prices"}, status=503)
+        except DatabaseError:
+            is_reachable = False
+        else:
+            is_reachable = current_process(Kind.WEB).holds_lease
+        if not is_reachable:
+            return JsonResponse({"status": "unavailable", "database": "unreachable"}, status=503)
         return JsonResponse({"status": "ok"})

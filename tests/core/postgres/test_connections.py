@@ -1,5 +1,7 @@
 """The pooled backend: dead connections are replaced, and urgent greenlets have their own."""
 
+import os
+import socket
 import threading
 
 import pytest
@@ -67,3 +69,19 @@ def test_own_connection_is_not_the_pools():
         return found
 
     assert _in_thread(own) not in _pooled()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux alone has it")
+@pytest.mark.parametrize("prepare", [lambda: None, use_own_connection], ids=["pooled", "own"])
+def test_a_query_to_a_host_that_died_fails_within_25_s(prepare):
+    """Unanswered, it would be sent again for a quarter of an hour; the kernel keeps the time."""
+
+    def time_out():
+        prepare()
+        connection.ensure_connection()
+        with socket.socket(fileno=os.dup(connection.connection.fileno())) as copy:
+            found = copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        connection.close()
+        return found
+
+    assert _in_thread(time_out) == 25_000
