@@ -115,19 +115,10 @@ DATABASE_POOL_SIZE = env.integer("DATABASE_POOL_SIZE", 10)
 _database = parse_database_url(DATABASE_URL)
 _options = _database["OPTIONS"]
 assert isinstance(_options, dict)  # noqa: S101
-_options.setdefault("connect_timeout", 5)
-# A frozen peer must not hold a greenlet for ever: keepalives find a dead host while nothing is on
-# its way there, the time-out (ms) while a query is, which Linux would send again for 15 minutes;
-# the timeouts below a stuck lock or an abandoned transaction.
-_options.update(
-    {
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 25_000,
-    }
-    | _options
-)
+_options.update({"connect_timeout": 5, "tcp_user_timeout": 25_000} | _options)
+# A frozen peer must not hold a greenlet for ever: keepalives and, while a query is on its way, the
+# time-out above (ms) find a dead host, those below a stuck lock or an abandoned transaction.
+_options.update({"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3} | _options)
 _options.setdefault(
     "options",
     "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
