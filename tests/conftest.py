@@ -28,11 +28,15 @@ _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Share the stacks out to xdist's workers, the groups that take longest first.
 
+    Tests that need none go by module, so that what a module prepares is prepared once.
     A wrapper, to come before pytest-xdist's own hook, which reads the groups.
     """
     for item in items:
-        if "stack" in getattr(item, "fixturenames", ()) and _group_of(item) is None:
-            name = next((_OWN[part] for part in _OWN if item.path.is_relative_to(part)), "stack")
+        if _group_of(item) is None:
+            name = item.location[0]
+            if "stack" in getattr(item, "fixturenames", ()):
+                folders = (folder for folder in _OWN if item.path.is_relative_to(folder))
+                name = next((_OWN[folder] for folder in folders), "stack")
             item.add_marker(pytest.mark.xdist_group(name))
     yield
     # After pytest-django's own order, which puts all that needs no database last.
@@ -51,11 +55,11 @@ def _group_of(item: pytest.Item) -> str | None:
     return str(mark.args[0]) if mark else None
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _connections_outlast_requests() -> None:
     """Closing a response must not touch the connection that another test has left open.
 
-    Django's own test client does the same for its requests.
+    Django's own test client does the same for its requests, and then has it done again.
     """
     request_finished.disconnect(close_old_connections)
 
