@@ -28,15 +28,11 @@ _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
     """Share the stacks out to xdist's workers, the groups that take longest first.
 
-    Tests that need none go by module, so that what a module prepares is prepared once.
     A wrapper, to come before pytest-xdist's own hook, which reads the groups.
     """
     for item in items:
-        if _group_of(item) is None:
-            name = item.location[0]
-            if "stack" in getattr(item, "fixturenames", ()):
-                folders = (folder for folder in _OWN if item.path.is_relative_to(folder))
-                name = next((_OWN[folder] for folder in folders), "stack")
+        if "stack" in getattr(item, "fixturenames", ()) and _group_of(item) is None:
+            name = next((_OWN[part] for part in _OWN if item.path.is_relative_to(part)), "stack")
             item.add_marker(pytest.mark.xdist_group(name))
     yield
     # After pytest-django's own order, which puts all that needs no database last.

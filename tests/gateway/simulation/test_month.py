@@ -19,6 +19,8 @@ from gateway.services.verification import verify_money
 from tests.recompute.__main__ import differences, main
 from tests.recompute.tables import Row, Tables
 
+# The month is played once, not by each of xdist's workers.
+pytestmark = pytest.mark.xdist_group("month")
 MONTH = date(2019, 5, 1)
 """Long before whatever else is in the database of tests."""
 AFTER = datetime(2019, 6, 3, tzinfo=UTC)
