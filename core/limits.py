@@ -6,6 +6,7 @@ the decision. Rates guard no money: while Valkey is away, everything passes.
 """
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,15 +14,17 @@ from functools import cache
 from typing import Any
 
 import redis
-from gevent.lock import BoundedSemaphore
 from limits import RateLimitItemPerMinute
 from limits.storage import RedisStorage
 
-from core.redis import SOCKET_TIMEOUT_S, CoolOff, redis_client
+from core.redis import CoolOff, redis_client
 
 WINDOW_S = 60
 # While Valkey is frozen so many callers wait for their time-out; the others find the cool-off.
-CONNECTIONS = 4
+CONNECTIONS = 16
+# A turn comes late in a burst because the process is busy, not because Valkey is away: whoever
+# waits for one is not let pass. Those ahead take `SOCKET_TIMEOUT_S` at most once they run.
+TURN_TIMEOUT_S = 20.0
 REPLIES = 4  # to each charge
 logger = logging.getLogger(__name__)
 
@@ -75,8 +78,9 @@ def _cool_off() -> CoolOff:
 
 
 @cache
-def _connections() -> BoundedSemaphore:
-    return BoundedSemaphore(CONNECTIONS)
+def _turns() -> threading.BoundedSemaphore:
+    """Return turns of greenlets where gevent has patched, and of threads elsewhere."""
+    return threading.BoundedSemaphore(CONNECTIONS)
 
 
 def take(charges: Sequence[Charge], *, now: datetime) -> tuple[Standing, ...]:
@@ -86,7 +90,7 @@ def take(charges: Sequence[Charge], *, now: datetime) -> tuple[Standing, ...]:
 
     Returns:
         A standing for each charge; nothing while Valkey is away or slow, which takes 0.5 s at most
-        and, for five seconds after it did, no time.
+        and, for five seconds after it did, no time. In a burst a caller waits for its turn.
     """
     moment_s = now.timestamp()
     pipeline = redis_client().pipeline()
@@ -135,8 +139,8 @@ def _add(pipeline: Any, charge: Charge, moment_s: float) -> None:  # noqa: ANN40
 
 
 def _run(pipeline: Any) -> list[Any] | None:  # noqa: ANN401 - as above
-    """Send the commands and return the replies; None if Valkey is away, or slow with others'."""
-    if not _connections().acquire(timeout=SOCKET_TIMEOUT_S):
+    """Send the commands and return the replies; None if Valkey is away or slow."""
+    if not _turns().acquire(timeout=TURN_TIMEOUT_S):
         _cool_off().trip()
         return None
     try:
@@ -148,7 +152,7 @@ def _run(pipeline: Any) -> list[Any] | None:  # noqa: ANN401 - as above
         logger.warning("limits.unavailable error=%r", error)
         return None
     finally:
-        _connections().release()
+        _turns().release()
     return replies
 
 

@@ -4,8 +4,8 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack, closing, suppress
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ import pytest
 from core import limits
 from core.clock import now
 from core.limits import Charge, Standing, give_back, take
-from core.redis import redis_client
+from core.redis import SOCKET_TIMEOUT_S, redis_client
 
 START = now()
 PIECES_S = 0.06
@@ -210,6 +210,20 @@ def test_silent_valkey_lets_everything_pass_and_is_not_asked_again(wire):
 
     assert waited_for == 1
     assert wire.questions - asked == waited_for
+
+
+def test_whoever_waits_for_a_turn_is_not_let_pass():
+    """A burst, which limits are for, keeps a process busy for longer than an answer may take."""
+    charge = images(new_owner(), 1)
+    turns = [limits._turns() for _ in range(limits.CONNECTIONS)]
+    with ExitStack() as all_taken, ThreadPoolExecutor(1) as pool:
+        for turn in turns:
+            all_taken.enter_context(turn)
+        late = pool.submit(take_one, charge)
+        assert wait([late], timeout=2 * SOCKET_TIMEOUT_S).done == set()
+        all_taken.close()
+
+        assert late.result().remaining == 4
 
 
 def test_absent_valkey_lets_everything_pass(wire):
