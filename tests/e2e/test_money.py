@@ -15,6 +15,7 @@ from orgs.services.organizations import add_member, create_user
 from tests.e2e.browser import PASSWORD, Member, check_accessible, expect_page, shoot, sign_in
 from tests.gateway.services.rows import add_generation
 from tests.gateway.services.test_rollups import charge
+from tests.moments import next_month
 from tests.stack import Stack
 from tests.tenants import Tenant, new_prompt
 
@@ -80,7 +81,7 @@ def test_every_sum_leads_to_its_charges_and_each_charge_to_its_price(
     look(page, f"{home}/billing", "Billing", "billing")
 
     with stack.database():
-        issue_due_statements(now=now() + timedelta(days=32), organization_id=UUID(home[-36:]))
+        issue_due_statements(now=next_month(), organization_id=UUID(home[-36:]))
     look(page, f"{home}/statements", "Statements", "statements")
     page.locator("tbody a").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Statement no. 1")

@@ -26,6 +26,7 @@ from orgs.errors import InvalidInputError, PermissionDeniedError
 from orgs.models import AuditEvent, Organization
 from tests.billing.scene import UNIT, Scene
 from tests.billing.test_commands import run
+from tests.moments import next_month
 from tests.orgs.people import Person, Team, person
 from tests.visits import signed_in, visit
 
@@ -206,7 +207,7 @@ def test_a_statement_says_what_became_of_credit_without_any_money(scene: Scene):
     scene.capture(scene.authorize().reference)
     organization = Organization.objects.get(id=scene.organization_id)
 
-    assert issue_due_statements(now=now() + timedelta(days=40), organization_id=organization.id)
+    assert issue_due_statements(now=next_month(), organization_id=organization.id)
     content = Statement.objects.get(organization=organization).content
     accounts = {one["code"]: one for one in content["accounts"]}
     promo = accounts["wallet_promo"]

@@ -36,6 +36,7 @@ from core.errors import AppError
 from orgs.errors import PermissionDeniedError
 from orgs.models import AuditEvent
 from tests.billing.scene import Scene, check_deferred
+from tests.moments import next_month
 from tests.orgs.people import Person, person
 
 # Before everything that other tests book.
@@ -203,7 +204,7 @@ def test_what_is_unfinished_keeps_a_month_open(finance):
 
 def test_a_month_waits_for_the_statement_of_who_has_credit_alone(scene: Scene):
     scene.grant(5_000_000)
-    later, month = now() + timedelta(days=40), now().date().replace(day=1)
+    later, month = next_month(), now().date().replace(day=1)
 
     def missing() -> int:
         return next(x for x in list_lines(month=month, now=later) if x.name == "statements").count

@@ -1,6 +1,6 @@
 """A provider's file beside our calls: every discrepancy is found, named, decided and booked."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import uuid4
 
@@ -39,6 +39,7 @@ from gateway.services.periods.closing import list_checklist
 from gateway.services.periods.importing import import_provider_file
 from tests.billing.scene import check_deferred
 from tests.gateway.services.rows import add_attempt, add_generation, open_key
+from tests.moments import next_month
 from tests.orgs.people import Person, person
 from tests.visits import signed_in, visit
 
@@ -309,7 +310,7 @@ def test_finance_goes_from_a_file_to_the_calls_and_decides(finance):
 
 
 def providers(month: date = MARCH) -> tuple[str, ...]:
-    lines = list_checklist(month=month, now=now() + timedelta(days=40))
+    lines = list_checklist(month=month, now=next_month())
     return next(one.names for one in lines if one.name == "providers")
 
 

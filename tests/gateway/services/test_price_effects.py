@@ -1,6 +1,6 @@
 """What an import would have made of a month, and that it reprices nothing that is held."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from gateway.services.pricebook.imports import PriceImport, import_prices
 from gateway.services.pricebook.sheets import read_sheet
 from orgs.services.audit import SYSTEM
 from tests.gateway.services.rows import add_attempt, add_generation, open_key
+from tests.moments import next_month
 
 pytestmark = pytest.mark.django_db
 KEY = "flux-1.1-pro"
@@ -78,10 +79,6 @@ def capture(reference: str, images: int) -> None:
             artifact_references=[f"{reference}/{index}" for index in range(images)],
             now=now(),
         )
-
-
-def next_month() -> datetime:
-    return (now().replace(day=1) + timedelta(days=32)).replace(day=2)
 
 
 def test_preview_says_what_a_month_would_have_brought():
