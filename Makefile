@@ -31,6 +31,9 @@ restart: $(VENV)/run.stamp ## Restart every process that runs without failing a 
 stop: $(VENV)/run.stamp ## Stop what `make run` or `make run-cluster` started
 	@$(PY) -m embedded stop
 
+# The suite starts hundreds of processes; each would compile the whole product anew.
+test test-big: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/dev.stamp ## Run the whole suite with services of its own
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not big" tests $(ARGS)
 
