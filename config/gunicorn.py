@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from config.logs.settings import logging_settings
+from config.logs.settings import settings_of
 from config.metrics.folder import metrics_folder
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ forwarded_allow_ips = "127.0.0.1"
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
-logconfig_dict = logging_settings(
-    log_format=os.environ.get("LOG_FORMAT", "line"), level=os.environ.get("LOG_LEVEL", "INFO")
-)
+logconfig_dict = settings_of(os.environ)
 preload_app = False
 _metrics_host = os.environ.get("METRICS_HOST") or "127.0.0.1"
 _metrics_port = int(os.environ.get("METRICS_PORT") or "0")

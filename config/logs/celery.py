@@ -2,7 +2,6 @@
 
 import sys
 from functools import cached_property
-from logging import captureWarnings
 from logging.config import dictConfig
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,6 @@ def _quiet(instance: "Worker", **_: object) -> None:
 
     # Before it sets up logging it warns of being run as root, to be a line like all others.
     dictConfig(settings.LOGGING)
-    captureWarnings(capture=True)
     instance.quiet = True  # type: ignore[attr-defined] # not in the stubs
     # "Warm shutdown", which it writes past logging.
     worker.safe_say = _say_nothing  # type: ignore[attr-defined] # not in the stubs

@@ -10,9 +10,15 @@ import gevent
 logger = logging.getLogger(__name__)
 
 
+def log_end() -> None:
+    """Log what ends the process, and what breaks where Python can only drop it, from now on."""
+    sys.excepthook = _process_crashed
+    sys.unraisablehook = _dropped
+
+
 def log_crashes() -> None:
     """Log what ends the process, a thread or a greenlet, from now on."""
-    sys.excepthook = _process_crashed
+    log_end()
     threading.excepthook = _thread_crashed
     # A greenlet's; gevent has no other place for it.
     gevent.get_hub().print_exception = _greenlet_crashed  # type: ignore[method-assign, assignment] # a function in place of a method
@@ -32,6 +38,12 @@ def _process_crashed(
     else:
         logger.critical("process.crashed", exc_info=(kind, error, trace))
         flush_logs()
+
+
+def _dropped(dropped: "sys.UnraisableHookArgs") -> None:
+    if dropped.exc_value is not None:
+        trace = (dropped.exc_type, dropped.exc_value, dropped.exc_traceback)
+        logger.error("error.dropped", exc_info=trace)
 
 
 def _thread_crashed(crash: threading.ExceptHookArgs) -> None:

@@ -38,7 +38,7 @@ class RedactedFormatter(logging.Formatter):
 
         The name is ours, and stays even where a prompt is a word of it.
         """
-        text = record.getMessage()
+        text = _message(record)
         request = getattr(record, "request", None)
         path, match = getattr(request, "path", None), getattr(request, "resolver_match", None)
         if path and len(path) > 1:
@@ -113,6 +113,14 @@ def exception_of(record: logging.LogRecord) -> ExcInfo | None:
     """Return the exception of a record, if it has one."""
     info = record.exc_info
     return info if isinstance(info, tuple) and info[0] is not None else None
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        # A mistake of who logs; what it was about must not be lost, nor the arguments be shown.
+        return f"{record.msg} [arguments do not fit]"
 
 
 def _own_fields(record: logging.LogRecord) -> Mapping[str, object]:
