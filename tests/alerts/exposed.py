@@ -4,6 +4,7 @@ import re
 
 from prometheus_client import CollectorRegistry
 
+import core.telemetry.tracing  # noqa: F401 - declares what is counted of traces
 import gateway.metrics  # noqa: F401 - declares what web and worker count
 from core.clock import now
 from core.metrics.exposition import render

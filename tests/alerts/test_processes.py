@@ -9,10 +9,12 @@ from datetime import timedelta
 import requests
 
 from core.clock import now
+from core.telemetry.tracing import Losses
 from embedded.ports import choose_ports
 from gateway.models import Process
 from gateway.services.operations.checks import SWEEPER, note_pass
 from tests.alerts.conftest import Platform
+from tests.alerts.exposed import own_exposition
 from tests.alerts.timeline import ROOT, Scrape, alert, assert_fires, system
 
 
@@ -49,6 +51,16 @@ def running_target() -> Iterator[Target]:
         yield target
     finally:
         target.kill()
+
+
+def test_traces_that_miss_spans_are_told_of():
+    losses = Losses()
+    healthy = system("", worker=own_exposition())
+
+    losses.refuse(64)
+
+    then = system("", worker=own_exposition())
+    assert_fires(alert("SpansLost", process="worker"), healthy=healthy, then=then, after=17)
 
 
 def of(process: str, host: str = "") -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Alerts on providers: what waits for them, what keeps calls away, whose slots are taken."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from core.clock import now
-from gateway.metrics import SLOTS, SLOTS_BUSY
+from gateway.metrics import ATTEMPTS, SLOTS, SLOTS_BUSY
 from gateway.models import Breaker
 from gateway.services.operations.checks import check_platform
 from gateway.services.operations.pauses import pause_provider
@@ -15,7 +16,7 @@ from orgs.services.audit import user_actor
 from tests.alerts.conftest import Platform
 from tests.alerts.exposed import own_exposition
 from tests.alerts.timeline import alert, assert_fires, system
-from tests.gateway.services.rows import add_generation, open_key
+from tests.gateway.services.rows import add_generation, new_worker, open_key
 from tests.orgs.people import ORIGIN, person
 
 
@@ -27,6 +28,24 @@ def test_a_generation_that_waits_for_its_provider_is_told_of(platform: Platform)
     add_generation(api_key, queue="fal", created_at=now() - timedelta(seconds=40))
 
     assert_fires(alert("QueueOld", provider="fal"), healthy=healthy, then=platform.state(), after=3)
+
+
+def test_a_full_limit_is_told_of_as_such_while_calls_succeed(platform: Platform, settings):
+    settings.PROVIDER_LIMITS = {"fal": 3}
+    api_key = open_key()
+    claimed = {"status": "running", "worker_id": new_worker(), "claim_token": uuid4()}
+    add_generation(api_key, queue="fal", calls=2, **claimed)
+    succeeded = ATTEMPTS.labels("fal", "succeeded")
+    healthy = system("", sweeper=platform.expose(), worker=own_exposition())
+
+    add_generation(api_key, queue="fal", calls=2, created_at=now() - timedelta(seconds=40))
+    full = platform.expose()
+    stuck = system("", sweeper=full, worker=own_exposition())
+    succeeded.inc()
+    busy = system("", sweeper=full, worker=own_exposition())
+
+    assert_fires(alert("QueueOld", provider="fal"), healthy=healthy, then=stuck, after=20)
+    assert_fires(alert("ProviderSaturated", provider="fal"), healthy=healthy, then=busy, after=20)
 
 
 def test_an_account_without_money_opens_a_breaker_and_is_told_of_at_once(platform: Platform):

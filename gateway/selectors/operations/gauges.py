@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import connection
 
 from core.metrics.gauges import Gauges
@@ -17,7 +18,9 @@ _LEASE: Final = timedelta(seconds=20)
 _QUEUES: Final = """
 SELECT queue, count(*) FILTER (WHERE status = 'queued'),
     coalesce(extract(epoch FROM %(now)s - min(created_at) FILTER (WHERE status = 'queued')), 0),
-    count(*) FILTER (WHERE status = 'running')
+    count(*) FILTER (WHERE status = 'running'),
+    coalesce(sum(calls) FILTER (WHERE status = 'running'), 0),
+    coalesce(max(calls) FILTER (WHERE status = 'queued'), 0)
 FROM gateway_generation
 WHERE status IN ('queued', 'running')
 GROUP BY queue
@@ -91,13 +94,24 @@ def _rows(query: str, **params: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 -
 
 
 def _queues(queues: Collection[str], now: datetime) -> Gauges:
-    idle: dict[str, tuple[int, int, int]] = dict.fromkeys(queues, (0, 0, 0))
-    work = idle | {queue: values for queue, *values in _rows(_QUEUES, now=now)}
-    return {
-        "lienzo_queue_length": {(queue,): queued for queue, (queued, _, _) in work.items()},
-        "lienzo_queue_age_seconds": {(queue,): max(age, 0) for queue, (_, age, _) in work.items()},
-        "lienzo_running": {(queue,): running for queue, (_, _, running) in work.items()},
+    found: dict[str, Values] = {
+        name: {(queue,): 0 for queue in queues}
+        for name in (
+            "lienzo_queue_length",
+            "lienzo_queue_age_seconds",
+            "lienzo_running",
+            "lienzo_limit_reached",
+        )
     }
+    for queue, queued, age_s, running, calls, wanted in _rows(_QUEUES, now=now):
+        found["lienzo_queue_length"][queue,] = queued
+        found["lienzo_queue_age_seconds"][queue,] = max(age_s, 0)
+        found["lienzo_running"][queue,] = running
+        limit = settings.PROVIDER_LIMITS.get(queue)
+        # As `gateway.services.runs.claims` has it: one that needs more than the limit runs alone.
+        is_full = limit is not None and queued and running and calls + wanted > limit
+        found["lienzo_limit_reached"][queue,] = int(bool(is_full))
+    return {**found}
 
 
 def _kept_away(providers: Collection[str]) -> Gauges:

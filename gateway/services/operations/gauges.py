@@ -29,6 +29,7 @@ _PROVIDER: Final = ("provider",)
 FAMILIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "lienzo_queue_length": ("Generations that wait.", _PROVIDER),
     "lienzo_queue_age_seconds": ("How long the oldest of them has waited.", _PROVIDER),
+    "lienzo_limit_reached": ("1 while some wait since the provider's limit is full.", _PROVIDER),
     "lienzo_running": ("Generations that run.", _PROVIDER),
     "lienzo_breaker_open": ("1 while the provider's breaker is open or probing.", _PROVIDER),
     "lienzo_provider_paused": ("1 while an operator keeps calls away.", _PROVIDER),

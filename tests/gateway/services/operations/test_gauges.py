@@ -54,6 +54,24 @@ def test_queues_show_how_many_wait_since_when_and_run():
 
 
 @in_transaction
+@pytest.mark.parametrize(("limit", "reached"), [(None, 0), (6, 0), (5, 1)])
+def test_a_limit_is_reached_when_the_largest_that_waits_has_no_room(settings, limit, reached):
+    key, queue = open_key(), new_name()
+    settings.PROVIDER_LIMITS = {queue: limit} if limit else {}
+    claimed = {"status": "running", "worker_id": new_worker(), "claim_token": uuid4()}
+    add_generation(key, queue=queue, calls=4, **claimed)
+    running = read_rows(now=now())
+    for calls in (1, 2):
+        add_generation(key, queue=queue, calls=calls)
+
+    found = read_rows(now=now())
+
+    assert running["lienzo_limit_reached"][queue,] == 0
+    assert found["lienzo_limit_reached"][queue,] == reached
+    assert found["lienzo_limit_reached"]["sandbox",] == 0
+
+
+@in_transaction
 def test_breakers_and_pauses_of_every_provider_are_0_or_1():
     at = now()
     Breaker.objects.all().delete()
