@@ -27,15 +27,25 @@ _KEYS = (
     "BACKUP_ENCRYPTION_KEYS",
 )
 _SERVICES = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
-# What a shell may hold for the product or for a provider's SDK. Tests start without any of it.
-_SETTINGS = re.compile(
-    r"DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|S3_.*|AWS_.*|.*_API_KEY|.*_BASE_URL|OPENAI_.*|FAL_.*"
-    r"|AZURE_OPENAI_.*|GEMINI_.*|LIENZO_.*|SECRET_KEY.*|API_KEY_HMAC_.*|HOST|PORT|ALLOWED_HOSTS"
-    r"|.*_MAX_CONCURRENCY|.*_TIMEOUT_S|EMAIL_URL|OPERATOR_EMAILS|DEFAULT_FROM_EMAIL"
-    r"|FX_.*|BANXICO_TOKEN|TRUSTED_PROXY_CIDRS|TRUST_TRACEPARENT|WEBHOOK_.*|OIDC_.*|STRIPE_.*"
-    r"|ALLOW_PRIVATE_UPSTREAMS|LOG_.*|OTEL_.*|SENTRY_.*|METRICS_.*"
-    r"|WORKER_POOL_SIZE|WEB_PROCESSES|TRANSFER_LIMIT|DATABASE_POOL_SIZE|DJANGO_SETTINGS_MODULE"
-    r"|BACKUP_.*"
+# What the product and its libraries read, as `docs/settings.md` lists it, all but its folder.
+_SETTINGS = (
+    rf"(?:(?:{'|'.join(PROVIDERS)})_(?:API_KEY|BASE_URL|MAX_CONCURRENCY|TIMEOUT_S)"
+    r"|AZURE_OPENAI_API_VERSION|GEMINI_VERTEX.*|SANDBOX_BASE_URL"
+    r"|LIENZO_SANDBOX|LIENZO_EMBEDDED|ALLOW_PRIVATE_UPSTREAMS|HOST|PORT|PUBLIC_BASE_URL"
+    r"|ALLOWED_HOSTS|TRUSTED_PROXY_CIDRS|TRUST_TRACEPARENT|LOG_.*|OTEL_.*|SENTRY_.*|METRICS_.*"
+    r"|DATABASE_.*|REDIS_URL|CELERY_BROKER_URL|S3_.*|AWS_.*|SIGNED_URL_TTL_S|BACKUP_.*"
+    r"|SECRET_KEY|SECRET_KEY_FALLBACKS|API_KEY_HMAC_.*|WEBHOOK_.*|OIDC_.*"
+    r"|STRIPE_(?:SECRET_KEY|WEBHOOK_SECRET|WEBHOOK_URL|BASE_URL|CHECKOUT_URL)"
+    r"|EMAIL_URL|OPERATOR_EMAILS|DEFAULT_FROM_EMAIL|STATEMENT_ISSUER|INVOICE_.*"
+    r"|FX_.*|ECB_BASE_URL|BANXICO_BASE_URL|BANXICO_TOKEN"
+    r"|WEB_PROCESSES|WORKER_POOL_SIZE|TRANSFER_LIMIT|FORBID_NETWORK_IN_TRANSACTION"
+    r"|REQUEST_BODY_MAX_BYTES|UPLOAD_MAX_BYTES|IMAGE_MAX_BYTES|IMAGE_MAX_PIXELS)(?:_FILE)?"
+)
+_READ = re.compile(_SETTINGS)
+# And what a shell may hold for a provider's SDK or for a client. Tests start without any of it.
+_HELD = re.compile(
+    rf"{_SETTINGS}|.*_API_KEY|.*_BASE_URL|OPENAI_.*|FAL_.*|AZURE_OPENAI_.*|GEMINI_.*|LIENZO_.*"
+    r"|STRIPE_.*|SECRET_KEY.*|.*_MAX_CONCURRENCY|.*_TIMEOUT_S|DJANGO_SETTINGS_MODULE"
 )
 
 
@@ -120,17 +130,12 @@ def _played_payments(state: State, address: Address, sandbox: str) -> dict[str, 
 
 def without_settings(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without anything that sets up Lienzo or points at a provider."""
-    return {name: value for name, value in environ.items() if not _SETTINGS.fullmatch(name)}
+    return {name: value for name, value in environ.items() if not _HELD.fullmatch(name)}
 
 
 def settings_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what of an environment sets up Lienzo or points at a provider, but its folder."""
-    others = without_settings(environ)
-    return {
-        name: value
-        for name, value in environ.items()
-        if name not in others and name != "LIENZO_VAR"
-    }
+    """Return what of an environment the product reads, but its folder: no others' keys."""
+    return {name: value for name, value in environ.items() if _READ.fullmatch(name)}
 
 
 def taken_names(environ: Mapping[str, str]) -> Sequence[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from config.env import Environment
 from config.settings import PROVIDER_PREFIXES
+from embedded.environment import settings_of
 from gateway.providers.registry import PROVIDERS, default_base_url
 from tests.architecture.tree import DOCS, ROOT, python_files, syntax_of, table_rows
 
@@ -111,6 +112,16 @@ def _provider_variables() -> Iterator[str]:
     for prefix in PROVIDER_PREFIXES.values():
         yield f"{prefix}_API_KEY"
         yield f"{prefix}_BASE_URL"
+
+
+def test_a_restart_compares_all_settings_and_nothing_else() -> None:
+    families = {f"FAL_{kind}" for kind in ("MAX_CONCURRENCY", "TIMEOUT_S", "API_KEY_FILE")}
+    ours = {*_documented(), *families, "AWS_ROLE_ARN", "OTEL_TRACES_SAMPLER"}
+    foreign = {"ANTHROPIC_API_KEY", "OPENAI_ORG_ID", "STRIPE_API_KEY", "LIENZO_API_KEY", "PATH"}
+
+    # The folder says which supervisor is meant; the file is of each process.
+    compared = ours - {"LIENZO_VAR", "LIENZO_READY_FILE"}
+    assert settings_of(dict.fromkeys(ours | foreign, "1")).keys() == compared
 
 
 def test_env_file_variants_are_mentioned() -> None:

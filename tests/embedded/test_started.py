@@ -65,8 +65,9 @@ def woken() -> Iterator[None]:
             "LIENZO_API_KEY": "lz_sk_live_demo",
             "OPENAI_API_KEY": "",
         },
+        {"ANTHROPIC_API_KEY": "sk-ant-1", "GITHUB_BASE_URL": "https://x", "LIENZO_API_KEY": "lz"},
     ],
-    ids=["nothing", "the same", "what runs"],
+    ids=["nothing", "the same", "what runs", "what others read"],
 )
 def test_restart_names_the_settings_that_it_keeps(tmp_path, capsys, environ):
     ordered: list[str] = []
