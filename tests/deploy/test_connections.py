@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 
+from gateway.management.commands.bootstrap import OWN_CONNECTIONS
 from tests.architecture.tree import ROOT, name_of, python_files
 from tests.deploy.chart import (
     EXAMPLES,
@@ -45,6 +46,7 @@ def test_openers_are_all_that_there_are():
     )
 
     assert found == dict.fromkeys(OPENERS, 1)
+    assert +Counter(OWN_CONNECTIONS) == BESIDE
 
 
 def test_notes_count_what_the_processes_may_hold():
