@@ -105,6 +105,11 @@ class Organization(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether nothing more may be made for it: it is suspended, or to be deleted."""
+        return self.suspended_at is not None or self.deletion_requested_at is not None
+
 
 def lock_organization(organization_id: UUID) -> Organization | None:
     """Lock an organization's row until the transaction ends: one administrator at a time.

@@ -257,9 +257,7 @@ def _read_caller(secret: Secret) -> Caller:
         default_model=organization.default_model,
         allow_substitution=organization.allow_substitution,
         is_demo=organization.is_demo,
-        suspended=(
-            organization.suspended_at is not None or organization.deletion_requested_at is not None
-        ),
+        suspended=organization.is_stopped,
         scopes=frozenset(row.scopes),
         models_allowed=frozenset(row.models_allowed),
         organization_models_allowed=frozenset(organization.allowed_models),

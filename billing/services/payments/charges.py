@@ -6,6 +6,7 @@ so that whatever happens to this process the card is charged at most once for it
 """
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -22,10 +23,12 @@ from billing.services.payments.failures import fail_automatic
 from billing.services.payments.settling import SUCCEEDED, settle_intent
 from billing.services.payments.stripe_api import charge_card, is_configured, is_sandbox
 from billing.services.taxes.amounts import add_tax
+from core.turns import in_turn, isolated
 from orgs.models import Organization
 
 logger = logging.getLogger(__name__)
-_BATCH: Final = 100
+# What is left then is the next round's: a payment provider that is slow keeps no worker for long.
+_ROUND_S: Final = 60.0
 # An answer that was lost is asked for again with the same idempotency key, which Stripe keeps for a
 # day at least (docs.stripe.com/api/idempotent_requests, read 2026-11).
 _ASK_AGAIN_AFTER: Final = timedelta(minutes=1)
@@ -51,23 +54,24 @@ WHERE terms.is_enabled AND terms.paused_at IS NULL
         WHERE payment.organization_id = terms.organization_id
             AND payment.kind = 'automatic' AND payment.status = 'pending'
     )
-ORDER BY terms.organization_id LIMIT %(limit)s
 """
 
 
 def charge_low_wallets(*, now: datetime) -> int:
     """Charge the card of each organization whose wallet is below its line; return how many.
 
-    One that fails pauses the organization's automatic top-ups and tells it, once.
+    One that fails pauses the organization's automatic top-ups and tells it, once. Neither that nor
+    the many whose month's cap is reached keep the others waiting.
     """
     if not is_configured():
         return 0
     charged = 0
-    for organization_id in _low_organizations():
-        payment = begin_charge(organization_id=organization_id, now=now)
-        if payment is not None:
-            _charge(payment, now)
-            charged += 1
+    for organization_id in in_turn(_low_organizations(), until=time.monotonic() + _ROUND_S):
+        with isolated("payment", organization=organization_id):
+            payment = begin_charge(organization_id=organization_id, now=now)
+            if payment is not None:
+                _charge(payment, now)
+                charged += 1
     return charged
 
 
@@ -79,13 +83,14 @@ def ask_again(*, now: datetime) -> int:
         created_at__lt=now - _ASK_AGAIN_AFTER,
     )
     asked = 0
-    for payment in list(rows.order_by("created_at")[:_BATCH]):
-        if payment.created_at < now - _ASK_AGAIN_WITHIN:
-            # Should it have been paid after all, its event credits it all the same.
-            fail_automatic(payment.id, "unknown", now=now)
-            continue
-        _charge(payment, now)
-        asked += 1
+    for payment in in_turn(list(rows), until=time.monotonic() + _ROUND_S):
+        with isolated("payment", payment=payment.id):
+            if payment.created_at < now - _ASK_AGAIN_WITHIN:
+                # Should it have been paid after all, its event credits it all the same.
+                fail_automatic(payment.id, "unknown", now=now)
+                continue
+            _charge(payment, now)
+            asked += 1
     return asked
 
 
@@ -136,7 +141,7 @@ def charged_this_month(organization: Organization, *, now: datetime) -> int:
 
 def _low_organizations(organization_id: UUID | None = None) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(_LOW, {"organization_id": organization_id, "limit": _BATCH})
+        cursor.execute(_LOW, {"organization_id": organization_id})
         return [row[0] for row in cursor.fetchall()]
 
 

@@ -1,6 +1,7 @@
 """Looking at the payment provider for what no event tells: of checkouts, and of assigned money."""
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -13,13 +14,15 @@ from billing.services.payments.disputes import settle_dispute
 from billing.services.payments.failures import end_payment
 from billing.services.payments.settling import EventMark, mark_event, settle_intent
 from billing.services.payments.stripe_api import read_disputes, read_intent, read_session
+from core.turns import in_turn, isolated
 
 logger = logging.getLogger(__name__)
 _EXPIRED: Final = "expired"
 # A payment whose session was never stored was never shown to anybody.
 _STORED_WITHIN: Final = timedelta(minutes=10)
 _LOOK_AFTER: Final = timedelta(minutes=2)
-_BATCH: Final = 200
+# Below the time between two rounds. What is left then is the next round's.
+_ROUND_S: Final = 100.0
 _ASSIGNED_WITHIN: Final = timedelta(hours=6)
 
 
@@ -40,28 +43,32 @@ def settle_session(session_id: str, *, now: datetime, mark: EventMark | None = N
 def reconcile_sessions(*, now: datetime) -> int:
     """Look after pending checkouts older than two minutes, as a lost webhook would leave them.
 
-    Returns how many were looked after. One that cannot be read is left to the next time.
+    Returns how many were looked after. One that cannot be read is left to the next time, and keeps
+    no other waiting.
     """
     pending = Payment.objects.filter(
         status=Payment.Status.PENDING,
         kind=Payment.Kind.CHECKOUT,
         created_at__lt=now - _LOOK_AFTER,
-    ).order_by("created_at")
+    )
+    rows = list(pending.values_list("id", "session_id", "created_at"))
     looked = 0
-    for payment_id, session_id, created_at in list(
-        pending.values_list("id", "session_id", "created_at")[:_BATCH]
-    ):
-        if not session_id:
-            if created_at < now - _STORED_WITHIN:
+    for payment_id, session_id, created_at in in_turn(rows, until=time.monotonic() + _ROUND_S):
+        with isolated("payment", payment=payment_id):
+            if session_id:
+                looked += _look(payment_id, session_id, now)
+            elif created_at < now - _STORED_WITHIN:
                 _drop(payment_id, now)
-            continue
-        try:
-            settle_session(session_id, now=now)
-        except PaymentsUnavailableError as error:
-            logger.warning("payment.not_read payment=%s error=%s", payment_id, error)
-            continue
-        looked += 1
     return looked
+
+
+def _look(payment_id: UUID, session_id: str, now: datetime) -> bool:
+    try:
+        settle_session(session_id, now=now)
+    except PaymentsUnavailableError as error:
+        logger.warning("payment.not_read payment=%s error=%s", payment_id, error)
+        return False
+    return True
 
 
 def _drop(payment_id: UUID, now: datetime) -> None:
@@ -94,4 +101,5 @@ def look_at_assigned(*, now: datetime) -> None:
         ended_at__gte=now - _ASSIGNED_WITHIN,
     )
     for intent_id in list(rows.order_by("ended_at").values_list("reference", flat=True)):
-        look_again(intent_id, now=now)
+        with isolated("payment", intent=intent_id):
+            look_again(intent_id, now=now)

@@ -26,7 +26,7 @@ def console_caller(*, organization_id: UUID, user_id: UUID, livemode: bool) -> C
         default_model=organization.default_model,
         allow_substitution=organization.allow_substitution,
         is_demo=organization.is_demo,
-        suspended=organization.suspended_at is not None,
+        suspended=organization.is_stopped,
         scopes=frozenset(),
         models_allowed=frozenset(),
         organization_models_allowed=frozenset(organization.allowed_models),

@@ -2,12 +2,10 @@
 
 import hashlib
 import logging
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +14,7 @@ from django.db.models import F, Q
 
 from billing.selectors.holds import open_holds
 from core.clock import now as clock_now
+from core.turns import in_turn
 from gateway.catalog.registry import catalog
 from gateway.errors import ProviderUnavailableError
 from gateway.images import ImageRejected, inspect_image
@@ -53,7 +52,6 @@ BATCH = 200
 # No item is begun later in a round: one takes up to 45 s while S3 is silent, and the next round
 # must come before a hold is overdue by `HOLD_GRACE`.
 STORAGE_WITHIN_S = 10.0
-Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
 
 
@@ -82,7 +80,7 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
     for attempt in _abandoned_attempts(now):
         _isolated(partial(_end_unknown, attempt, attempt.generation), attempt.generation_id)
     until = time.monotonic() + STORAGE_WITHIN_S
-    for generation in _in_turn(_orphans(), until=until):
+    for generation in in_turn(_orphans(), until=until):
         changed += _isolated(
             partial(recover_generation, generation=generation, now=now),
             generation.id,
@@ -92,7 +90,7 @@ def sweep(*, now: datetime, watched_for_s: float) -> int:
         *((delete_stray_objects, generation) for generation in _strays(now)),
         *((delete_partials, generation) for generation in generations_with_old_partials(now)),
     ]
-    for tidy, generation in _in_turn(tidying, until=until):
+    for tidy, generation in in_turn(tidying, until=until):
         _isolated(partial(tidy, generation), generation.id)
     _alert_overdue_holds(now)
     return changed
@@ -172,14 +170,6 @@ def _made_again(
         # The catalog has lost it since.
         route = None
     return Made(found, served_by="" if route is None else served_by(attempt, route))
-
-
-def _in_turn(items: Sequence[Item], *, until: float) -> Iterator[Item]:
-    """Yield items while there is time, in an order of chance: none that hangs is always first."""
-    for item in random.sample(items, len(items)):
-        if time.monotonic() >= until:
-            return
-        yield item
 
 
 def _isolated(work: Callable[[], object], generation_id: UUID, *, traceparent: str = "") -> bool:

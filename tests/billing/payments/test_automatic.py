@@ -3,12 +3,23 @@
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from billing.errors import InvalidAmountError, PaymentNotFoundError
-from billing.models import Payment
+from billing.models import (
+    Account,
+    AccountCode,
+    AccountKind,
+    AutoTopUp,
+    Balance,
+    Payment,
+    PaymentCustomer,
+    SavedCard,
+)
+from billing.services.accounts import account
 from billing.services.payments.automatic import (
     Terms,
     remove_card,
@@ -134,6 +145,73 @@ def test_the_database_allows_one_charge_in_flight(payer: Payer):
             currency="MXN",
             created_at=now(),
         ).save()
+
+
+def _add_exhausted(count: int) -> None:
+    """Add organizations whose wallets are low and whose month's cap is reached."""
+    at, cap = now(), 300 * PESO
+    rows = [Organization(id=UUID(int=number), name="x", currency="MXN") for number in range(count)]
+    Organization.objects.bulk_create(rows)
+    wallets = Account.objects.bulk_create(
+        Account(
+            id=account(AccountCode.WALLET, "MXN", row.id).id,
+            code=AccountCode.WALLET,
+            kind=AccountKind.LIABILITY,
+            currency="MXN",
+            organization=row,
+        )
+        for row in rows
+    )
+    Balance.objects.bulk_create(Balance(account=wallet) for wallet in wallets)
+    cards = SavedCard.objects.bulk_create(
+        SavedCard(organization=row, method_id=f"pm_{row.id}", created_at=at) for row in rows
+    )
+    AutoTopUp.objects.bulk_create(
+        AutoTopUp(
+            organization=row,
+            card=card,
+            is_enabled=True,
+            threshold_micros=1,
+            amount_micros=cap,
+            monthly_cap_micros=cap,
+            changed_at=at,
+        )
+        for row, card in zip(rows, cards, strict=True)
+    )
+    Payment.objects.bulk_create(
+        Payment(
+            organization=row,
+            kind="automatic",
+            status="succeeded",
+            reference=f"pi_{row.id}",
+            gross_micros=cap,
+            net_micros=cap,
+            currency="MXN",
+            created_at=at,
+            ended_at=at,
+        )
+        for row in rows
+    )
+
+
+def test_neither_reached_caps_nor_a_broken_payment_keep_others_waiting(payer: Payer, caplog):
+    _add_exhausted(120)
+    broken = [Payer.create(payer.emulator) for _ in range(2)]
+    for one in broken:
+        one.fill_by("ok")
+        PaymentCustomer.objects.filter(organization_id=one.scene.organization_id).delete()
+    payer.fill_by("ok")
+
+    payer.emulator.control("courier", lost_answers=1, failures=0)
+    assert charge_low_wallets(now=now()) == 1
+    for one in (payer, *broken):
+        [payment] = one.automatic()
+        one.age(payment, 2)
+    ask_again(now=now())
+
+    assert payer.wallet() == 300
+    assert {one.automatic()[0].status for one in broken} == {"pending"}
+    assert caplog.text.count("payment.item_failed") == 2 * len(broken)
 
 
 def test_suspended_and_closing_organizations_are_not_charged(payer: Payer):

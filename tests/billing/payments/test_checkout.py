@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -53,6 +54,31 @@ def test_a_lost_webhook_still_credits(payer: Payer):
     reconcile_sessions(now=now())
 
     assert payer.wallet() == 200
+
+
+def test_sessions_that_cannot_be_read_keep_none_waiting(payer: Payer):
+    lost = Payment.objects.get(id=payer.start().payment_id)
+    Payment.objects.filter(id=lost.id).update(session_id="cs_of_another_account")
+    payer.age(lost, 9)
+    # Not started yet, for all we know: nothing is read of them.
+    Payment.objects.bulk_create(
+        Payment(
+            organization_id=payer.scene.organization_id,
+            kind="checkout",
+            gross_micros=1,
+            net_micros=1,
+            currency="MXN",
+            created_at=now() - timedelta(minutes=8),
+        )
+        for _ in range(250)
+    )
+    payer.age(payer.pay(200, is_told=False), 3)
+
+    assert reconcile_sessions(now=now()) == 1
+
+    assert payer.wallet() == 200
+    lost.refresh_from_db()
+    assert lost.status == "pending"
 
 
 def test_a_session_that_expired_ends_its_payment(payer: Payer):

@@ -24,7 +24,10 @@ from gateway.services.playground.capabilities import model_capabilities
 from gateway.services.playground.code import as_curl, as_python, as_typescript
 from gateway.services.playground.generating import batch_views, generate_in_console, run_again
 from gateway.storage import ensure_buckets, input_key, private_storage
+from orgs.errors import OrganizationSuspendedError
 from orgs.models import Organization, User
+from orgs.services.audit import SYSTEM
+from orgs.services.lifecycle import request_deletion
 from tests.compatibility.programs import run, run_shell, settings_of
 from tests.gateway.services.rows import open_key
 from tests.tenants import new_prompt
@@ -90,6 +93,26 @@ def test_the_balance_is_the_limit(member):
 
     errors = [one.error.code for pair in results for one in pair if one.error]
     assert errors == ["insufficient_balance"]
+
+
+def test_nothing_is_made_for_an_organization_that_is_to_be_deleted(member):
+    first = ask(member, "form").results[0].generation_id
+    assert first is not None
+    own: dict[str, Any] = {"organization_id": member.organization_id, "now": now()}
+    request_deletion(
+        **own, name=Organization.objects.get(id=own["organization_id"]).name, actor=SYSTEM
+    )
+    before = Hold.objects.filter(organization_id=member.organization_id).count()
+    caller = console_caller(
+        organization_id=member.organization_id, user_id=member.user_id, livemode=True
+    )
+
+    with pytest.raises(OrganizationSuspendedError):
+        ask(caller, "another")
+    with pytest.raises(OrganizationSuspendedError):
+        run_again(**own, user_id=member.user_id, generation_id=first, submission_key="again")
+
+    assert Hold.objects.filter(organization_id=member.organization_id).count() == before == 2
 
 
 def test_running_again_keeps_the_parameters_and_takes_todays_price(member):
