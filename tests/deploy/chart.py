@@ -15,7 +15,7 @@ FOLDER = ROOT / "deploy/lienzo"
 EXAMPLES = tuple(sorted((FOLDER / "examples").glob("*.yaml")))
 RELEASE = "shop"
 MINIMAL: Mapping[str, Any] = {"publicBaseUrl": "https://images.example.com"}
-WORKLOADS = ("Deployment", "Job")
+WORKLOADS = ("Deployment", "Job", "CronJob")
 Manifest = dict[str, Any]
 
 
@@ -39,7 +39,8 @@ class Drawn:
     def pods(self) -> Iterator[tuple[str, Manifest]]:
         """Yield the spec of each workload's pods, with its name."""
         for one in self.of_kind(*WORKLOADS):
-            yield one["metadata"]["name"], one["spec"]["template"]["spec"]
+            spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
+            yield one["metadata"]["name"], spec["template"]["spec"]
 
     def containers(self) -> Iterator[tuple[str, Manifest]]:
         for name, pod in self.pods():

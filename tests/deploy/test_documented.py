@@ -16,10 +16,11 @@ CODE = re.compile(r"`([^`\n]+)`")
 
 
 def test_documented_values_are_drawn():
-    (written,) = _values_of_blocks()
+    published, backed_up = _values_of_blocks()
 
-    (ingress,) = draw(written).of_kind("Ingress")
+    (ingress,) = draw(published).of_kind("Ingress")
     assert ingress["spec"]["tls"][0]["secretName"] == "images-example-com-tls"
+    assert len(draw({**MINIMAL, **backed_up}).of_kind("CronJob")) == 1
 
 
 def test_values_for_what_stands_before_web_are_drawn():

@@ -25,7 +25,7 @@ def drawn(request: pytest.FixtureRequest) -> Drawn:
 def test_every_process_has_probes_of_ports_that_it_has(drawn):
     served = 0
     for name, container in drawn.containers():
-        if "-migration/" in name:
+        if "-migration/" in name or name.endswith("-backup/backup"):
             assert "livenessProbe" not in container
             continue
         ports = {port["name"] for port in container["ports"]}
@@ -271,8 +271,9 @@ def test_alert_rules_are_installed_as_they_are():
 
 
 def _labels_of_pods(drawn: Drawn) -> Iterator[tuple[str, dict[str, str]]]:
-    for one in drawn.of_kind("Deployment", "Job"):
-        yield _name(one), one["spec"]["template"]["metadata"]["labels"]
+    for one in drawn.of_kind("Deployment", "Job", "CronJob"):
+        spec = one["spec"]["jobTemplate"]["spec"] if one["kind"] == "CronJob" else one["spec"]
+        yield _name(one), spec["template"]["metadata"]["labels"]
 
 
 def _annotations(manifest: Manifest) -> dict[str, str]:

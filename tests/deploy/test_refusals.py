@@ -36,6 +36,8 @@ SECRET_WORDS = re.compile(
         ("image", {"digest": "1234"}, "/image/digest"),
         ("networkPolicy", {"enabled": True}, "how the dispatcher reaches PostgreSQL"),
         ("sandbox", {"drawsForDemos": True}, "needs sandbox.enabled"),
+        ("backup", {"enabled": True}, "name the PersistentVolumeClaim"),
+        ("backup", {"schedule": "daily"}, "/backup/schedule"),
         ("metrics", {"port": 80}, "/metrics/port"),
     ],
 )

