@@ -10,6 +10,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connections
 from pytest_django import DjangoDbBlocker, Settings
 
+from tests.moments import HOUR_S, wait_out
 from tests.stack import Stack
 from tests.templates import make_migrated
 from tests.tenants import Tenant
@@ -21,6 +22,8 @@ _OWN: Mapping[Path, str] = {_TESTS / "contract": "contract", _TESTS / "e2e": "pa
 _GROUPS: Mapping[str | None, int] = {
     name: rank for rank, name in enumerate(("pages", "supervisor", "stack", "contract", "outside"))
 }
+# What a test takes on a busy machine, those apart that wait for something.
+_LONG_S = 10
 _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 
 
@@ -49,6 +52,12 @@ def pytest_collection_finish() -> None:
 def _group_of(item: pytest.Item) -> str | None:
     mark = item.get_closest_marker("xdist_group")
     return str(mark.args[0]) if mark else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Let no test begin while a day or a month may turn: what it spends would be of two."""
+    wait_out(HOUR_S, last_s=_LONG_S)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from core.clock import now
 from orgs.errors import PermissionDeniedError
 from tests.billing.payments.payer import PESO, Payer
 from tests.billing.scene import check_deferred
+from tests.moments import today
 from tests.orgs.people import person
 from tests.visits import signed_in, visit
 
@@ -26,14 +27,13 @@ HEADING = (
     "balance_transaction_id,created_utc,reporting_category,currency,gross,fee,net,source_id,"
     "payment_intent_id,automatic_payout_id,automatic_payout_effective_at_utc\n"
 )
-TODAY = now().date()
 PAGE = "/finance/reconciliation/stripe"
 
 
 def line(number: int, category: str, gross: str, fee: str, source: str, intent: str = "") -> str:
     return (
-        f"txn_{number},{TODAY} 10:00:00,{category},mxn,{gross},{fee},0,{source},{intent},po_1,"
-        f"{TODAY} 12:00:00\n"
+        f"txn_{number},{today()} 10:00:00,{category},mxn,{gross},{fee},0,{source},{intent},po_1,"
+        f"{today()} 12:00:00\n"
     )
 
 
@@ -84,10 +84,10 @@ def test_every_discrepancy_of_payments_is_found_and_named(paid):
 
 def test_a_payout_is_booked_once_with_its_fees(payer: Payer):
     finance = person(staff_role="finance")
-    paid = PaidOut("po_7", "MXN", 619 * PESO, 43 * PESO, TODAY - timedelta(days=1))
+    paid = PaidOut("po_7", "MXN", 619 * PESO, 43 * PESO, today() - timedelta(days=1))
     with pytest.raises(PermissionDeniedError):
         record_payout(paid=paid, actor=payer.owner.actor, now=now())
-    none = PaidOut("po_8", "MXN", PESO, PESO, TODAY)
+    none = PaidOut("po_8", "MXN", PESO, PESO, today())
     with pytest.raises(InvalidAmountError):
         record_payout(paid=none, actor=finance.actor, now=now())
 
@@ -104,7 +104,7 @@ def test_a_payout_is_booked_once_with_its_fees(payer: Payer):
         ("payment_fees", "debit", 43 * PESO),
         ("payment_clearing", "credit", 619 * PESO),
     ]
-    assert entry.effective_at.date() == TODAY - timedelta(days=1)
+    assert entry.effective_at.date() == today() - timedelta(days=1)
     check_deferred()
     assert list(check_reconciliations()) == []
     Payout.objects.update(fee_micros=42 * PESO)
@@ -120,17 +120,17 @@ def test_finance_compares_a_report_and_books_its_payout(paid):
         file = SimpleUploadedFile("report.csv", content.encode(), "text/csv")
         return client.post(PAGE, {"file": file}).content.decode()
 
-    assert "This is no date" in upload(text.replace(str(TODAY), "soon"))
+    assert "This is no date" in upload(text.replace(str(today()), "soon"))
     page = upload(text)
     assert "Another amount" in page
     assert paid[1] in page
     book = f"/finance/reconciliation/payout?payout_reference=po_1&currency=MXN&gross={599 * PESO}"
     assert book.replace("&", "&amp;") in page
-    form = visit(client, f"{book}&fee={20 * PESO}&arrived_on={TODAY}")
+    form = visit(client, f"{book}&fee={20 * PESO}&arrived_on={today()}")
     assert 'value="599.00"' in form
     fields = {
         "payout_reference": "po_1", "currency": "MXN", "gross": "599", "fee": "20",
-        "arrived_on": str(TODAY),
+        "arrived_on": str(today()),
     }  # fmt: skip
 
     client.post("/finance/reconciliation/payout", fields)

@@ -10,9 +10,9 @@ from billing.selectors.rates.force import rates_in_force
 from billing.services.rates.fetching import fetch_rates, load_shipped_rates
 from core.clock import now
 from tests.billing.scene import Scene
+from tests.moments import today
 
 pytestmark = pytest.mark.django_db
-TODAY = now().date().isoformat()
 
 
 def fetched(at: datetime | None = None) -> dict[str, tuple[int, int, bool]]:
@@ -26,12 +26,12 @@ def newest(source: str, base: str, quote: str) -> FxRate:
 
 
 def test_rates_are_recorded_once_with_the_cross_rates_made_of_them(publishers):
-    publishers.say("ecb", TODAY, USD="1.1172", MXN="21.1237")
-    publishers.say("banxico", TODAY, MXN="18.9000")
+    publishers.say("ecb", f"{today()}", USD="1.1172", MXN="21.1237")
+    publishers.say("banxico", f"{today()}", MXN="18.9000")
 
     first = fetched()
     count = FxRate.objects.count()
-    publishers.say("ecb", TODAY, USD="1.2000", MXN="30.0000")
+    publishers.say("ecb", f"{today()}", USD="1.2000", MXN="30.0000")
 
     assert first["ecb"][0] > 29 * 55
     assert first["banxico"][0] > 55
@@ -88,8 +88,8 @@ def test_what_an_emulator_says_is_a_sample(publishers, settings):
 def test_a_jump_is_kept_aside_and_so_are_the_rates_made_of_it(publishers):
     fetched()
     before = newest("ecb", "USD", "MXN")
-    publishers.say("ecb", TODAY, MXN="27.0000")  # a quarter more
-    publishers.say("banxico", TODAY, MXN="23.9")  # just within
+    publishers.say("ecb", f"{today()}", MXN="27.0000")  # a quarter more
+    publishers.say("banxico", f"{today()}", MXN="23.9")  # just within
 
     assert fetched() == {"ecb": (28, 1, False), "banxico": (1, 0, False)}
 

@@ -1,6 +1,6 @@
 """Gains and losses of exchange, recomputed here from what was done."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from billing.errors import FxRateStaleError, InvalidAmountError
 from billing.models import AccountCode, Direction, EntryKind, FxRate, JournalEntry, Posting
+from billing.selectors.periods.months import end_of
 from billing.selectors.rates.positions import Position, fx_positions
 from billing.services.accounts import account
 from billing.services.ledger import post_entry
@@ -18,14 +19,16 @@ from billing.services.verification import verify_ledger
 from billing.types import Line
 from core.clock import now
 from tests.billing.scene import Scene, check_deferred
+from tests.moments import next_month
 
 pytestmark = pytest.mark.django_db
 # Currencies that no other test commits anything in.
 PULA, DOLLAR = "BWP", "BND"
-TODAY = now().date()
-END = (TODAY.replace(day=1) + timedelta(days=32)).replace(day=1)
-# After the end of the month in which the tests' entries are booked.
-LATER = datetime(END.year, END.month, 2, tzinfo=UTC)
+# The month after the one in which the tests' entries are booked, so that none is of the day of the
+# closing rate: what is earned is worth what the last rate of its day says.
+MONTH = next_month().date()
+END = end_of(MONTH)
+LATER = END + timedelta(days=1)
 
 
 @pytest.fixture
@@ -40,14 +43,18 @@ def scene(db) -> Scene:
 
 def close_at(rate: str, currency: str = PULA) -> None:
     """Let a rate be in force on the month's last day."""
-    as_of = datetime(END.year, END.month, 1, tzinfo=UTC) - timedelta(hours=1)
     FxRate.objects.create(
-        base="USD", quote=currency, rate=rate, source="manual", as_of=as_of, created_at=now()
+        base="USD",
+        quote=currency,
+        rate=rate,
+        source="manual",
+        as_of=END - timedelta(hours=1),
+        created_at=now(),
     )
 
 
 def position_in(currency: str) -> Position:
-    found = fx_positions(reporting="USD", until=LATER.replace(day=1))
+    found = fx_positions(reporting="USD", until=END)
     [position] = [one for one in found if one.currency == currency]
     return position
 
@@ -56,7 +63,7 @@ def booked() -> list[tuple[str, str, int, bool]]:
     """Return the revaluation's postings on `fx_gain_loss`: direction, amount, whether reversed."""
     rows = Posting.objects.filter(
         entry__kind=EntryKind.REVALUATION,
-        entry__reference=f"{TODAY:%Y-%m}:{PULA}",
+        entry__reference=f"{MONTH:%Y-%m}:{PULA}",
         account__code="fx_gain_loss",
     ).order_by("entry__booked_at", "entry__effective_at")
     return [
@@ -68,7 +75,7 @@ def booked() -> list[tuple[str, str, int, bool]]:
 def test_the_worked_example_of_the_documentation(scene):
     close_at("21")
 
-    [position] = [one for one in revalue_fx(month=TODAY, now=LATER) if one.currency == PULA]
+    [position] = [one for one in revalue_fx(month=MONTH, now=LATER) if one.currency == PULA]
 
     # Cash 100, owed to the wallet 99.1516: 0.8484 are ours, worth 0.042 + 0.0084 / 20 when earned.
     assert dict(position.balances) == {"cash": 100_000_000, "wallet": -99_151_600}
@@ -82,8 +89,8 @@ def test_the_worked_example_of_the_documentation(scene):
 
 def test_a_gain_is_booked_the_other_way_round_and_only_once(scene):
     close_at("16")
-    revalue_fx(month=TODAY, now=LATER)
-    revalue_fx(month=TODAY, now=LATER)
+    revalue_fx(month=MONTH, now=LATER)
+    revalue_fx(month=MONTH, now=LATER)
 
     # 0.8484 / 16 - 0.04242
     assert booked() == [("USD", "credit", 10_605, False), ("USD", "debit", 10_605, True)]
@@ -91,9 +98,9 @@ def test_a_gain_is_booked_the_other_way_round_and_only_once(scene):
 
 def test_a_late_entry_is_followed_by_the_difference(scene):
     close_at("21")
-    revalue_fx(month=TODAY, now=LATER)
+    revalue_fx(month=MONTH, now=LATER)
     scene.capture(scene.authorize().reference)
-    revalue_fx(month=TODAY, now=LATER)
+    revalue_fx(month=MONTH, now=LATER)
 
     assert [one[2] for one in booked()] == [2_020] * 4
 
@@ -142,14 +149,14 @@ def test_without_a_closing_rate_nothing_is_booked(scene):
     )
 
     with pytest.raises(FxRateStaleError):
-        revalue_fx(month=TODAY, now=LATER)
+        revalue_fx(month=MONTH, now=LATER)
     assert not JournalEntry.objects.filter(kind=EntryKind.REVALUATION).exists()
 
 
 def test_a_month_that_is_not_over_is_refused(scene):
     with pytest.raises(InvalidAmountError):
-        revalue_fx(month=TODAY, now=now())
-    for month in (f"{TODAY:%Y-%m}", "soon"):
+        revalue_fx(month=MONTH, now=now())
+    for month in (f"{MONTH:%Y-%m}", "soon"):
         with pytest.raises(CommandError):
             call_command("revalue_fx", "--month", month)
 

@@ -4,7 +4,7 @@ import csv
 import io
 import random
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,13 +18,20 @@ from billing.services.reports.account_days import count_postings
 from billing.types import Line
 from core.clock import now
 from tests.billing.scene import UNIT, Scene
+from tests.moments import today
 from tests.orgs.people import Team, person
 from tests.visits import signed_in, visit
 
-LAST = now().astimezone(UTC).date()
-FIRST = LAST - timedelta(days=20)
-PERIOD = f"?since={FIRST}&until={LAST}"
 REPORTS = "/finance/reports"
+
+
+def first() -> date:
+    """Return the first day of the reports asked for here; the last is today."""
+    return today() - timedelta(days=20)
+
+
+def lately() -> str:
+    return f"?since={first()}&until={today()}"
 
 
 @pytest.fixture
@@ -67,11 +74,11 @@ def recomputed() -> dict[tuple[str, str], tuple[int, int, int, int]]:
     for posting in Posting.objects.select_related("account", "entry"):
         day = posting.entry.effective_at.astimezone(UTC).date()
         key = posting.account.code, posting.account.currency
-        if day > LAST:
+        if day > today():
             continue
         sign = 1 if posting.direction == Direction.DEBIT else -1
         sides[key] = 1 if posting.account.kind in DEBIT_KINDS else -1
-        if day < FIRST:
+        if day < first():
             sums[(*key, "opening")] += sign * posting.amount_micros
         else:
             sums[(*key, posting.direction)] += posting.amount_micros
@@ -107,7 +114,7 @@ def test_the_trial_balance_is_what_its_postings_sum_to(scene: Scene, finance: Cl
     live(7, scene)
     due = recomputed()
 
-    rows = read_csv(finance, f"{REPORTS}/trial-balance.csv{PERIOD}")
+    rows = read_csv(finance, f"{REPORTS}/trial-balance.csv{lately()}")
 
     figures = ("opening", "debit", "credit", "closing")
     said = {
@@ -115,7 +122,7 @@ def test_the_trial_balance_is_what_its_postings_sum_to(scene: Scene, finance: Cl
         for row in rows
     }
     assert said == due
-    page = visit(finance, f"{REPORTS}{PERIOD}")
+    page = visit(finance, f"{REPORTS}{lately()}")
     assert "Both sides agree" in page
     assert "The sides differ" not in page
 
@@ -124,8 +131,8 @@ def test_a_sum_leads_to_days_these_to_postings_and_these_to_entries(scene: Scene
     live(11, scene)
     opening, debit, credit, closing = recomputed()["refunds", "MXN"]
 
-    days = read_csv(finance, f"{REPORTS}/accounts/refunds/MXN/days.csv{PERIOD}")
-    journal = read_csv(finance, f"{REPORTS}/journal.csv{PERIOD}")
+    days = read_csv(finance, f"{REPORTS}/accounts/refunds/MXN/days.csv{lately()}")
+    journal = read_csv(finance, f"{REPORTS}/journal.csv{lately()}")
 
     assert sum(micros(row["debit"]) for row in days) == debit
     assert micros(days[-1]["balance"]) == closing == opening + debit - credit
@@ -134,8 +141,8 @@ def test_a_sum_leads_to_days_these_to_postings_and_these_to_entries(scene: Scene
         of_day = [one for one in mine if one["effective_at"].startswith(row["date"])]
         assert len(of_day) == int(row["postings"])
         assert sum(micros(one["debit"]) for one in of_day) == micros(row["debit"])
-    assert "Refunds · MXN" in visit(finance, f"{REPORTS}/accounts/refunds/MXN{PERIOD}")
-    listed = visit(finance, f"{REPORTS}/accounts/refunds/MXN/postings{PERIOD}")
+    assert "Refunds · MXN" in visit(finance, f"{REPORTS}/accounts/refunds/MXN{lately()}")
+    listed = visit(finance, f"{REPORTS}/accounts/refunds/MXN/postings{lately()}")
     assert listed.count("/finance/reports/entries/") == min(len(mine), 50)
     entry = visit(finance, f"{REPORTS}/entries/{mine[0]['entry']}")
     assert "Wallets" in entry
@@ -165,8 +172,8 @@ def test_the_journal_of_a_period_is_whole_and_paged(scene: Scene, finance: Clien
 def test_workbooks_have_numbers_and_dates(scene: Scene, finance: Client):
     live(5, scene)
 
-    heading, *rows = read_xlsx(finance, f"{REPORTS}/trial-balance.xlsx{PERIOD}")
-    _, *lines = read_xlsx(finance, f"{REPORTS}/journal.xlsx{PERIOD}")
+    heading, *rows = read_xlsx(finance, f"{REPORTS}/trial-balance.xlsx{lately()}")
+    _, *lines = read_xlsx(finance, f"{REPORTS}/journal.xlsx{lately()}")
 
     assert heading[:3] == ("from", "to", "account")
     said = {(row[2], row[4]): row[8] for row in rows}
@@ -180,7 +187,7 @@ def test_workbooks_have_numbers_and_dates(scene: Scene, finance: Client):
 
 
 def test_a_period_that_cannot_be_is_said_and_an_unknown_account_is_not_found(finance: Client):
-    page = visit(finance, f"{REPORTS}?since={LAST}&until={FIRST}")
+    page = visit(finance, f"{REPORTS}?since={today()}&until={first()}")
     empty = visit(finance, f"{REPORTS}?since=1999-01-01&until=1999-01-31")
 
     assert "The period ends before it begins." in page
@@ -204,14 +211,14 @@ def test_the_prepaid_liability_rolls_forward_to_the_trial_balance(scene: Scene, 
     period = Posting.objects.filter(
         account__code="wallet",
         account__currency="MXN",
-        entry__effective_at__gte=datetime.combine(FIRST, datetime.min.time(), UTC),
+        entry__effective_at__gte=datetime.combine(first(), datetime.min.time(), UTC),
     )
     for posting in period.select_related("entry"):
         sign = 1 if posting.direction == Direction.CREDIT else -1
         due[posting.entry.kind] += sign * posting.amount_micros
     opening, _, _, closing = recomputed()["wallet", "MXN"]
 
-    rows = read_csv(finance, f"{REPORTS}/liability.csv{PERIOD}")
+    rows = read_csv(finance, f"{REPORTS}/liability.csv{lately()}")
 
     said = {
         row["item"]: micros(row["amount"])
@@ -222,7 +229,7 @@ def test_the_prepaid_liability_rolls_forward_to_the_trial_balance(scene: Scene, 
     assert said.pop("closing") == closing
     assert said == {kind: change for kind, change in due.items() if change}
     assert opening + sum(said.values()) == closing
-    assert "Wallets · MXN" in visit(finance, f"{REPORTS}/liability{PERIOD}")
+    assert "Wallets · MXN" in visit(finance, f"{REPORTS}/liability{lately()}")
 
 
 def test_open_holds_are_listed_by_age(scene: Scene, finance: Client):

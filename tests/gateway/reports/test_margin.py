@@ -13,19 +13,22 @@ from django.test import Client
 from openpyxl import load_workbook
 
 from billing.models import JournalEntry, Posting
-from core.clock import now
 from gateway.models import Attempt, Generation
 from gateway.services.reports.margin_days import count_margins
 from orgs.models import ApiKey
 from tests.gateway.reports.test_margin_days import sell
 from tests.gateway.services.rows import open_key
+from tests.moments import today
 from tests.orgs.people import Team, person
 from tests.visits import signed_in, visit
 
-LAST = now().astimezone(UTC).date()
-PERIOD = f"?since={LAST - timedelta(days=30)}&until={LAST}"
 REPORT = "/finance/reports/margin"
 SIGNS = {"revenue": ("credit", 1), "provider_cost": ("debit", -1)}
+
+
+def lately() -> str:
+    """Return the query of all days on which something is sold here."""
+    return f"?since={today() - timedelta(days=30)}&until={today()}"
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def recomputed(key: ApiKey) -> Counter[tuple[str, str]]:
 
 def rows_of(client: Client, key: ApiKey, by: str) -> list[dict[str, str]]:
     own = f"organization={key.organization_id}"
-    text = client.get(f"{REPORT}.csv{PERIOD}&by={by}&{own}").getvalue().decode()
+    text = client.get(f"{REPORT}.csv{lately()}&by={by}&{own}").getvalue().decode()
     return list(csv.DictReader(io.StringIO(text)))
 
 
@@ -94,9 +97,9 @@ def test_every_figure_leads_to_its_postings(finance: Client):
     for _ in range(9):
         sell(key, chance)
     due = recomputed(key)
-    own = f"{PERIOD}&organization={key.organization_id}&currency=USD"
+    own = f"{lately()}&organization={key.organization_id}&currency=USD"
 
-    page = visit(finance, f"{REPORT}{PERIOD}&by=organization")
+    page = visit(finance, f"{REPORT}{lately()}&by=organization")
     by_model = visit(finance, f"{REPORT}{own}&by=model")
     costs = visit(finance, f"{REPORT}/provider_cost{own}")
     of_bfl = visit(finance, f"{REPORT}/provider_cost{own}&provider=bfl")
@@ -113,7 +116,7 @@ def test_every_figure_leads_to_its_postings(finance: Client):
 def test_workbooks_of_margins_have_numbers_and_dates(finance: Client):
     sell(open_key(), random.Random(2))
 
-    content = finance.get(f"{REPORT}.xlsx{PERIOD}&by=day").getvalue()
+    content = finance.get(f"{REPORT}.xlsx{lately()}&by=day").getvalue()
     sheet = load_workbook(io.BytesIO(content)).active
 
     assert sheet is not None
@@ -144,10 +147,10 @@ def test_attempts_that_delivered_nothing_are_summed_and_listed(finance: Client):
     due = sum(attempt.cost_micros for attempt in lost)
     report = "/finance/reports/losses"
 
-    text = finance.get(f"{report}.csv{PERIOD}&model={model}").getvalue().decode()
+    text = finance.get(f"{report}.csv{lately()}&model={model}").getvalue().decode()
     [row] = csv.DictReader(io.StringIO(text))
-    page = visit(finance, f"{report}{PERIOD}&model={model}&provider=bfl&status=failed")
-    of_another = visit(finance, f"{report}{PERIOD}&model={model}&status=late")
+    page = visit(finance, f"{report}{lately()}&model={model}&provider=bfl&status=failed")
+    of_another = visit(finance, f"{report}{lately()}&model={model}&status=late")
 
     assert (row["provider"], row["outcome"], row["attempts"]) == ("bfl", "failed", "6")
     assert int(Decimal(row["cost"]) * 10**6) == due
@@ -157,7 +160,7 @@ def test_attempts_that_delivered_nothing_are_summed_and_listed(finance: Client):
 
 def test_the_overview_is_of_this_month_and_leads_to_reports(finance: Client):
     sell(open_key(), random.Random(4))
-    own = f"since={LAST.replace(day=1)}&amp;until={LAST}"
+    own = f"since={today().replace(day=1)}&amp;until={today()}"
 
     page = visit(finance, "/finance/overview")
     finance.cookies[settings.LANGUAGE_COOKIE_NAME] = "es"
