@@ -10,7 +10,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connections
 from pytest_django import DjangoDbBlocker, Settings
 
-from tests.moments import HOUR_S, wait_out
+from tests.moments import DAY_S, HOUR_S, wait_out
 from tests.stack import Stack
 from tests.templates import make_migrated
 from tests.tenants import Tenant
@@ -55,9 +55,12 @@ def _group_of(item: pytest.Item) -> str | None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let no test begin while a day or a month may turn: what it spends would be of two."""
     wait_out(HOUR_S, last_s=_LONG_S)
+    if "stack" in getattr(item, "fixturenames", ()):
+        # Of the whole product's tests some take longer; their organizations live in UTC.
+        wait_out(DAY_S, last_s=60)
 
 
 @pytest.fixture(autouse=True)

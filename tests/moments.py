@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from core.clock import now
 
 HOUR_S = 3600
+DAY_S = 24 * HOUR_S
 
 
 def today() -> date:
