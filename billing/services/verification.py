@@ -27,7 +27,9 @@ from billing.types import Finding
 def snapshot() -> Iterator[None]:
     """Let everything read inside see one instant, so that a running ledger can be verified.
 
-    A read-only transaction at REPEATABLE READ; inside a transaction it is the caller's own.
+    A read-only transaction at REPEATABLE READ; inside a transaction it is the caller's own. What
+    reads a whole ledger takes its time, with work of its own in between: the limits of requests do
+    not hold in it.
     """
     if connection.in_atomic_block:
         yield
@@ -35,6 +37,8 @@ def snapshot() -> Iterator[None]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
 
 

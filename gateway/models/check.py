@@ -7,9 +7,10 @@ class Check(models.Model):
     """One row for each check, of its last or present run.
 
     `requested_at` asks for a run and is set by whoever wants one; a worker takes it by setting
-    `started_at`, moves `beat_at` on while it works, and sets `finished_at` at the end. A run whose
-    `beat_at` grows old has died, and may be taken again. `done` of `total` steps are behind it;
-    `found` is what they found; `error` is why it broke off.
+    `started_at`, moves `beat_at` on while it works, and sets `finished_at` at the end: until then
+    that is when the last whole run ended. `done` of `total` steps are behind it; `found` is what
+    they found; `error` is why it broke off. A run with steps left whose `beat_at` grows old has
+    died or broken off, and is taken again.
     """
 
     name = models.CharField(max_length=20, primary_key=True)
@@ -22,6 +23,11 @@ class Check(models.Model):
     total = models.PositiveIntegerField(default=0)
     found = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=200, blank=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run has steps left and has not broken off; it may have died."""
+        return self.done < self.total and not self.error
 
     def __str__(self) -> str:
         return f"{self.name} {self.done}/{self.total}"

@@ -4,6 +4,7 @@ from django.db import OperationalError, connection, transaction
 from billing.models import JournalEntry
 from billing.selectors.holds import find_capture
 from billing.services.transactions import MAX_TRIES, retrying
+from billing.services.verification import snapshot
 from billing.types import Captured
 from tests.billing.scene import UNIT, Scene
 
@@ -87,3 +88,17 @@ def test_inside_a_transaction_it_runs_once(db):
     with pytest.raises(OperationalError):
         retrying(work)
     assert len(tries) == 1
+
+
+def test_limits_of_requests_do_not_end_a_snapshot(committed):
+    def limits() -> list[str]:
+        names = ("statement_timeout", "idle_in_transaction_session_timeout")
+        with connection.cursor() as cursor:
+            return [cursor.execute(f"SHOW {name}").fetchone()[0] for name in names]
+
+    before = limits()
+    with snapshot():
+        within = limits()
+
+    assert within == ["0", "0"]
+    assert limits() == before == ["1min", "1min"]

@@ -156,9 +156,8 @@ def check_row() -> CheckRow:
     is_asked = row.requested_at is not None and (
         row.started_at is None or row.requested_at > row.started_at
     )
-    is_running = row.started_at is not None and row.finished_at is None
     state = "done"
-    if is_running:
+    if row.is_running:
         state = "running"
     elif is_asked:
         state = "waiting"
@@ -172,7 +171,7 @@ def check_row() -> CheckRow:
         percent=100 * row.done // row.total if row.total else 0,
         requested_by=row.requested_by,
         started_at=row.started_at,
-        finished_at=row.finished_at,
+        finished_at=row.beat_at if row.error else row.finished_at,
         platform_at=platform_at,
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connection
 
 from core.clock import now
 from gateway.services.keeping.errors import KeepingError
@@ -106,10 +105,6 @@ class Command(BaseCommand):
                 f"The image storage cannot be read ({error}). The database is restored; run"
                 " `restore --finish` when it can, and start the product only afterwards."
             ) from error
-        with connection.cursor() as cursor:
-            # Of requests: a whole ledger is read in one snapshot, with work of ours in between.
-            cursor.execute("SET statement_timeout = 0")
-            cursor.execute("SET idle_in_transaction_session_timeout = 0")
         findings = verify_money(now=now())
         note_restore(resumed=resumed, violations=len(findings), now=now())
         return {

@@ -15,6 +15,8 @@ from core.metrics.gauges import Gauges
 
 # `gateway.services.processes.LEASE_S`
 _LEASE: Final = timedelta(seconds=20)
+# `gateway.services.operations.checks.RUN_LEASE`
+_RUN_LEASE: Final = timedelta(minutes=30)
 _QUEUES: Final = """
 SELECT queue, count(*) FILTER (WHERE status = 'queued'),
     coalesce(extract(epoch FROM %(now)s - min(created_at) FILTER (WHERE status = 'queued')), 0),
@@ -38,9 +40,12 @@ _PROCESSES: Final = """
 SELECT kind, count(*) FROM gateway_process
 WHERE ended_at IS NULL AND heartbeat_at > %(now)s - %(lease)s GROUP BY kind
 """
-# A check that broke off has not told anything, however long ago: its age has no bound.
+# A check that broke off has not told anything, however long ago, nor has one that has died and
+# never ended before: its age has no bound. Of others it is that of the last whole run.
 _CHECKS: Final = """
-SELECT name, CASE WHEN error <> '' THEN 'Infinity'::numeric
+SELECT name, CASE
+    WHEN error <> '' OR finished_at IS NULL AND beat_at < %(now)s - %(run_lease)s
+    THEN 'Infinity'::numeric
     ELSE extract(epoch FROM %(now)s - coalesce(finished_at, started_at)) END
 FROM gateway_check WHERE started_at IS NOT NULL
 """
@@ -80,7 +85,7 @@ def read_gauges(
         **_findings(findings),
         "lienzo_processes": {("web",): 0, ("worker",): 0}
         | {(kind,): count for kind, count in _rows(_PROCESSES, now=now, lease=_LEASE)},
-        **{_AGES[name]: {(): age_s} for name, age_s in _rows(_CHECKS, now=now) if name in _AGES},
+        **_check_ages(now),
         **_money(now),
         **_connections(),
     }
@@ -112,6 +117,11 @@ def _queues(queues: Collection[str], now: datetime) -> Gauges:
         is_full = limit is not None and queued and running and calls + wanted > limit
         found["lienzo_limit_reached"][queue,] = int(bool(is_full))
     return {**found}
+
+
+def _check_ages(now: datetime) -> Gauges:
+    rows = _rows(_CHECKS, now=now, run_lease=_RUN_LEASE)
+    return {_AGES[name]: {(): age_s} for name, age_s in rows if name in _AGES}
 
 
 def _kept_away(providers: Collection[str]) -> Gauges:

@@ -158,13 +158,10 @@ def _write(stream: BinaryIO, started_at: datetime) -> Written:
 def _exported_snapshot() -> Iterator[tuple[str, datetime, int]]:
     """Hold one snapshot that other sessions can see: its name, its instant, the database's size.
 
-    Everything committed before that instant is in it. It lasts as long as the dump, so the
-    sessions' limits of time do not hold here. Of two backups at a time the second is refused, and
-    a migration waits.
+    Everything committed before that instant is in it. It lasts as long as the dump. Of two backups
+    at a time the second is refused, and a migration waits.
     """
     with snapshot(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [BACKING_UP])
         if cursor.fetchone() != (True,):
             raise KeepingError("Another backup of this database is being made.")

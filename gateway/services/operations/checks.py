@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Count, F, Q, Sum
 
 from billing.money import format_amount
@@ -21,6 +21,7 @@ from billing.services.staff import require_finance
 from billing.services.verification import snapshot
 from billing.types import Finding as Violation
 from core.clock import now as clock_now
+from core.postgres.locks import CHECKING
 from core.queue import send_task
 from gateway.models import Attempt, Breaker, Check, Generation
 from gateway.providers.registry import PROVIDERS
@@ -117,23 +118,28 @@ def request_ledger_check(*, actor: Actor, now: datetime) -> None:
 def check_ledger(*, now: datetime) -> bool:
     """Run the check of the ledger if it is due or was asked for; return whether it ran.
 
-    Of several workers one runs it. A run that breaks off changes no finding.
+    Of several workers one runs it. A run that breaks off or dies changes no finding, and is due
+    again; `finished_at` stays that of the last one that did neither.
     """
     steps = money_checks(now=now)
     if not _take(now, total=len(steps) + 1):
         return False
-    row = Check.objects.filter(name=LEDGER)
+    row = Check.objects.filter(name=LEDGER, started_at=now)
     violations: list[Violation] = []
     try:
         for step in steps:
             with snapshot():
+                _hold_step()
                 violations += step()
-            row.update(done=F("done") + 1, found=len(violations), beat_at=clock_now())
+            beat = {"done": F("done") + 1, "found": len(violations), "beat_at": clock_now()}
+            if not row.update(**beat):
+                logger.warning("check.taken_over name=%s", LEDGER)
+                return False
         found = [*_violations(violations), *_losses(now)]
         reconcile(_LEDGER_KINDS, found, now=now)
     except DatabaseError as error:
         logger.exception("check.broken_off name=%s", LEDGER)
-        row.update(finished_at=clock_now(), error=type(error).__name__)
+        row.update(beat_at=clock_now(), error=type(error).__name__)
         return False
     row.update(finished_at=clock_now(), done=F("total"), found=len(found))
     logger.info("check.finished name=%s found=%d", LEDGER, len(found))
@@ -141,19 +147,32 @@ def check_ledger(*, now: datetime) -> bool:
 
 
 def _take(now: datetime, *, total: int) -> bool:
-    """Take the run that is due, unless another worker has it."""
+    """Take the run that is due, unless another worker has it.
+
+    One that is within a step holds that step's lock for as long as it takes. Between two steps it
+    has just moved `beat_at`, but for an instant; a run that is taken then finds that out.
+    """
     Check.objects.get_or_create(name=LEDGER)
     today = now.replace(hour=DAILY_HOUR, minute=0, second=0, microsecond=0)
     is_due = Q(started_at__isnull=True) | Q(requested_at__gt=F("started_at"))
     if now >= today:
         is_due |= Q(started_at__lt=today)
-    is_free = (
-        Q(started_at__isnull=True) | Q(finished_at__isnull=False) | Q(beat_at__lt=now - RUN_LEASE)
-    )
-    taken = Check.objects.filter(is_due, is_free, name=LEDGER).update(
-        started_at=now, beat_at=now, finished_at=None, done=0, total=total, found=0, error=""
-    )
+    is_done = Q(started_at__isnull=True) | Q(done=F("total"))
+    has_died = ~is_done & Q(beat_at__lt=now - RUN_LEASE)
+    with transaction.atomic():
+        if not _hold_step():
+            return False
+        taken = Check.objects.filter(
+            is_due & (is_done | ~Q(error="")) | has_died, name=LEDGER
+        ).update(started_at=now, beat_at=now, done=0, total=total, found=0, error="")
     return bool(taken)
+
+
+def _hold_step() -> bool:
+    """Lock the step that is run, until the transaction ends; return False if another is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [CHECKING])
+        return bool(cursor.fetchone()[0])
 
 
 def _violations(violations: Iterable[Violation]) -> Iterator[Found]:

@@ -54,7 +54,7 @@ def _ledger_line(month: date) -> Line:
     is_checked = (
         check.started_at is not None
         and check.started_at >= end_of(month)
-        and check.finished_at is not None
+        and check.done == check.total
         and not check.error
     )
     found = check.open or 0

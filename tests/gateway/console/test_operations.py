@@ -203,5 +203,5 @@ def test_findings_are_filtered_acknowledged_and_checked(operator):
     assert "waits for a worker" in visit(operator, "/operations/findings")
     Check.objects.update(started_at=now(), done=3, total=10)
     assert "3 of 10 steps" in visit(operator, "/operations/findings")
-    Check.objects.update(finished_at=now(), found=0)
+    Check.objects.update(finished_at=now(), done=10, found=0)
     assert "is sound" in visit(operator, "/operations/findings")

@@ -1,16 +1,23 @@
 """Findings are one row for each fault, close by themselves, and are acknowledged by operators."""
 
+import sys
 from datetime import timedelta
+from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
+from django.db import connection
 
 from billing.services.prices import sync_list_prices
+from billing.types import Finding as Violation
 from core.clock import now
+from core.postgres.locks import CHECKING
 from gateway.catalog.prices import list_prices
 from gateway.errors import NotFoundError
 from gateway.management.commands.bootstrap import price_row
 from gateway.models import Breaker, Check, Finding
+from gateway.services.operations import checks
 from gateway.services.operations.checks import (
     LEDGER,
     PLATFORM,
@@ -19,6 +26,7 @@ from gateway.services.operations.checks import (
     request_ledger_check,
 )
 from gateway.services.operations.findings import Found, Kind, acknowledge, reconcile, report
+from gateway.services.operations.gauges import read_rows
 from orgs.errors import InvalidInputError, PermissionDeniedError
 from orgs.models import AuditEvent
 from orgs.services.audit import SYSTEM, user_actor
@@ -166,11 +174,71 @@ def test_the_check_of_the_ledger_writes_findings_once_a_day_and_when_asked():
 def test_a_check_that_runs_is_not_taken_by_another_worker():
     at = now().replace(hour=5)
     Check.objects.create(
-        name=LEDGER, requested_at=at, started_at=at - timedelta(minutes=1), beat_at=at
+        name=LEDGER, requested_at=at, started_at=at - timedelta(minutes=1), beat_at=at, total=9
     )
 
     assert not check_ledger(now=at)
     assert check_ledger(now=at + timedelta(minutes=31))
+
+
+def test_a_check_that_was_killed_is_done_again_and_is_none_until_then(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    at = now().replace(hour=5)
+    next_day = at + timedelta(days=1)
+    assert check_ledger(now=at)
+    ended_at = Check.objects.get(name=LEDGER).finished_at
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(checks, "money_checks", lambda **_: [sys.exit])
+        check_ledger(now=next_day)
+
+    assert not check_ledger(now=next_day + timedelta(minutes=29))
+    age_s = read_rows(now=next_day)["lienzo_ledger_check_age_seconds"][()]
+    assert float(age_s) == (next_day - ended_at).total_seconds()
+    assert check_ledger(now=next_day + timedelta(minutes=31))
+    assert not check_ledger(now=next_day + timedelta(hours=2))
+    assert Check.objects.get(name=LEDGER).finished_at > ended_at
+
+
+def test_a_first_check_that_was_killed_has_never_been(monkeypatch: pytest.MonkeyPatch):
+    at = now().replace(hour=5)
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(checks, "money_checks", lambda **_: [sys.exit])
+        check_ledger(now=at)
+
+    found = [read_rows(now=at + timedelta(minutes=age)) for age in (1, 31)]
+
+    ages = [one["lienzo_ledger_check_age_seconds"][()] for one in found]
+    assert ages == [60, Decimal("Infinity")]
+
+
+def test_a_check_that_was_taken_over_writes_nothing_more(monkeypatch: pytest.MonkeyPatch):
+    at, taken_at = now().replace(hour=5), now().replace(hour=6)
+
+    def another_takes_it() -> list[Violation]:
+        Check.objects.filter(name=LEDGER).update(started_at=taken_at, done=3)
+        return [Violation(check="books", table="t", row_id="1", message="wrong")]
+
+    monkeypatch.setattr(checks, "money_checks", lambda **_: [another_takes_it])
+
+    assert not check_ledger(now=at)
+
+    row = Check.objects.get(name=LEDGER)
+    assert (row.started_at, row.done, row.found, row.finished_at) == (taken_at, 3, 0, None)
+    assert not Finding.objects.exists()
+
+
+def test_a_check_within_a_long_step_is_let_be():
+    """Its step holds a lock in another session, though it has not told of itself for hours."""
+    at = now().replace(hour=5)
+    long_ago = at - timedelta(hours=3)
+    Check.objects.create(name=LEDGER, started_at=long_ago, beat_at=long_ago, done=1, total=9)
+    address = connection.get_connection_params()
+    with psycopg.connect(**address, autocommit=True) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [CHECKING])
+        assert not check_ledger(now=at)
+
+    assert check_ledger(now=at)
 
 
 def test_strangers_start_no_check():
