@@ -24,10 +24,10 @@ class Check(models.Model):
     found = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=200, blank=True)
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.done}/{self.total}"
+
     @property
     def is_running(self) -> bool:
         """Whether a run has steps left and has not broken off; it may have died."""
         return self.done < self.total and not self.error
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.done}/{self.total}"
