@@ -25,11 +25,13 @@ def main() -> None:
     from core.postgres.migrations import require_migrated  # noqa: PLC0415 - as above
     from core.readiness import announce_ready  # noqa: PLC0415 - as above
     from core.telemetry.lifecycle import start_telemetry, stop_telemetry  # noqa: PLC0415 - as above
+    from embedded.limits import raise_file_limit  # noqa: PLC0415 - as above
     from gateway.api.webhooks import data_of  # noqa: PLC0415 - as above
     from gateway.storage import forbid_open_transaction  # noqa: PLC0415 - as above
     from orgs.services.dispatcher import Dispatcher  # noqa: PLC0415 - as above
     from orgs.services.targets import webhook_client  # noqa: PLC0415 - as above
 
+    raise_file_limit()
     start_telemetry("dispatcher")
     check_secrets()
     require_patched()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from config.logs.settings import settings_of
 from config.metrics.folder import metrics_folder
+from embedded.limits import raise_file_limit
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -33,7 +34,8 @@ _metrics_port = int(os.environ.get("METRICS_PORT") or "0")
 
 
 def on_starting(server: "Arbiter") -> None:
-    """Prepare the metrics of the workers before the first of them begins."""
+    """Prepare limits and metrics of the workers before the first of them begins."""
+    raise_file_limit()
     if _metrics_port:
         # Read by the library when it is first imported, here and in each worker.
         os.environ.update(PROMETHEUS_MULTIPROC_DIR=str(metrics_folder().path))

@@ -11,6 +11,7 @@ from core.metrics.exposition import BUILD_INFO
 from core.postgres.migrations import require_migrated
 from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
+from embedded.limits import raise_file_limit
 from gateway.services.processes import Kind, current_process
 from gateway.worker import worker
 
@@ -67,6 +68,7 @@ def stop_web_process() -> None:
 
 def start_worker_process() -> None:
     """Prepare a worker process and begin to look for work."""
+    raise_file_limit()
     check_secrets()
     require_foreign_upstreams()
     require_patched()

@@ -1,6 +1,7 @@
 """How an outbound HTTP call can fail, and whether the other side may have acted on it."""
 # ruff: noqa: N818 - the names say what happened; "Error" would add nothing
 
+import errno
 from typing import ClassVar
 
 
@@ -34,6 +35,10 @@ class ConnectFailed(HttpError):
     """No connection, or it broke before the request was sent in full."""
 
 
+class OutOfFiles(ConnectFailed):
+    """This process, or its machine, may open no more files: the other side was not asked."""
+
+
 class ReadFailed(HttpError):
     """The connection broke after the request was sent, or the answer is not HTTP."""
 
@@ -60,3 +65,13 @@ class BodyInvalid(HttpError):
 
 class UploadFailed(HttpError):
     """What was to be sent could not be read, so that the request was never whole."""
+
+
+def connect_failed(message: str, cause: BaseException | None) -> ConnectFailed:
+    """Return the failure of a connection, `OutOfFiles` if that is what lies below it."""
+    below = cause
+    while below is not None:
+        if isinstance(below, OSError) and below.errno in {errno.EMFILE, errno.ENFILE}:
+            return OutOfFiles(message)
+        below = below.__cause__ or below.__context__
+    return ConnectFailed(message)

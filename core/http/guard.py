@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from urllib3.util.connection import create_connection
 
-from core.http.errors import ConnectFailed, TargetRefused
+from core.http.errors import TargetRefused, connect_failed
 
 Resolver = Callable[[str, int], Sequence[str]]
 Target = tuple[str, int]
@@ -103,7 +103,7 @@ class Guard:
         try:
             addresses = self._resolver(host, port)
         except (OSError, UnicodeError) as error:
-            raise ConnectFailed(f"{host} has no address") from error
+            raise connect_failed(f"{host} has no address", error) from error
         if self.is_exempt(host, port):
             return list(addresses)
         permitted = [
@@ -132,4 +132,4 @@ class Guard:
                 return create_connection((address, port), timeout_s)
             except OSError as error:
                 cause = error
-        raise ConnectFailed(f"{host} does not accept connections") from cause
+        raise connect_failed(f"{host} does not accept connections", cause) from cause

@@ -15,7 +15,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import HTTPResponse
 
 from core.http.deadline import DeadlineTimer
-from core.http.errors import ConnectFailed, HttpError
+from core.http.errors import HttpError, connect_failed
 from core.http.guard import Guard
 
 # Servers and load balancers keep idle connections for a minute or more (seen 2026-11); one that was
@@ -35,9 +35,8 @@ def _before_sent(host: str) -> Iterator[None]:
         raise
     except (OSError, HTTPException, exceptions.HTTPError, ValueError) as error:
         # ValueError: text in a header or host name that cannot be encoded.
-        raise ConnectFailed(
-            f"{host}: {type(error).__name__} before the request was sent"
-        ) from error
+        words = f"{host}: {type(error).__name__} before the request was sent"
+        raise connect_failed(words, error) from error
 
 
 class _Tracking(HTTPConnection):

@@ -99,6 +99,10 @@ class ProviderUnavailable(RetryableError):
     """The upstream is down or broken: no connection, a cut connection, or a 5xx."""
 
 
+class OutOfFiles(ProviderUnavailable):
+    """This process may open no more files: our own fault, the upstream was not asked."""
+
+
 class InputUnavailable(ProviderError):
     """An image to be sent along could not be read from storage; the upstream got nothing whole."""
 

@@ -15,6 +15,7 @@ from gateway.providers.base import Call, ProviderImage
 from gateway.providers.errors import (
     BadResponse,
     InputUnavailable,
+    OutOfFiles,
     ProviderError,
     ProviderTimedOut,
     ProviderUnavailable,
@@ -44,6 +45,8 @@ def translated() -> Iterator[None]:
         raise ProviderTimedOut(str(error), processed=error.processed) from error
     except http.UploadFailed as error:
         raise InputUnavailable(str(error), processed=False) from error
+    except http.OutOfFiles as error:
+        raise OutOfFiles(str(error), processed=error.processed) from error
     except (http.BodyTooLarge, http.BodyInvalid, http.TooManyRedirects) as error:
         raise BadResponse(str(error), processed=error.processed) from error
     except http.HttpError as error:

@@ -43,6 +43,7 @@ _KINDS: Final[Mapping[str, Promise]] = MappingProxyType(
         "BadResponse": _("The provider's answer was no usable image."),
         "ContentRefused": _("The provider's safety system refused it."),
         "ProviderRejected": _("The provider refused the request."),
+        "OutOfFiles": _("The process that worked on it could open no more connections."),
         "InputUnavailable": _("An image that was sent along could not be read."),
         "OutOfFunds": _("Our account at the provider had no money left."),
         "BadCredentials": _("The provider did not accept our credentials."),

@@ -36,6 +36,8 @@ from gateway.models import Attempt, Breaker, Pause
 from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
+    InputUnavailable,
+    OutOfFiles,
     OutOfFunds,
     ProviderError,
     ProviderTimedOut,
@@ -48,6 +50,8 @@ from gateway.storage import release_connections
 FAULTS: Final = frozenset({ProviderUnavailable, ProviderTimedOut, BadResponse})
 # Our account is at fault, for every call alike: an operator must act.
 ACCOUNT_FAULTS: Final = frozenset({BadCredentials, OutOfFunds})
+# Ours alone: the provider was not asked, or not in full.
+SILENT: Final = frozenset({InputUnavailable, OutOfFiles})
 ALERT_TASK: Final = "gateway.send_alerts"
 
 WINDOW_S: Final = 60
@@ -79,6 +83,7 @@ WITH ended AS (
             (SELECT closed_at FROM gateway_breaker WHERE provider = %(provider)s), '-infinity'
         )
         AND NOT (status = 'unknown' AND error_kind = '')
+        AND error_kind <> ALL(%(silent)s::text[])
         AND NOT (
             error_kind = 'ProviderTimedOut'
             AND finished_at - started_at < make_interval(secs => %(least_silence_s)s)
@@ -253,7 +258,8 @@ def record_failure(
 
     The kind is kept with the attempt. The breaker opens when at least five calls, and at least half
     of those that ended, have failed by the provider's fault within a minute; at once for a fault of
-    our account. Of callers at the same time the last one to count sees all the others' attempts.
+    our account. A fault of this process counts for nothing, and gives its probe back. Of callers at
+    the same time the last one to count sees all the others' attempts.
     """
     Attempt.objects.filter(id=attempt_id).update(error_kind=kind.__name__)
     at_fault = kind in FAULTS or kind in ACCOUNT_FAULTS
@@ -262,6 +268,8 @@ def record_failure(
             _open(provider, kind, now)
     elif at_fault:
         _probe_failed(provider, kind, probe, now)
+    elif kind in SILENT:
+        give_back_probe(provider=provider, probe=probe, now=now)
     else:
         record_success(provider=provider, probe=probe, now=now)
 
@@ -300,6 +308,7 @@ def _open(provider: str, kind: type[ProviderError], now: datetime) -> None:
                 "provider": provider,
                 "reason": kind.__name__,
                 "kinds": sorted(kinds),
+                "silent": sorted(kind.__name__ for kind in SILENT),
                 "at_once": at_once,
                 "now": now,
                 "window_s": WINDOW_S,

@@ -12,9 +12,11 @@ from core.http.errors import (
     ConnectFailed,
     HttpError,
     InvalidTarget,
+    OutOfFiles,
     ReadFailed,
     TimedOut,
 )
+from tests.core.http.files import no_files_left
 from tests.core.http.upstream import Upstream
 
 
@@ -186,6 +188,29 @@ def test_refused_connection_was_not_processed(client: HttpClient):
         client.open("POST", "http://127.0.0.1:1/", deadline=soon(), json={})
 
     assert raised.value.processed is False
+
+
+def test_a_connection_for_which_no_file_is_left_is_told_apart(
+    upstream: Upstream, client: HttpClient
+):
+    upstream.answers("POST", "/", b"{}")
+    name = f"http://localhost:{upstream.url.rpartition(':')[2]}/"
+    calls = [
+        lambda: client.open("POST", f"{upstream.url}/", deadline=soon(), json={}),
+        lambda: client.open("POST", name, deadline=soon(), json={}),
+        lambda: client.post_guarded(f"{upstream.url}/", deadline=soon(), headers={}, body=b"{}"),
+        lambda: client.post_guarded(name, deadline=soon(), headers={}, body=b"{}"),
+    ]
+
+    failures = []
+    with no_files_left():
+        for call in calls:
+            with pytest.raises(ConnectFailed) as raised:
+                call()
+            failures.append(raised.value)
+
+    assert [(type(one), one.processed) for one in failures] == [(OutOfFiles, False)] * 4
+    client.open("POST", f"{upstream.url}/", deadline=soon(), json={}).close()
 
 
 def test_unknown_host_was_not_processed(client: HttpClient):

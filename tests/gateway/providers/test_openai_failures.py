@@ -5,6 +5,7 @@ import pytest
 
 from gateway.providers import errors
 from gateway.providers.openai import OpenAIAdapter
+from tests.core.http.files import no_files_left
 from tests.core.http.upstream import Upstream
 from tests.gateway.providers.conftest import KEY, MakeCall
 
@@ -28,6 +29,17 @@ def error(
     **more: object,
 ) -> dict[str, object]:
     return {"error": {"message": message, "type": kind, "param": param, "code": code, **more}}
+
+
+def test_a_call_for_which_no_file_is_left_is_no_fault_of_its_provider(
+    upstream: Upstream, make_call: MakeCall
+):
+    with no_files_left(), pytest.raises(errors.ProviderUnavailable) as raised:
+        generate(make_call, upstream)
+
+    assert type(raised.value) is errors.OutOfFiles
+    assert raised.value.processed is False
+    assert upstream.received == []
 
 
 USER_ERROR = "image_generation_user_error"

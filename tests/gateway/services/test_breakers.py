@@ -15,7 +15,9 @@ from gateway.providers.errors import (
     BadCredentials,
     BadResponse,
     ContentRefused,
+    InputUnavailable,
     ModelRetired,
+    OutOfFiles,
     OutOfFunds,
     ProviderError,
     ProviderRejected,
@@ -297,6 +299,19 @@ def test_a_probe_that_is_refused_shows_a_provider_alive(provider):
     provider.fail(ContentRefused, probe=provider.probe())
 
     assert not provider.is_open
+
+
+@pytest.mark.parametrize("kind", [OutOfFiles, InputUnavailable])
+def test_a_fault_of_ours_says_nothing_of_a_provider(provider, kind: type[ProviderError]):
+    for _ in range(9):
+        provider.fail(kind)
+    assert not provider.is_open
+
+    provider.open()
+    provider.fail(kind, probe=provider.probe())
+
+    assert provider.is_open
+    assert provider.admit().state is State.PROBE
 
 
 def test_a_probe_that_was_not_made_is_given_back(provider):
