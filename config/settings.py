@@ -125,8 +125,8 @@ _options.setdefault(
     # The other way round: the locks of a host whose power fails must not outlive it for hours.
     " -c tcp_keepalives_idle=5 -c tcp_keepalives_interval=3 -c tcp_keepalives_count=3",
 )
-# Prepared statements save the server a third of its work. A pooler in between, in session mode, must
-# know them (PgBouncer 1.21 does); DATABASE_PREPARED_STATEMENTS=0 does without.
+# Prepared statements save the server a third of its work. A pooler in between, in session mode,
+# must know them (PgBouncer 1.21 does); DATABASE_PREPARED_STATEMENTS=0 does without.
 DATABASE_PREPARED_STATEMENTS = env.flag("DATABASE_PREPARED_STATEMENTS", default=True)
 _options["server_side_binding"] = DATABASE_PREPARED_STATEMENTS
 _options["prepare_threshold"] = 3 if DATABASE_PREPARED_STATEMENTS else None
