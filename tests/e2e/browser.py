@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
+from django.conf import settings
+from django.test import Client
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from gateway.services.onboarding import open_organization
-from orgs.models import Organization
+from orgs.models import Organization, User
 from orgs.services.audit import SYSTEM
 from orgs.services.organizations import add_member, create_user
 from tests.stack import Stack
@@ -26,6 +28,30 @@ SCHEMES: tuple[Scheme, ...] = ("light", "dark")
 SIZES = {1440: 900, 360: 780}
 # Static text under a sticky bar and the like: only findings that keep people out count.
 GRAVE = ("serious", "critical")
+# Rules that find nothing graver: half of what axe-core does.
+LESSER_RULES = """() => Object.fromEntries(axe._audit.rules
+    .filter((rule) => ["minor", "moderate"].includes(rule.impact))
+    .map((rule) => [rule.id, { enabled: false }]))"""
+# What the page shown needs that is not an image, each address once, as it was transferred: the
+# same number from the browser's cache.
+LOADED = """() => {
+    const sizes = {};
+    for (const one of performance.getEntries()) {
+        if (one.encodedBodySize && one.initiatorType !== "img") {
+            sizes[one.name] = one.encodedBodySize;
+        }
+    }
+    return sizes;
+}"""
+MOST_BYTES = 300_000
+# Charts follow the window some frames later.
+OVERFLOW = """async () => {
+    const overflow = () => document.documentElement.scrollWidth - window.innerWidth;
+    for (let frames = 0; frames < 60 && overflow() > 0; frames += 1) {
+        await new Promise(requestAnimationFrame);
+    }
+    return overflow();
+}"""
 
 
 def chromium() -> str | None:
@@ -78,8 +104,8 @@ class Member:
         self.home = f"{stack.url}/o/{self.organization.id}"
 
 
-def sign_in(page: Page, stack: Stack, email: str, password: str = PASSWORD) -> None:
-    """Sign in by the form."""
+def sign_in_by_form(page: Page, stack: Stack, email: str, password: str = PASSWORD) -> None:
+    """Sign in as people do."""
     page.goto(f"{stack.url}/accounts/login/")
     page.fill("[name=login]", email)
     page.fill("[name=password]", password)
@@ -87,39 +113,63 @@ def sign_in(page: Page, stack: Stack, email: str, password: str = PASSWORD) -> N
     page.wait_for_url(lambda url: "/login/" not in url)
 
 
-def shoot(page: Page, name: str) -> None:
-    """Fail where a page is wider than the window; with `SCREENSHOTS=1` also keep pictures of it.
+def sign_in(page: Page, stack: Stack, email: str) -> None:
+    """Give the browser a session of somebody's; it shows what it showed before."""
+    client = Client()
+    with stack.database():
+        client.force_login(User.objects.get(email=email))
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies(
+        [{"name": name, "value": client.cookies[name].value, "url": stack.url}]
+    )
 
-    Pictures are light and dark, wide and narrow. Nobody looks at those of every run.
+
+def shoot(page: Page, name: str) -> None:
+    """Fail where a page is wider than the window or loads too much; keep pictures if asked to.
+
+    With `SCREENSHOTS=1` they are light and dark, wide and narrow. Nobody looks at those of every
+    run, and no page is wider in one theme than in the other.
     """
-    keep = os.environ.get("SCREENSHOTS") == "1"
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    loaded: dict[str, int] = page.evaluate(LOADED)
+    assert sum(loaded.values()) <= MOST_BYTES, f"{name} loads {loaded}"
     before = page.viewport_size
-    for width, height in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
-            if keep:
-                page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
-        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert before is not None
+    # First the present size, which takes no layout.
+    for width in sorted(SIZES, key=lambda width: width != before["width"]):
+        if width != before["width"]:
+            page.set_viewport_size({"width": width, "height": SIZES[width]})
+        overflow = page.evaluate(OVERFLOW)
         assert overflow <= 0, f"{name} is {overflow} px too wide at {width}"
-    page.emulate_media(color_scheme="light")
-    if before:
-        page.set_viewport_size(before)
+        if os.environ.get("SCREENSHOTS") == "1":
+            _keep_pictures(page, f"{name}-{{}}-{width}.png")
+    page.set_viewport_size(before)
+
+
+def _keep_pictures(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    for scheme in SCHEMES:
+        _show_in(page, scheme)
+        page.screenshot(path=SCREENSHOTS / name.format(scheme), full_page=True)
+
+
+def _show_in(page: Page, scheme: Scheme) -> None:
+    page.emulate_media(color_scheme=scheme)
+    expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
 
 
 def check_accessible(page: Page, *, schemes: tuple[Scheme, ...] = SCHEMES) -> None:
     """Fail on serious and critical findings of axe-core, in both themes.
 
-    The second theme is looked at for its contrast: nothing else depends on it.
+    The second theme is looked at for its contrast: nothing else depends on it. It is the one the
+    page is not shown in; it stays.
     """
+    page.wait_for_load_state()
+    expect(page.locator(".skeleton")).to_have_count(0)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    for scheme in schemes:
-        rules = {} if scheme == schemes[0] else {"runOnly": ["color-contrast"]}
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        expect(page.locator("html")).to_have_attribute("data-bs-theme", scheme)
-        options = {"resultTypes": ["violations"], **rules}
+    shown = page.locator("html").get_attribute("data-bs-theme")
+    options: dict[str, Any] = {"resultTypes": ["violations"], "rules": page.evaluate(LESSER_RULES)}
+    for scheme in sorted(schemes, key=lambda scheme: scheme != shown):
+        _show_in(page, scheme)
         found: dict[str, Any] = page.evaluate("options => axe.run(options)", options)
         grave = [
             f"{one['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
@@ -128,7 +178,7 @@ def check_accessible(page: Page, *, schemes: tuple[Scheme, ...] = SCHEMES) -> No
             for node in one["nodes"]
         ]
         assert grave == [], f"{scheme}, {page.url}: " + "\n".join(grave)
-    page.emulate_media(color_scheme="light")
+        options = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
 
 
 def expect_page(page: Page, title: str) -> None:

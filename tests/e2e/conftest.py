@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.browser import launch, watched
 from tests.stack import Stack
@@ -16,9 +17,25 @@ def browser() -> Iterator[Browser]:
     # The loop runs in this thread, and Django would refuse to touch the database beside it.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setitem(os.environ, "DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        # Passwords that are written here; the product hashes them again when it is given them.
+        patch.setattr(PBKDF2PasswordHasher, "iterations", 1)
         browser = launch(playwright)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser's profile, whose cache the tests share: styles and scripts are read once."""
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900},
+        locale="en-US",
+        color_scheme="light",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
 
 
 @pytest.fixture
@@ -28,13 +45,12 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def browser_page(browser: Browser, stack: Stack, complaints: list[str]) -> Iterator[Page]:
+def browser_page(visitor: BrowserContext, stack: Stack, complaints: list[str]) -> Iterator[Page]:
     """A page of a new visitor, at the product. It must give the browser nothing to complain of."""
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, locale="en-US", color_scheme="light"
-    )
-    context.set_default_timeout(15_000)
-    with watched(context.new_page(), complaints) as page:
+    with watched(visitor.new_page(), complaints) as page:
         yield page
-    context.close()
+    # The product keeps nothing in a browser but cookies.
+    for page in visitor.pages:
+        page.close()
+    visitor.clear_cookies()
     assert complaints == []

@@ -10,7 +10,14 @@ import time
 import requests
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import PASSWORD, Member, check_accessible, expect_page, shoot, sign_in
+from tests.e2e.browser import (
+    PASSWORD,
+    Member,
+    check_accessible,
+    expect_page,
+    shoot,
+    sign_in_by_form,
+)
 from tests.openid import identity_provider
 from tests.stack import Stack, wait_until
 
@@ -85,7 +92,7 @@ def test_somebody_signs_up_proves_who_they_are_and_gets_a_key(
 
 def test_a_second_factor_is_asked_for_at_the_next_sign_in(browser_page: Page, stack: Stack) -> None:
     page, member = browser_page, Member(stack)
-    sign_in(page, stack, member.email)
+    sign_in_by_form(page, stack, member.email)
     page.goto(f"{stack.url}/accounts/2fa/totp/activate/")
     if "reauthenticate" in page.url:
         page.fill("[name=password]", PASSWORD)
@@ -104,7 +111,7 @@ def test_a_second_factor_is_asked_for_at_the_next_sign_in(browser_page: Page, st
     page.locator("summary.account").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/login/")
-    sign_in(page, stack, member.email)
+    sign_in_by_form(page, stack, member.email)
     assert page.url.endswith("/accounts/2fa/authenticate/")
     check_accessible(page)
     shoot(page, "second-factor")
@@ -118,9 +125,9 @@ def test_a_second_factor_is_asked_for_at_the_next_sign_in(browser_page: Page, st
 
 def test_a_session_is_ended_from_another_browser(browser_page: Page, stack: Stack) -> None:
     page, member = browser_page, Member(stack)
-    sign_in(page, stack, member.email)
+    sign_in_by_form(page, stack, member.email)
     other = page.context.browser.new_context().new_page()  # type: ignore[union-attr] # launched
-    sign_in(other, stack, member.email)
+    sign_in_by_form(other, stack, member.email)
     page.goto(f"{stack.url}/accounts/sessions/")
     shoot(page, "sessions")
     check_accessible(page)
@@ -160,7 +167,7 @@ def test_a_password_is_reset_and_changed_and_an_address_too(
     expect_page(page, "This link no longer works")
     shoot(page, "new-password-used")
 
-    sign_in(page, stack, member.email, "a new passphrase")
+    sign_in_by_form(page, stack, member.email, "a new passphrase")
     page.goto(f"{stack.url}/accounts/profile")
     page.goto(f"{stack.url}/accounts/password/change/")
     check_accessible(page)

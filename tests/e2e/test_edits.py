@@ -17,6 +17,7 @@ def test_an_image_is_edited_and_varied_and_its_lineage_shown(
 ) -> None:
     page, member = browser_page, Member(stack, role="developer")
     sign_in(page, stack, member.email)
+    page.goto(member.home)
     page.get_by_role("button", name="Live").click()
     page.goto(f"{member.home}/playground?mode=edit")
     expect(page.locator("#history")).to_contain_text("What you run here")

@@ -50,7 +50,6 @@ def arrange(stack: Stack) -> UUID:
 
 
 def look(page: Page, name: str, schemes: tuple[Scheme, ...]) -> None:
-    page.wait_for_load_state("networkidle")
     check_accessible(page, schemes=schemes)
     shoot(page, f"finance-{name}")
 

@@ -1,43 +1,37 @@
 """What every page has around it."""
 
-from gzip import compress
-from urllib.parse import urlsplit
-
 import pytest
 import requests
-from playwright.sync_api import Page, Response, expect
+from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import Member, check_accessible, expect_page, shoot, sign_in
+from tests.e2e.browser import LOADED, Member, check_accessible, expect_page, shoot, sign_in
 from tests.stack import Stack
 
-FIRST_LOAD_BYTES = 300_000
 
-
-def test_home_is_accessible_and_loads_little(browser_page: Page, stack: Stack) -> None:
+def test_home_is_accessible_and_its_files_are_kept_and_compressed(
+    browser_page: Page, stack: Stack
+) -> None:
     page, member = browser_page, Member(stack, staff="operator")
     sign_in(page, stack, member.email)
-    answers: list[Response] = []
-    page.on("response", lambda answer: answers.append(answer))  # noqa: PLW0108 - Playwright sets attributes
     page.goto(member.home)
-    page.wait_for_load_state("networkidle")
     expect_page(page, "Home")
     check_accessible(page)
     shoot(page, "home")
 
-    fresh = {
-        url: requests.get(url, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=10)
-        for url in {one.url for one in answers if urlsplit(one.url).path.startswith("/static/")}
-    }
-    assert len(fresh) >= 5
-    for url, answer in fresh.items():
+    loaded: dict[str, int] = page.evaluate(LOADED)
+    files = [url for url in loaded if url.startswith(f"{stack.url}/static/")]
+    assert len(files) >= 5
+    for url in files:
+        answer = requests.head(url, headers={"Accept-Encoding": "gzip"}, timeout=10)
         assert "immutable" in answer.headers["Cache-Control"], url
-    sent = sum(len(answer.raw.read()) for answer in fresh.values())
-    assert sent + len(compress(page.content().encode())) <= FIRST_LOAD_BYTES
+        is_font = url.endswith(".woff2")
+        assert (answer.headers.get("Content-Encoding") == "gzip") != is_font, url
 
 
 def test_theme_language_and_mode_stay_where_they_were_set(browser_page: Page, stack: Stack) -> None:
     page, member = browser_page, Member(stack)
     sign_in(page, stack, member.email)
+    page.goto(member.home)
     page.locator("summary[title=Theme]").click()
     page.get_by_role("button", name="Dark").click()
     expect(page.locator("html")).to_have_attribute("data-bs-theme", "dark")
@@ -58,6 +52,7 @@ def test_menu_of_a_narrow_window_opens_and_closes_by_keyboard(
     page, member = browser_page, Member(stack)
     page.set_viewport_size({"width": 360, "height": 780})
     sign_in(page, stack, member.email)
+    page.goto(member.home)
     expect(page.locator("#side")).not_to_be_in_viewport()
     opener = page.get_by_role("button", name="Open the menu")
     opener.press("Enter")

@@ -11,6 +11,7 @@ def test_an_image_is_drawn_found_looked_at_and_drawn_again(
 ) -> None:
     page, member = browser_page, Member(stack, role="developer")
     sign_in(page, stack, member.email)
+    page.goto(member.home)
     page.get_by_role("button", name="Live").click()
     page.goto(f"{member.home}/gallery")
     expect(page.get_by_role("heading", name="No images of test mode yet")).to_be_visible()

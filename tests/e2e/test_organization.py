@@ -99,6 +99,7 @@ def test_colleague_is_invited_and_joins_and_the_log_has_it_all(
     expect(page.get_by_role("heading", level=1)).to_have_text("Join Talleres")
     shoot(page, "invitation-for-another")
     page.get_by_role("button", name="Sign out").last.click()
+    expect(page.locator("summary.account")).to_have_count(0)
     sign_in(page, stack, guest.email)
     page.goto(mailed_link(stack, guest.email, "/invitations/"))
     check_accessible(page)

@@ -22,7 +22,6 @@ CURRENCY = "ISK"
 def look(page: Page, url: str, title: str, name: str) -> None:
     page.goto(url)
     expect_page(page, title)
-    page.wait_for_load_state("networkidle")
     check_accessible(page)
     shoot(page, name)
 

@@ -13,7 +13,6 @@ DARK: tuple[Scheme, ...] = ("dark",)
 
 def look(page: Page, title: str, name: str, schemes: tuple[Scheme, ...]) -> None:
     expect_page(page, title)
-    page.wait_for_load_state("networkidle")
     check_accessible(page, schemes=schemes)
     shoot(page, name)
 
