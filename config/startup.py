@@ -12,7 +12,9 @@ from core.postgres.migrations import require_migrated
 from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
 from embedded.limits import raise_file_limit
+from gateway.metrics import begin_at_zero
 from gateway.services.processes import Kind, current_process
+from gateway.services.routing import queues
 from gateway.worker import worker
 
 # Longer than the longest deadline of a model.
@@ -56,6 +58,7 @@ def start_web_process() -> None:
     require_patched()
     require_migrated()
     BUILD_INFO.labels(settings.VERSION).set(1)
+    begin_at_zero(queues())
     current_process(Kind.WEB).start()
     announce_ready()
 
@@ -73,6 +76,7 @@ def start_worker_process() -> None:
     require_foreign_upstreams()
     require_patched()
     require_migrated()
+    begin_at_zero(queues())
     worker().start()
     announce_ready()
 

@@ -4,7 +4,7 @@ Labels have few values: a provider is the queue that works for it (`sandbox`, to
 pattern of paths. Organizations, keys and prompts are no labels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -46,6 +46,22 @@ ATTEMPT_COST = Counter(
 IMAGES = Counter("lienzo_images", "Images of generations that ended.", ["provider", "outcome"])
 SLOTS = Gauge("lienzo_slots", "Generations that this worker may run at once.", ["provider"])
 SLOTS_BUSY = Gauge("lienzo_slots_busy", "Generations that this worker runs.", ["provider"])
+
+
+def begin_at_zero(queues: Iterable[str]) -> None:
+    """Show, before the first of them is counted, all that rules look at the increase of.
+
+    A series that appears with its first count has not grown.
+    """
+    ERRORS.labels("internal_error")
+    for kind in ("generations", "edits", "variations"):
+        for status in (500, 503):
+            REQUESTS.labels(f"/v1/images/{kind}", "POST", status)
+    for queue in queues:
+        ATTEMPTS.labels(queue, "succeeded")
+        ATTEMPT_COST.labels(queue, "USD")
+        for outcome in ("delivered", "failed"):
+            IMAGES.labels(queue, outcome)
 
 
 def count_images(queue: str, outcomes: Mapping[str, int]) -> None:

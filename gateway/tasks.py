@@ -14,7 +14,7 @@ from gateway.services.gallery.retention import enforce_retention
 from gateway.services.gallery.thumbnails import TASK as THUMBNAILS_TASK
 from gateway.services.gallery.thumbnails import make_thumbnails
 from gateway.services.inputs import delete_orphaned_inputs
-from gateway.services.operations.checks import LEDGER_TASK, check_ledger
+from gateway.services.operations.checks import LEDGER_TASK, TASKS, check_ledger, note_pass
 from gateway.services.purging import purge_due_organizations
 from gateway.services.requests.generations import IDEMPOTENCY_TTL
 from gateway.services.retention import (
@@ -81,7 +81,8 @@ def purge_organizations_task(**_: object) -> None:
 
 @shared_task(name=ALERT_TASK, ignore_result=True)
 def send_alerts(**_: object) -> None:
-    """Tell the operators of breakers that opened."""
+    """Tell the operators of breakers that opened, and that this queue has a worker."""
+    note_pass(name=TASKS, started_at=now(), finished_at=now())
     send_due_alerts(now=now())
 
 

@@ -9,7 +9,7 @@ import http.client
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache, partial
 from typing import Any, Final
 
@@ -27,6 +27,9 @@ from core.metrics.serving import serve_metrics
 # gunicorn's worker gives a sign of life each second, and is killed after 120 s without.
 STUCK_S: Final = 30.0
 READY_TIMEOUT_S: Final = 5.0
+_OPEN_FILES: Final = "process_open_fds"
+_MOST_FILES: Final = "process_max_fds"
+_FILES: Final = frozenset({_OPEN_FILES, _MOST_FILES})
 _HTTP_OK: Final = 200
 _OWN_HOST: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - mapped away
 
@@ -84,21 +87,36 @@ class _Processes(Collector):
         self._pids = pids
 
     def collect(self) -> Iterator[Metric]:
-        """Add up memory, CPU and files; the master's start is that of all."""
-        sums: dict[str, Metric] = {}
-        for pid in self._pids:
-            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
-                if metric.name not in sums:
-                    sums[metric.name] = metric
-                elif metric.name != "process_start_time_seconds":
-                    total = sums[metric.name].samples
-                    total[0] = total[0]._replace(value=total[0].value + metric.samples[0].value)
+        """Add up memory and CPU; the master's start is that of all.
+
+        Files are those of the process that has the most in use of its own limit: no other one's
+        room helps it.
+        """
+        processes = [
+            {metric.name: metric for metric in collector.collect()}
+            for collector in (
+                ProcessCollector(pid=partial(int, pid), registry=None) for pid in self._pids
+            )
+        ]
+        fullest = max(processes, key=_files_in_use)
+        sums = {**processes[0], **{name: fullest[name] for name in _FILES & fullest.keys()}}
+        for process in processes[1:]:
+            for name in process.keys() & sums.keys() - _FILES - {"process_start_time_seconds"}:
+                total = sums[name].samples
+                total[0] = total[0]._replace(value=total[0].value + process[name].samples[0].value)
         ended = os.times()
         cpu = sums["process_cpu_seconds"].samples
         # A counter must not fall when a worker is replaced.
         gone_s = ended.children_user + ended.children_system
         cpu[0] = cpu[0]._replace(value=cpu[0].value + gone_s)
         yield from sums.values()
+
+
+def _files_in_use(process: Mapping[str, Metric]) -> float:
+    """Return the share of the files a process may have; 0 of one that has ended meanwhile."""
+    if not process.keys() >= _FILES:
+        return 0.0
+    return process[_OPEN_FILES].samples[0].value / process[_MOST_FILES].samples[0].value
 
 
 @cache

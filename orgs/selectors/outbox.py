@@ -10,17 +10,34 @@ from django.db.models import Count, Min
 from core.metrics.gauges import Gauges
 from orgs.models import Mail, WebhookDelivery
 
-# One that waits for its next try is not due, and nobody sends what its endpoint does not want.
+# One that waits for its next try is not due, and nobody sends what its endpoint does not want. Mail
+# that was tried in vain waits from its beginning where the server is to blame and not an address:
+# it takes neither this one nor another's, and has taken none since it was written.
 _DELAYS: Final = """
 SELECT count(delivery.id), coalesce(extract(epoch FROM %(now)s - min(delivery.next_at)), 0),
     (
-        SELECT coalesce(extract(epoch FROM %(now)s - min(created_at)), 0)
-        FROM orgs_mail WHERE status = 'pending'
+        SELECT coalesce(extract(epoch FROM %(now)s - least(
+            min(CASE failures WHEN 0 THEN created_at ELSE next_at END),
+            CASE
+                WHEN count(DISTINCT recipient) FILTER (WHERE is_unanswered) > 1
+                    OR bool_or(is_unanswered AND error <> ALL(%(of_address)s::text[]))
+                THEN min(created_at) FILTER (WHERE is_unanswered)
+            END
+        )), 0)
+        FROM (
+            SELECT created_at, next_at, failures, recipient, error,
+                failures > 0 AND created_at > coalesce(
+                    (SELECT max(ended_at) FROM orgs_mail WHERE status = 'sent'), '-infinity'
+                ) AS is_unanswered
+            FROM orgs_mail WHERE status = 'pending'
+        ) AS mail
     )
 FROM orgs_webhookdelivery AS delivery
 JOIN orgs_webhookendpoint AS endpoint ON endpoint.id = delivery.endpoint_id
 WHERE delivery.status = 'pending' AND endpoint.is_enabled AND endpoint.deleted_at IS NULL
 """
+# What a mail server says of one address or one message (`orgs.services.mails`).
+_OF_ADDRESS: Final = ["SMTPRecipientsRefused", "SMTPDataError"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +70,7 @@ def read_outbox() -> OutboxView:
 def read_gauges(*, now: datetime) -> Gauges:
     """Return how much waits, and how late it is. One query, whose cost is that of what waits."""
     with connection.cursor() as cursor:
-        cursor.execute(_DELAYS, {"now": now})
+        cursor.execute(_DELAYS, {"now": now, "of_address": _OF_ADDRESS})
         webhooks, webhook_age_s, mail_age_s = cursor.fetchone()
     return {
         "lienzo_webhooks_pending": {(): webhooks},

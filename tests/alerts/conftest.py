@@ -15,7 +15,7 @@ from pytest_django import DjangoDbBlocker
 
 from core.clock import now
 from gateway.models import Process
-from gateway.services.operations.checks import SWEEPER, note_pass
+from gateway.services.operations.checks import SWEEPER, TASKS, note_pass
 from tests.alerts.exposed import expose_platform
 from tests.alerts.timeline import State, system
 from tests.templates import create_database
@@ -28,13 +28,19 @@ class Platform:
         """Return the sweeper's exposition, read now."""
         return expose_platform()
 
+    def mail_age_s(self) -> float:
+        """Return how long mail has waited, as a rule sees it."""
+        name = "lienzo_mail_age_seconds "
+        (line,) = (one for one in self.expose().splitlines() if one.startswith(name))
+        return float(line.removeprefix(name))
+
     def state(self) -> State:
         """Return what the sweeper answers now, and of all others that they do."""
         return system("", sweeper=self.expose())
 
 
 def begin() -> None:
-    """Let web and worker live, and the sweeper have worked."""
+    """Let web and worker live, and sweeper and worker have worked."""
     for number, kind in enumerate(("web", "worker")):
         Process.objects.create(
             kind=kind,
@@ -44,7 +50,8 @@ def begin() -> None:
             started_at=now(),
             heartbeat_at=now() + timedelta(hours=1),
         )
-    note_pass(name=SWEEPER, started_at=now(), finished_at=now())
+    for name in (SWEEPER, TASKS):
+        note_pass(name=name, started_at=now(), finished_at=now())
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ import requests
 from core.clock import now
 from core.telemetry.tracing import Losses
 from embedded.ports import choose_ports
-from gateway.models import Process
-from gateway.services.operations.checks import SWEEPER, note_pass
+from gateway.models import Check, Process
+from gateway.services.operations.checks import SWEEPER, TASKS, note_pass
+from gateway.tasks import send_alerts
 from tests.alerts.conftest import Platform
 from tests.alerts.exposed import own_exposition
 from tests.alerts.timeline import ROOT, Scrape, alert, assert_fires, system
@@ -121,6 +122,20 @@ def test_a_sweeper_that_ends_no_round_is_told_of(platform: Platform):
     note_pass(name=SWEEPER, started_at=ended, finished_at=ended)
 
     assert_fires(alert("SweeperStuck"), healthy=healthy, then=platform.state(), after=2)
+
+
+def test_a_queue_of_tasks_without_a_worker_is_told_of(platform: Platform):
+    """Others live: none was ever there, then one did its last some minutes ago, then one works."""
+    healthy = platform.state()
+    tasks = Check.objects.filter(name=TASKS)
+    tasks.update(finished_at=now() - timedelta(seconds=130))
+    stuck = platform.state()
+    tasks.delete()
+    never = platform.state()
+    send_alerts()
+
+    assert_fires(alert("TasksStuck"), healthy=healthy, then=stuck, after=7)
+    assert_fires(alert("TasksStuck"), healthy=platform.state(), then=never, after=7)
 
 
 def test_a_process_that_starts_again_and_again_is_told_of():

@@ -102,7 +102,7 @@ def test_a_fault_of_this_server_is_told_of(
     rename(stack, "gateway_rollup_gone", "gateway_rollup")
     assert answer.status_code == 500
 
-    assert_fires(alert("InternalErrors"), healthy=healthy, then=state(), after=2)
+    assert_fires(alert("InternalErrors"), healthy=healthy, then=state(), after=2, goes_on=False)
 
 
 def test_requests_that_wait_to_be_accepted_are_told_of(

@@ -1,7 +1,8 @@
 """Real expositions, held over a simulated time, through which Prometheus evaluates the rules.
 
 What processes expose in a healthy state is held for a while, then what they expose in the state
-under test. Gauges keep their values; counters go on to grow by what they grew between the two.
+under test. Gauges keep their values; counters go on to grow by what they grew between the two, or
+rest, as those do that were not there before.
 """
 
 import re
@@ -103,6 +104,7 @@ def assert_fires(
     then: State | Sequence[State],
     after: int,
     step: str = "1m",
+    goes_on: bool = True,
 ) -> None:
     """Fail unless an alert is silent while all is well, and fires in another state.
 
@@ -116,10 +118,11 @@ def assert_fires(
             two steps.
         after: Within how many steps of the other state it must fire.
         step: How long a step is.
+        goes_on: Whether what was counted goes on to grow, or has happened once.
     """
     states = [_values(state) for state in _states(then)]
     lengths = [*[2] * (len(states) - 1), after - 2 * (len(states) - 1)]
-    history = History(_values(healthy), list(zip(states, lengths, strict=True)))
+    history = History(_values(healthy), list(zip(states, lengths, strict=True)), goes_on)
     test = {
         "name": fired.name,
         "interval": step,
@@ -174,6 +177,7 @@ class History:
 
     healthy: Values
     later: Sequence[tuple[Values, int]]
+    goes_on: bool = True
 
     def series(self) -> Iterator[dict[str, str]]:
         """Yield each series with its values."""
@@ -189,7 +193,9 @@ class History:
         for values, steps in self.later:
             value = values.get(key)
             if value is not None:
-                growth = value.number - (before.number if before else 0) if value.counts else 0
+                # Prometheus knows no growth of a series that is new: it is as if it rested.
+                growth = value.number - before.number if value.counts and before else 0
+                growth = growth if self.goes_on else 0
                 yield _held(value.number, growth, steps - 1)
             elif before is not None:
                 # What Prometheus writes when a series is no longer there.

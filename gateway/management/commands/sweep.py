@@ -23,6 +23,7 @@ from core.metrics.own import show_process
 from core.postgres.migrations import require_migrated
 from core.readiness import announce_ready
 from core.telemetry.lifecycle import start_telemetry, stop_telemetry
+from gateway.metrics import begin_at_zero
 from gateway.services.operations.checks import (
     PLATFORM_EVERY_S,
     SWEEPER,
@@ -32,6 +33,7 @@ from gateway.services.operations.checks import (
 from gateway.services.operations.gauges import PlatformCollector
 from gateway.services.reports import margin_days
 from gateway.services.rollups import BATCH, roll_up
+from gateway.services.routing import queues
 from gateway.services.runs.recovery import sweep
 from gateway.storage import StorageError
 
@@ -116,6 +118,7 @@ class Command(BaseCommand):
 
     def show(self) -> None:
         """Serve this process's metrics and probes, and the platform's metrics."""
+        begin_at_zero(queues())
         if settings.METRICS_PORT:
             platform = PlatformCollector()
             REGISTRY.register(platform)

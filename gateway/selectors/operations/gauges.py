@@ -62,6 +62,7 @@ _AGES: Final = {
     "sweeper": "lienzo_sweeper_pass_age_seconds",
     "ledger": "lienzo_ledger_check_age_seconds",
     "backup": "lienzo_backup_age_seconds",
+    "tasks": "lienzo_tasks_age_seconds",
 }
 # Sums that differ from the books are a finding alone: they are made anew, and no money is wrong.
 _VIOLATION: Final = "ledger.violation"
@@ -121,7 +122,9 @@ def _queues(queues: Collection[str], now: datetime) -> Gauges:
 
 def _check_ages(now: datetime) -> Gauges:
     rows = _rows(_CHECKS, now=now, run_lease=_RUN_LEASE)
-    return {_AGES[name]: {(): age_s} for name, age_s in rows if name in _AGES}
+    ages: Gauges = {_AGES[name]: {(): age_s} for name, age_s in rows if name in _AGES}
+    # One that never was is told of, too: no worker may have been given that queue.
+    return {_AGES["tasks"]: {(): Decimal("Infinity")}, **ages}
 
 
 def _kept_away(providers: Collection[str]) -> Gauges:

@@ -36,6 +36,7 @@ from orgs.services.audit import Action, Actor, Target, record
 LEDGER: Final = "ledger"
 PLATFORM: Final = "platform"
 SWEEPER: Final = "sweeper"
+TASKS: Final = "tasks"
 LEDGER_TASK: Final = "gateway.check_ledger"
 PLATFORM_EVERY_S: Final = 60.0
 

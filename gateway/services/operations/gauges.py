@@ -40,10 +40,14 @@ FAMILIES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "lienzo_ledger_check_age_seconds": ("Since the check of the ledger ended.", ()),
     "lienzo_ledger_violations": ("What it found, acknowledged or not.", ()),
     "lienzo_processes": ("Processes with a living lease.", ("kind",)),
+    "lienzo_tasks_age_seconds": ("Since a worker did what is due every 20 s.", ()),
     "lienzo_sweeper_pass_age_seconds": ("Since a sweeper ended a pass.", ()),
     "lienzo_webhooks_pending": ("Deliveries that are due or wait for their next try.", ()),
     "lienzo_webhook_age_seconds": ("How long the oldest one that is due has been.", ()),
-    "lienzo_mail_age_seconds": ("How long the oldest mail has waited.", ()),
+    "lienzo_mail_age_seconds": (
+        "How long mail is due, or its server takes none.",
+        (),
+    ),
     "lienzo_fx_rate": ("Units of the second currency for one of the first.", ("pair",)),
     "lienzo_fx_rate_age_seconds": ("Age of the published rate in force.", ("pair",)),
     "lienzo_provider_cost_micros": (
