@@ -7,6 +7,7 @@ from core.clock import now
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
+_PAST_S = 10
 
 
 def today() -> date:
@@ -23,14 +24,17 @@ def next_month() -> datetime:
 
 
 def wait_out(period_s: int, *, last_s: float) -> None:
-    """Wait for the next period of UTC to begin if only the last seconds of this one are left.
+    """Wait for the next period of UTC if only the last seconds of this one are left.
 
-    For what no test can hand a moment to: pages and processes that read the clock themselves.
+    For what no test can hand a moment to: pages and processes that read the clock themselves. It
+    goes on some seconds after the period has begun: tests book what was seconds ago, too.
 
     Args:
-        period_s: A minute, an hour: with an hour, days, months and their like of every time zone.
+        period_s: An hour for the days and months of every time zone, or a day.
         last_s: How long at most the test takes for what must be of one period.
     """
-    left = period_s - time.time() % period_s
-    if left < last_s:
-        time.sleep(left)
+    since = time.time() % period_s
+    if since < _PAST_S:
+        time.sleep(_PAST_S - since)
+    elif since > period_s - last_s:
+        time.sleep(period_s + _PAST_S - since)

@@ -13,11 +13,13 @@ from django.test import Client
 from openpyxl import load_workbook
 
 from billing.models import JournalEntry, Posting
+from core.clock import now
 from gateway.models import Attempt, Generation
 from gateway.services.reports.margin_days import count_margins
 from orgs.models import ApiKey
 from tests.gateway.reports.test_margin_days import sell
 from tests.gateway.services.rows import open_key
+from tests.gateway.services.test_rollups import charge
 from tests.moments import today
 from tests.orgs.people import Team, person
 from tests.visits import signed_in, visit
@@ -159,7 +161,7 @@ def test_attempts_that_delivered_nothing_are_summed_and_listed(finance: Client):
 
 
 def test_the_overview_is_of_this_month_and_leads_to_reports(finance: Client):
-    sell(open_key(), random.Random(4))
+    charge(open_key(), now())
     own = f"since={today().replace(day=1)}&amp;until={today()}"
 
     page = visit(finance, "/finance/overview")
