@@ -30,11 +30,13 @@ class Generation(models.Model):
     without an answer whose connection has closed may be adopted by a retry. `has_stray_objects`
     asks the sweeper to delete stored objects that no artifact names. `deleted_at` is when its
     images were deleted, and `is_expired` says that the organization's retention did it, not
-    somebody. `quoted_list_micros` is the quote in the list price's currency:
-    what the attempts may cost us together. `partials` counts the partial images that are stored,
-    over all attempts; 0 again once they are deleted. `created_by` is who asked for it in the
-    console, without an API key; `batch_id` is what they asked for together, of several models.
-    `traceparent` is the trace that its request began, for whoever works on it; empty if none.
+    somebody. `quoted_list_micros` is the quote by the list price in USD, at the rate of its
+    instant: what the attempts may cost us together; 0 if the list is in another currency and there
+    was no rate, so that nothing is repeated once a call was lost. `partials` counts the partial
+    images that are stored, over all attempts; 0 again once they are deleted. `created_by` is who
+    asked for it in the console, without an API key; `batch_id` is what they asked for together, of
+    several models. `traceparent` is the trace that its request began, for whoever works on it;
+    empty if none.
     """
 
     class Status(models.TextChoices):

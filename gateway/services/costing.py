@@ -89,7 +89,8 @@ def _reported_cost(
 def presumed_loss(generation: Generation, attempt: Attempt) -> Decimal:
     """Return what a call of unknown outcome is presumed to have cost: its full price.
 
-    Where the catalog has lost the route since, the quote is the best guess.
+    Where the catalog has lost the route since, the quote is the best guess; without a rate of its
+    currency it is 0.
     """
     if attempt.is_sandboxed:
         return Decimal(0)

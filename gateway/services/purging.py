@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from core.turns import isolated
 from gateway.models import Artifact, Attempt, Export, Generation, IdempotencyKey, Quote
 from gateway.services.rollups import rebuild_rollups
 from gateway.storage import StorageError, private_storage, public_storage, release_connections
@@ -20,16 +21,16 @@ from orgs.services.lifecycle import close_purged
 
 BATCH: Final = 1_000
 _LIVE: Final = (Generation.Status.QUEUED, Generation.Status.RUNNING)
-# One batch of generations that still have words; the prompt's absence marks those that are done.
+# Those behind the last one of the batch before.
+_NEXT: Final = """
+SELECT created_at, id FROM gateway_generation
+WHERE organization_id = %s AND (created_at, id) > (%s::timestamptz, %s::uuid)
+ORDER BY created_at, id LIMIT %s
+"""
 _FORGET: Final = """
 UPDATE gateway_generation SET parameters = parameters - 'prompt', "user" = '',
     client_request_id = ''
-WHERE id IN (
-    SELECT id FROM gateway_generation
-    WHERE organization_id = %s
-        AND (parameters ? 'prompt' OR "user" <> '' OR client_request_id <> '')
-    LIMIT %s
-)
+WHERE id = ANY(%s) AND (parameters ? 'prompt' OR "user" <> '' OR client_request_id <> '')
 """
 logger = logging.getLogger(__name__)
 
@@ -37,14 +38,19 @@ logger = logging.getLogger(__name__)
 def purge_due_organizations(*, now: datetime) -> int:
     """Purge every organization that is due; return how many.
 
-    Objects go first: what cannot be deleted now leaves the organization due for the next run.
+    Objects go first: what cannot be deleted now leaves the organization due for the next run, and
+    keeps no other from its purge.
     """
-    return sum(_purge(organization_id, now) for organization_id in list_due_for_purge(now=now))
+    purged = 0
+    for organization_id in list_due_for_purge(now=now):
+        with isolated("purging", organization=organization_id):
+            purged += _purge(organization_id, now)
+    return purged
 
 
 def _purge(organization_id: UUID, now: datetime) -> bool:
-    own = {"organization_id": organization_id}
-    if Generation.objects.filter(**own, status__in=_LIVE).exists():
+    live = Generation.objects.filter(organization_id=organization_id, status__in=_LIVE)
+    if live.exists():
         return False
     release_connections()
     try:
@@ -54,22 +60,36 @@ def _purge(organization_id: UUID, now: datetime) -> bool:
     except StorageError as error:
         logger.warning("purging.delete_failed organization=%s error=%s", organization_id, error)
         return False
-    while _forget(organization_id):
-        pass
-    attempts = Attempt.objects.filter(generation__organization_id=organization_id)
-    attempts.filter(result__isnull=False).update(result=None)
-    artifacts = Artifact.objects.filter(generation__organization_id=organization_id)
-    artifacts.exclude(revised_prompt="").update(revised_prompt="")
-    artifacts.filter(deleted_at__isnull=True).update(deleted_at=now)
+    _forget(organization_id, now)
     # Callers' words are names of users in the figures, too.
     rebuild_rollups(organization_id=organization_id)
     with transaction.atomic():
+        if live.exists():
+            return False
         for model in (IdempotencyKey, Quote, Export):
-            model.objects.filter(**own).delete()
+            model.objects.filter(organization_id=organization_id).delete()
         return close_purged(organization_id=organization_id, now=now)
 
 
-def _forget(organization_id: UUID) -> int:
+def _forget(organization_id: UUID, now: datetime) -> None:
+    """Take the words of an organization's generations, a batch at a time.
+
+    Of a million no single statement would end within the minute that it has.
+    """
+    last: tuple[datetime | str, UUID] = ("-infinity", UUID(int=0))
+    while page := _next(organization_id, last):
+        last = page[-1]
+        ids = [generation_id for _, generation_id in page]
+        with connection.cursor() as cursor:
+            cursor.execute(_FORGET, [ids])
+        attempts = Attempt.objects.filter(generation__in=ids)
+        attempts.filter(result__isnull=False).update(result=None)
+        artifacts = Artifact.objects.filter(generation__in=ids)
+        artifacts.exclude(revised_prompt="").update(revised_prompt="")
+        artifacts.filter(deleted_at__isnull=True).update(deleted_at=now)
+
+
+def _next(organization_id: UUID, last: tuple[datetime | str, UUID]) -> list[tuple[datetime, UUID]]:
     with connection.cursor() as cursor:
-        cursor.execute(_FORGET, [organization_id, BATCH])
-        return int(cursor.rowcount)
+        cursor.execute(_NEXT, [organization_id, *last, BATCH])
+        return list(cursor.fetchall())

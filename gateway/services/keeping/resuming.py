@@ -22,14 +22,8 @@ from gateway.models import Generation, Process
 from gateway.services.keeping.errors import KeepingError
 from gateway.services.processes import LEASE_S
 from gateway.services.runs.endings import OPEN, expire_generation
-from gateway.services.runs.recovery import recover_generation
-from gateway.storage import (
-    StorageError,
-    is_storage_up,
-    private_storage,
-    public_storage,
-    request_prefix,
-)
+from gateway.services.runs.recovery import image_keys, possible_storages, recover_generation
+from gateway.storage import StorageError, is_storage_up
 
 BATCH: Final = 200
 # For settling from objects, which the database refuses after the deadline.
@@ -152,11 +146,7 @@ def _resume(generation: Generation, now: datetime) -> str:
 
 
 def _has_images(generation: Generation) -> bool:
-    is_public = generation.organization.image_policy == "public"
-    storage = public_storage() if is_public else private_storage()
-    prefix = request_prefix(generation.organization_id, generation.id)
-    keys = [found.key.removeprefix(prefix) for found in storage.list_prefix(prefix)]
-    return any(key.partition(".")[0].isdigit() for key in keys)
+    return any(image_keys(storage, generation) for storage, _ in possible_storages(generation))
 
 
 def _end_sessions() -> int:

@@ -28,6 +28,7 @@ from gateway.parameters.canonical import to_canonical
 from gateway.parameters.files import SentFile
 from gateway.parameters.types import GenerationRequest
 from gateway.services.inputs import kept_inputs
+from gateway.services.pricebook.losses import usd_rate
 from gateway.services.requests.creation import HoldMissing, insert_generation, insert_with_hold
 from gateway.services.requests.quotes import (
     current_terms,
@@ -192,6 +193,7 @@ def _create(
 ) -> Accepted | None:
     deadline_at = now + timedelta(seconds=request.model.deadline_s)
     row = _row(submission, caller, request, plan, quote) | {
+        "quoted_list_micros": _in_usd(quote.list_unit_micros * request.n, quote.list_currency, now),
         "connection_opened_at": now,
         "created_at": now,
         "deadline_at": deadline_at,
@@ -252,7 +254,6 @@ def _row(
         "currency": caller.currency,
         "unit_micros": quote.unit_micros,
         "quoted_micros": quote.unit_micros * request.n,
-        "quoted_list_micros": quote.list_unit_micros * request.n,
         "queue": plan.steps[0]["queue"],
         "calls": plan.calls,
         # No artifact names what was sent along.
@@ -349,6 +350,12 @@ def _quote(caller: Caller, request: GenerationRequest, now: datetime) -> UnitQuo
                 param="max_cost",
             )
     return quote
+
+
+def _in_usd(amount_micros: int, currency: str, now: datetime) -> int:
+    """Return an amount in micros of USD, rounded down; 0 without a rate. No query for USD."""
+    rate = usd_rate(currency=currency, now=now)
+    return 0 if rate is None else int(amount_micros / rate)
 
 
 def _check_concurrency(caller: Caller) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -257,21 +257,41 @@ def _overdue(now: datetime) -> list[UUID]:
     )
 
 
-def _storage_of(generation: Generation) -> ImageStorage:
-    public = generation.organization.image_policy == "public"
-    return public_storage() if public else private_storage()
-
-
 def stored_images(generation: Generation) -> list[StoredImage]:
-    """Return the generation's stored objects that are whole images of the right size."""
-    storage = _storage_of(generation)
+    """Return the generation's stored objects that are whole images of the right size.
+
+    Its organization's policy may have changed since its worker looked: where images are missing in
+    the bucket of the present one, they are looked for in the other, too.
+    """
+    images: dict[int, StoredImage] = {}
+    for storage, is_public in possible_storages(generation):
+        for image in _images_in(storage, generation, is_public=is_public):
+            images.setdefault(image.index, image)
+        if len(images) >= generation.parameters["n"]:
+            break
+    return list(images.values())
+
+
+def possible_storages(generation: Generation) -> list[tuple[ImageStorage, bool]]:
+    """Return where its images may be, the likelier bucket first, and whether that is public."""
+    storages = [(public_storage(), True), (private_storage(), False)]
+    is_public = generation.organization.image_policy == "public"
+    return storages if is_public else storages[::-1]
+
+
+def image_keys(storage: ImageStorage, generation: Generation) -> list[tuple[int, str]]:
+    """Return index and key of what may be the generation's images in a bucket."""
     connection.close()
-    images: list[StoredImage] = []
     prefix = request_prefix(generation.organization_id, generation.id)
-    for key in sorted(found.key for found in storage.list_prefix(prefix)):
-        index = key.removeprefix(prefix).partition(".")[0]
-        if not index.isdigit():
-            continue
+    keys = sorted(found.key for found in storage.list_prefix(prefix))
+    named = [(key.removeprefix(prefix).partition(".")[0], key) for key in keys]
+    return [(int(index), key) for index, key in named if index.isdigit()]
+
+
+def _images_in(
+    storage: ImageStorage, generation: Generation, *, is_public: bool
+) -> Iterator[StoredImage]:
+    for index, key in image_keys(storage, generation):
         with storage.open_stream(key) as stream:
             data = b"".join(stream)
         try:
@@ -281,21 +301,18 @@ def stored_images(generation: Generation) -> list[StoredImage]:
         except ImageRejected as error:
             logger.warning("recovery.object_rejected key=%s reason=%s", key, error)
             continue
-        images.append(
-            StoredImage(
-                index=int(index),
-                is_public=generation.organization.image_policy == "public",
-                key=key,
-                content_type=info.content_type,
-                sha256=hashlib.sha256(data).digest(),
-                size_bytes=len(data),
-                width=info.width,
-                height=info.height,
-                revised_prompt="",
-                seed=None,
-            )
+        yield StoredImage(
+            index=index,
+            is_public=is_public,
+            key=key,
+            content_type=info.content_type,
+            sha256=hashlib.sha256(data).digest(),
+            size_bytes=len(data),
+            width=info.width,
+            height=info.height,
+            revised_prompt="",
+            seed=None,
         )
-    return images
 
 
 def _requeue(generation: Generation, now: datetime) -> bool:

@@ -5,9 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -22,7 +23,7 @@ from core.clock import now
 from core.postgres.locks import RESTORING
 from core.postgres.migrations import missing_migrations, require_migrated
 from embedded.processes import ROOT, child_environment
-from gateway.models import Backup, Generation, Process
+from gateway.models import Artifact, Backup, Generation, Process
 from gateway.services.keeping.facts import is_empty
 from gateway.services.keeping.restoring import load_backup, verified_manifest
 from gateway.services.keeping.unfinished import begin
@@ -59,12 +60,17 @@ def saved(source: str, tmp_path_factory: pytest.TempPathFactory, django_db_block
 
 
 @pytest.fixture
-def unreadable(settings: Settings) -> Iterator[None]:
-    """A bucket of private images that is not there; that of public ones is."""
-    settings.S3_PRIVATE_BUCKET = "no-such-bucket"
-    private_storage.cache_clear()
-    yield
-    private_storage.cache_clear()
+def mend(settings: Settings) -> Iterator[Callable[[], None]]:
+    """A bucket of private images that is not there until it is mended; that of public ones is."""
+
+    def use(bucket: str) -> None:
+        settings.S3_PRIVATE_BUCKET = bucket
+        private_storage.cache_clear()
+
+    own = settings.S3_PRIVATE_BUCKET
+    use("no-such-bucket")
+    yield partial(use, own)
+    use(own)
 
 
 def load(saved: Saved) -> None:
@@ -147,8 +153,7 @@ def test_restore_that_died_before_it_compared_goes_on_alone_and_pauses_before_it
         check_whole(saved)
 
 
-@pytest.mark.usefixtures("unreadable")
-def test_generation_that_cannot_be_settled_is_named_and_holds_up_no_other():
+def test_generation_that_cannot_be_settled_is_named_and_holds_up_no_other(mend):
     with new_database(is_empty=False) as name, working_on(name):
         scene, signed = Scene.create(), Scene.create()
         Organization.objects.filter(id=signed.organization_id).update(image_policy="signed")
@@ -157,7 +162,8 @@ def test_generation_that_cannot_be_settled_is_named_and_holds_up_no_other():
         broken = accept(scene, status="queued", parameters={})
         hidden = accept(signed, status="queued")
         whole = accept(scene, status="queued")
-        for generation in (broken, whole):
+        # Of the hidden one, before its organization had images signed.
+        for generation in (broken, hidden, whole):
             store(generation)
 
         printed = run("restore", "--finish", code=1)
@@ -176,11 +182,13 @@ def test_generation_that_cannot_be_settled_is_named_and_holds_up_no_other():
         assert noted["unsettled"]["after"] == printed["unsettled"]
 
         Generation.objects.filter(id=broken.id).update(parameters={"n": 1})
-        Organization.objects.update(image_policy="public")
+        mend()
         again = run("restore", "--finish")
 
-        assert (again["settled"], again["expired"], again["unsettled"]) == (1, 1, [])
+        assert (again["settled"], again["expired"], again["unsettled"]) == (2, 0, [])
         assert scene.balance() == (PAID - 2 * UNIT, 0)
+        assert signed.balance() == (PAID - UNIT, 0)
+        assert Artifact.objects.get(generation=hidden).is_public
 
 
 def test_organization_whose_automatic_top_ups_pause_is_told_once_by_mail():

@@ -7,15 +7,16 @@ import pytest
 from django.db import connection
 
 from core.clock import now
-from gateway.models import Artifact, Generation, Rollup, UserDay
+from gateway.models import Artifact, Attempt, Generation, Rollup, UserDay
+from gateway.services import purging
 from gateway.services.purging import purge_due_organizations
 from gateway.services.rollup_checks import check_rollups
 from gateway.services.rollups import roll_up
 from gateway.storage import ensure_buckets, public_storage, request_prefix
 from orgs.models import ApiKey, Organization
-from orgs.services import lifecycle
 from orgs.services.audit import SYSTEM
-from tests.gateway.services.rows import add_generation, open_key
+from orgs.services.lifecycle import request_deletion
+from tests.gateway.services.rows import add_attempt, add_generation, open_key
 from tests.gateway.services.test_rollups import charge
 
 DATA = b"an image"
@@ -62,7 +63,7 @@ def test_purge_takes_images_and_words_when_it_is_due_and_keeps_figures(generatio
         pass
     assert UserDay.objects.filter(organization_id=organization.id, user="jane").exists()
     key = f"{request_prefix(organization.id, generation.id)}0.png"
-    lifecycle.request_deletion(
+    request_deletion(
         organization_id=organization.id, name=organization.name, actor=SYSTEM, now=now()
     )
 
@@ -83,3 +84,29 @@ def test_purge_takes_images_and_words_when_it_is_due_and_keeps_figures(generatio
     assert not Rollup.objects.filter(organization_id=organization.id, user="jane").exists()
     assert not UserDay.objects.filter(organization_id=organization.id, user="jane").exists()
     assert list(check_rollups(organization_id=organization.id)) == []
+
+
+def test_a_purge_that_breaks_keeps_no_other_from_its_own(committed, monkeypatch):
+    monkeypatch.setattr(purging, "BATCH", 2)
+    ensure_buckets()
+    moment = now()
+    ended = {"status": "succeeded", "created_at": moment, "finished_at": moment}
+    broken, whole = open_key(), open_key()
+    bad = add_generation(broken, **ended, parameters="prompt")
+    for number in range(5):
+        row = add_generation(whole, **ended, parameters={"prompt": "A plan"}, user=f"{number}")
+        add_attempt(row, number=1, ended_at=moment, result={"images": []})
+    for key in (broken, whole):
+        organization = key.organization
+        request_deletion(
+            organization_id=organization.id, name=organization.name, actor=SYSTEM, now=now()
+        )
+    due = now() + timedelta(days=31)
+
+    assert purge_due_organizations(now=due) == 1
+
+    left = Generation.objects.filter(organization_id=whole.organization_id)
+    assert list(left.values_list("parameters", "user")) == [({}, "")] * 5
+    assert not Attempt.objects.filter(generation__in=left, result__isnull=False).exists()
+    Generation.objects.filter(id=bad.id).update(parameters={})
+    assert purge_due_organizations(now=due) == 1
