@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from billing.models import Account, AccountCode, PriceKind, PriceVersion
+from django.db.models import Exists, OuterRef
+
+from billing.models import Account, AccountCode, Posting, PriceKind, PriceVersion
 from billing.selectors.rates.force import (
     SAMPLE,
     RateInForce,
@@ -13,6 +15,7 @@ from billing.selectors.rates.force import (
     rates_in_force,
 )
 from billing.selectors.rates.history import rates_since
+from orgs.models import Organization
 
 CHART_DAYS: Final = 90
 _REPORTING: Final = "USD"
@@ -33,11 +36,22 @@ class PairView:
         return f"{self.base}/{self.quote}"
 
 
-def list_pairs(*, now: datetime) -> list[PairView]:
-    """Return the pairs from list prices' currencies to all that money is kept in. Three queries."""
+def list_pairs(*, now: datetime, is_needed: bool = False) -> list[PairView]:
+    """Return the pairs from list prices' currencies to all that money is kept in. Three queries.
+
+    Args:
+        now: The instant.
+        is_needed: Only into what organizations pay in, and what money was exchanged into, which is
+            revalued. Accounts alone are no reason to watch a rate: a payment that fits nothing
+            opens some in whatever currency it is.
+    """
     prices = PriceVersion.objects.filter(kind=PriceKind.LIST, price_book="platform")
     bases = {_REPORTING, *prices.values_list("currency", flat=True).distinct()}
     kept = Account.objects.filter(organization__isnull=True, code=AccountCode.FX_CLEARING)
+    if is_needed:
+        paying = Organization.objects.filter(currency=OuterRef("currency"), purged_at__isnull=True)
+        exchanged = Posting.objects.filter(account_id=OuterRef("id"), chain_seq__isnull=True)
+        kept = kept.filter(Exists(paying) | Exists(exchanged))
     quotes = sorted(kept.values_list("currency", flat=True))
     pairs = [(base, quote) for base in sorted(bases) for quote in quotes if base != quote]
     rates = rates_in_force(pairs=pairs, at=now)

@@ -94,7 +94,8 @@ def fx_positions(*, reporting: str, until: datetime) -> list[Position]:
 
     Raises:
         FxRateStaleError: A currency has no rate then, or a stale one; or none on a day on which it
-            earned or cost something.
+            earned or cost something. One in which we only owe what we hold, like unmatched
+            payments, needs none.
     """
     params: dict[str, str | datetime] = {"reporting": reporting, "until": until}
     with connection.cursor() as cursor:
@@ -102,13 +103,16 @@ def fx_positions(*, reporting: str, until: datetime) -> list[Position]:
         held = cursor.fetchall()
         cursor.execute(_ORIGINS, params)
         origins = cursor.fetchall()
-    currencies = sorted({row[0] for row in (*held, *origins)})
+    valued = {row[0] for row in origins}
+    currencies = sorted(valued.union(row[0] for row in held))
     pairs = [(reporting, currency) for currency in currencies]
     rates = rates_in_force(pairs=pairs, at=until - _INSTANT)
     found = []
     for currency in currencies:
         rate = rates.get((reporting, currency))
         if rate is None or rate.is_stale:
+            if currency not in valued:
+                continue
             raise FxRateStaleError(f"There is no closing rate for {reporting}/{currency}.")
         balances = tuple((code, int(net)) for of, code, net in held if of == currency)
         net = sum(amount for _, amount in balances)

@@ -25,7 +25,7 @@ def read_gauges(*, now: datetime) -> Gauges:
     with connection.cursor() as cursor:
         cursor.execute(_OPEN, {"now": now, "overdue": now - _GRACE})
         holds, age_s, overdue, unmatched = cursor.fetchone()
-    rates = [(pair.name, pair.in_force) for pair in list_pairs(now=now)]
+    rates = [(pair.name, pair.in_force) for pair in list_pairs(now=now, is_needed=True)]
     return {
         "lienzo_open_holds": {(): holds},
         "lienzo_hold_age_seconds": {(): max(age_s, 0)},

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -10,7 +11,9 @@ from billing.errors import FxRateStaleError, InvalidAmountError
 from billing.models import AccountCode, Direction, EntryKind, FxRate, JournalEntry, Posting
 from billing.selectors.periods.months import end_of
 from billing.selectors.rates.positions import Position, fx_positions
-from billing.services.accounts import account
+from billing.selectors.reports.gauges import read_gauges
+from billing.services.accounts import account, open_platform_accounts
+from billing.services.fx import set_rate
 from billing.services.ledger import post_entry
 from billing.services.rates.checks import check_cross_rates
 from billing.services.rates.revaluation import check_revaluations, revalue_fx
@@ -18,12 +21,13 @@ from billing.services.rates.spreads import set_spread
 from billing.services.verification import verify_ledger
 from billing.types import Line
 from core.clock import now
+from orgs.models import Organization
 from tests.billing.scene import Scene, check_deferred
 from tests.moments import next_month
 
 pytestmark = pytest.mark.django_db
 # Currencies that no other test commits anything in.
-PULA, DOLLAR = "BWP", "BND"
+PULA, DOLLAR, KIP = "BWP", "BND", "LAK"
 # The month after the one in which the tests' entries are booked, so that none is of the day of the
 # closing rate: what is earned is worth what the last rate of its day says.
 MONTH = next_month().date()
@@ -151,6 +155,28 @@ def test_without_a_closing_rate_nothing_is_booked(scene):
     with pytest.raises(FxRateStaleError):
         revalue_fx(month=MONTH, now=LATER)
     assert not JournalEntry.objects.filter(kind=EntryKind.REVALUATION).exists()
+
+
+def test_unmatched_money_in_a_currency_of_nobody_asks_for_no_rate(scene):
+    def watched() -> set[str]:
+        return {pair for (pair,) in read_gauges(now=now())["lienzo_fx_rate"]}
+
+    open_platform_accounts(currency=KIP)
+    lines = [
+        Line(account(AccountCode.PAYMENT_CLEARING, KIP), Direction.DEBIT, 1),
+        Line(account(AccountCode.SUSPENSE, KIP), Direction.CREDIT, 1),
+    ]
+    post_entry(kind=EntryKind.ADJUSTMENT, idempotency_key="aside", lines=lines, now=now())
+    close_at("21")
+
+    assert KIP not in {one.currency for one in revalue_fx(month=MONTH, now=LATER)}
+    rate: dict[str, Any] = {"rate": Decimal(20_000), "source": "manual", "as_of": now()}
+    set_rate(base="USD", quote=KIP, now=now(), **rate)
+    assert f"USD/{KIP}" not in watched()
+
+    # Who pays in it has to be charged; what was exchanged is revalued, whoever pays in it now.
+    Organization.objects.filter(id=scene.organization_id).update(currency=KIP)
+    assert {f"USD/{KIP}", f"USD/{PULA}"} <= watched()
 
 
 def test_a_month_that_is_not_over_is_refused(scene):
