@@ -5,8 +5,9 @@ from functools import cached_property
 from typing import Final
 from urllib.parse import quote
 
-# A shorter one says little, and would be found in words of ours.
+# A shorter one in ASCII would be found in words of ours, and is looked for only between quotes.
 SHORTEST: Final = 4
+_QUOTES: Final = ('"{}"', "'{}'", '\\"{}\\"', "`{}`")
 # So much of a beginning counts as the prompt: what repeats one often cuts it.
 _HEAD: Final = 16
 CONCEALED: Final = "[prompt]"
@@ -31,7 +32,14 @@ class Prompt:
             text.strip(),
             " ".join(text.split()),
         )
-        return tuple(dict.fromkeys(form for form in forms if len(form) >= SHORTEST))
+        safe = (form for form in forms if len(form) >= SHORTEST or not form.isascii())
+        return tuple(dict.fromkeys((*safe, *self._quoted())))
+
+    def _quoted(self) -> tuple[str, ...]:
+        word = self._text.strip()
+        if not word or len(word) >= SHORTEST or not word.isascii():
+            return ()
+        return tuple(quotes.format(word) for quotes in _QUOTES)
 
     def hide(self, text: str) -> str:
         """Return `text` with each of its forms, or of their beginnings, replaced."""

@@ -7,6 +7,7 @@ keeps one from being stored costs the caller that one and nothing else.
 
 import hashlib
 import logging
+import random
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from gateway.types import Claim
 
 KEPT_FOR = timedelta(minutes=10)
 BATCH = 200
+DRAWN_FROM = 50 * BATCH
 CACHE_CONTROL = "private, no-store"
 logger = logging.getLogger(__name__)
 
@@ -63,12 +65,16 @@ def delete_partials(generation: Generation) -> None:
 
 
 def generations_with_old_partials(now: datetime) -> list[Generation]:
-    """Return generations that ended long enough ago for their partial images to go."""
-    return list(
-        Generation.objects.filter(partials__gt=0, finished_at__lt=now - KEPT_FOR).order_by(
-            "finished_at"
-        )[:BATCH]
+    """Return generations that ended long enough ago for their partial images to go.
+
+    Drawn by lot, so that those whose images hang for good keep no other waiting.
+    """
+    ids = (
+        Generation.objects.filter(partials__gt=0, finished_at__lt=now - KEPT_FOR)
+        .order_by("finished_at")
+        .values_list("id", flat=True)[:DRAWN_FROM]
     )
+    return list(Generation.objects.filter(id__in=random.sample(list(ids), min(len(ids), BATCH))))
 
 
 def _next_index(run: Run) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -49,6 +50,8 @@ from gateway.types import StoredImage
 HOLD_GRACE = timedelta(seconds=60)
 ENDED_GRACE = timedelta(seconds=30)
 BATCH = 200
+# Of how many strays, those that ended first, a round draws its own by lot.
+DRAWN_FROM = 50 * BATCH
 # No item is begun later in a round: one takes up to 45 s while S3 is silent, and the next round
 # must come before a hold is overdue by `HOLD_GRACE`.
 STORAGE_WITHIN_S = 10.0
@@ -231,12 +234,17 @@ def _clear(generation_id: UUID, *, artifacts: int) -> None:
 
 
 def _strays(now: datetime) -> list[Generation]:
-    """Return ended generations that may have left objects; a late worker is given a moment."""
-    return list(
-        Generation.objects.select_related("organization")
-        .filter(has_stray_objects=True, finished_at__lt=now - ENDED_GRACE)
-        .order_by("finished_at")[:BATCH]
+    """Return ended generations that may have left objects; a late worker is given a moment.
+
+    Those of a round are drawn by lot: many whose objects hang for good keep no other waiting.
+    """
+    ids = (
+        Generation.objects.filter(has_stray_objects=True, finished_at__lt=now - ENDED_GRACE)
+        .order_by("finished_at")
+        .values_list("id", flat=True)[:DRAWN_FROM]
     )
+    drawn = random.sample(list(ids), min(len(ids), BATCH))
+    return list(Generation.objects.select_related("organization").filter(id__in=drawn))
 
 
 def _orphans() -> list[Generation]:

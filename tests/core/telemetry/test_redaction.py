@@ -82,5 +82,22 @@ def test_a_prompt_is_replaced_in_every_form(told: str) -> None:
     assert Redactor()(told) == told
 
 
+@pytest.mark.parametrize(
+    ("prompt", "said", "told"),
+    [
+        ("cat", "Your prompt 'cat' was refused", "Your prompt [prompt] was refused"),
+        ("cat", 'cannot categorize {"prompt":"cat"}', 'cannot categorize {"prompt":[prompt]}'),
+        ("a", 'body "{\\"text\\": \\"a\\"}"', 'body "{\\"text\\": [prompt]}"'),
+        (" a\n", "a refused: `a`", "a refused: [prompt]"),
+        ("猫", "refused: 猫", "refused: [prompt]"),
+    ],
+)
+def test_a_short_prompt_is_replaced_where_it_is_no_word_of_ours(prompt, said, told) -> None:
+    with context.working_on():
+        context.conceal(prompt)
+
+        assert Redactor()(said) == told
+
+
 def test_a_long_text_is_cut() -> None:
     assert len(Redactor()("a b " * LONGEST)) < LONGEST + 10

@@ -15,6 +15,7 @@ from core.clock import now
 from gateway.models import Attempt, Generation, Process
 from gateway.services.runs import recovery
 from gateway.services.runs.recovery import sweep
+from orgs.models import ApiKey
 from tests.gateway.services.rows import add_attempt, add_generation, new_worker, open_key
 
 NO_OBJECTS = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'
@@ -76,6 +77,12 @@ def add_orphans(count: int) -> list[UUID]:
     return [add_generation(api_key, claim_token=uuid4(), **claimed).id for _ in range(count)]
 
 
+def add_stray(api_key: ApiKey, *, minutes: float) -> UUID:
+    """Add a generation that ended so long ago and may have left objects."""
+    ended = {"status": "failed", "finished_at": now() - timedelta(minutes=minutes)}
+    return add_generation(api_key, has_stray_objects=True, **ended).id
+
+
 def do_round() -> None:
     sweep(now=now(), watched_for_s=0)
 
@@ -109,6 +116,26 @@ def test_silent_storage_delays_neither_the_overdue_nor_the_next_round(storage):
     Generation.objects.filter(id__in=[*orphans, *strays]).update(
         status="failed", finished_at=now(), has_stray_objects=False
     )
+
+
+def test_many_whose_objects_hang_keep_no_other_from_being_tidied(storage, monkeypatch):
+    """In the order of their ends as many as a round takes would be all that is ever looked at."""
+    monkeypatch.setattr(recovery, "BATCH", 2)
+    api_key = open_key()
+    stuck = [add_stray(api_key, minutes=60) for _ in range(2)]
+    other = add_stray(api_key, minutes=1)
+    storage.silent = set(stuck)
+
+    left = Generation.objects.filter(id=other, has_stray_objects=True)
+    for _ in range(100):
+        do_round()
+        if not left.exists():
+            break
+
+    assert not left.exists()
+    assert Generation.objects.filter(id__in=stuck, has_stray_objects=True).count() == 2
+    Generation.objects.filter(id__in=stuck).update(has_stray_objects=False)
+    connection.close()
 
 
 def test_one_whose_objects_hang_keeps_no_other_from_its_recovery(storage):
