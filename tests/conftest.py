@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from django.core.signals import request_finished
-from django.db import close_old_connections, connections
+from django.db import close_old_connections, connection, connections
 from pytest_django import DjangoDbBlocker, Settings
 
+from tests.committing import Rows, read_rows, restore_rows
 from tests.moments import DAY_S, HOUR_S, wait_out
 from tests.stack import Stack
 from tests.templates import make_migrated
@@ -76,6 +77,21 @@ def _connections_outlast_requests() -> None:
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Copy the tests' own database from one that is migrated once for all workers."""
     connections["default"].settings_dict["TEST"]["TEMPLATE"] = make_migrated(os.environ)
+
+
+@pytest.fixture(scope="session")
+def _migrated_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Rows:
+    with django_db_blocker.unblock():
+        return read_rows()
+
+
+@pytest.fixture
+def committed(_migrated_rows: Rows, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Access to the database with real commits; no other test sees what is left of them."""
+    with django_db_blocker.unblock():
+        yield
+        restore_rows(_migrated_rows)
+        connection.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
-from django.db import connection
 
 from core.clock import now
 from core.http.client import HttpClient
@@ -21,15 +20,6 @@ EVENTS = [kind.value for kind in EventType]
 
 def data_of(message: Message) -> object:
     return message.data
-
-
-@pytest.fixture
-def committed(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """Access with real commits; what others left due is taken out of the way."""
-    with django_db_blocker.unblock():
-        WebhookEndpoint.objects.update(is_enabled=False, disabled_reason="request")
-        yield
-        connection.close()
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from orgs.services.key_administration import revoke_api_key
 from orgs.services.members import change_role, remove_member, transfer_ownership
 from tests.orgs.people import Team
 
-# Fixtures of tests/orgs/conftest.py: `committed` for real commits.
-
 
 def test_admin_changes_roles_below_owner_and_others_none(db):
     team = Team.open()

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
-from django.db import connection
 from django.test import RequestFactory
 
 from billing.services.prices import set_price
@@ -22,12 +21,7 @@ def ask() -> tuple[int, str]:
 
 @pytest.fixture
 def unpriced(db, monkeypatch) -> Iterator[None]:
-    """A web process that has just renewed its lease, and has seen no prices.
-
-    A temporary table hides those that other tests have committed.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE TEMPORARY TABLE billing_priceversion () ON COMMIT DROP")
+    """A web process that has just renewed its lease, and has seen no prices."""
     monkeypatch.setattr(current_process(Kind.WEB), "_renewed_s", time.monotonic())
     require_prices.cache_clear()
     yield
@@ -39,8 +33,6 @@ def test_web_is_ready_with_a_lease_and_prices_and_asks_the_database_no_more(
     django_assert_num_queries, monkeypatch
 ):
     assert ask() == (503, "no prices")
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE pg_temp.billing_priceversion")
     set_price(model_key="first", amount=Decimal("0.04"), now=now())
     assert ask() == (200, "")
 

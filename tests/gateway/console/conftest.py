@@ -1,8 +1,6 @@
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from billing.services.prices import sync_list_prices
 from billing.services.topups import top_up
@@ -11,14 +9,6 @@ from gateway.catalog.prices import list_prices
 from gateway.management.commands.bootstrap import price_row
 from orgs.models import Organization
 from tests.orgs.people import Team
-
-
-@pytest.fixture
-def committed(django_db_setup, django_db_blocker) -> Iterator[None]:
-    """Access to the database with real commits; such a test looks at rows of its own only."""
-    with django_db_blocker.unblock():
-        yield
-        connection.close()
 
 
 @pytest.fixture

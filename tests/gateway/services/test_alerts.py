@@ -80,8 +80,6 @@ def mailbox(settings) -> Iterator[Mailbox]:
 
 @pytest.fixture
 def provider(db) -> str:
-    # Leave out what other tests have committed.
-    Breaker.objects.all().delete()
     return new_name()
 
 
