@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection, connections
@@ -25,6 +26,14 @@ _GROUPS: Mapping[str | None, int] = {
 }
 # What a test takes on a busy machine, those apart that wait for something.
 _LONG_S = 10
+# The same examples in each run, and no limits of time, which a busy machine would break.
+hypothesis.settings.register_profile(
+    "suite",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("suite")
 _USED = pytest.StashKey[tuple[Stack, dict[str, int]]]()
 
 

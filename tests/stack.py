@@ -47,7 +47,7 @@ SANDBOX_PATHS = {"OPENAI": "/openai/v1", "XAI": "/xai/v1"}
 
 
 def wait_until(
-    probe: Callable[[], Any], what: str, *, timeout_s: float = 20.0, every_s: float = 0.03
+    probe: Callable[[], Any], what: str, *, timeout_s: float = 60.0, every_s: float = 0.03
 ) -> Any:
     """Poll until ``probe`` returns something true, and return it."""
     deadline_s = time.monotonic() + timeout_s

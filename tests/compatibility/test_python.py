@@ -173,6 +173,7 @@ def test_client_that_gives_up_too_early_pays_once(kind, client, tenant, stack):
     hasty = client.with_options(timeout=0.5, max_retries=0 if kind == "again" else 1)
     with pytest.raises(openai.APITimeoutError):
         hasty.images.generate(**ask)
+    stack.upstream.wait_for_call(prompt)
     stack.upstream.release(prompt)
     result = client.images.generate(**ask)
 
@@ -188,6 +189,7 @@ def test_stream_that_is_given_up_goes_on_and_pays_once(client, tenant, stack):
     ask = {"model": "gpt-image-1", "prompt": prompt, "stream": True, "partial_images": 3}
     with pytest.raises(openai.APITimeoutError):
         list(client.with_options(timeout=0.5, max_retries=0).images.generate(**ask))
+    stack.upstream.wait_for_call(prompt)
     stack.upstream.release(prompt)
 
     *_, completed = client.images.generate(**ask)

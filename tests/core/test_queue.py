@@ -76,4 +76,4 @@ def test_connection_to_a_frozen_broker_is_given_up_with_each_try(broker, patched
 
     with publisher(url, seconds=0.5, patched=patched) as client:
         assert [client.publish() for _ in range(TRIES)] == [False] * TRIES
-        assert [broker.ended.get(timeout=5) for _ in range(TRIES)] == [True] * TRIES
+        assert [broker.ended.get(timeout=20) for _ in range(TRIES)] == [True] * TRIES

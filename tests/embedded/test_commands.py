@@ -89,7 +89,7 @@ def test_holder_ends_its_services_when_the_pipe_closes(var):
     folder = Path(values.split('"LIENZO_VAR": "')[1].split('"')[0])
     assert folder.is_dir()
     holder.stdin.close()
-    assert holder.wait(20) == 0
+    assert holder.wait(60) == 0
     holder.stdout.close()
     assert not folder.exists()
 
@@ -223,7 +223,7 @@ def test_stop_ends_a_running_supervisor(var):
     started_s = time.monotonic()
     assert embedded(var, "stop").stdout == "Stopped.\n"
     assert time.monotonic() - started_s < 10
-    assert holder.wait(5) == -signal.SIGTERM
+    assert holder.wait(30) == -signal.SIGTERM
     holder.stdout.close()
 
 

@@ -31,7 +31,7 @@ def spec(name, code, tmp_path, **options):
     return Spec(name=name, argv=argv, env=dict(os.environ), cwd=tmp_path, **options)
 
 
-def wait_for(condition, timeout_s=5.0):
+def wait_for(condition, timeout_s=30.0):
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, "timed out"
@@ -57,7 +57,7 @@ def pid_of(folders, name):
     return pid
 
 
-def tick_until(supervisor, condition, timeout_s=5.0):
+def tick_until(supervisor, condition, timeout_s=30.0):
     def step():
         supervisor.tick()
         return condition()
@@ -70,7 +70,10 @@ def test_killed_child_is_restarted_at_once(supervisor, folders, tmp_path):
     record = folders.record("one")
     first = pid_of(folders, "one")
     os.kill(first, signal.SIGKILL)
-    tick_until(supervisor, lambda: recorded_pid(record) not in {None, first}, timeout_s=0.4)
+    # Until it is dead, and leaving its status to the supervisor.
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    supervisor.tick()
+    assert recorded_pid(record) not in {None, first}
 
 
 def test_child_that_keeps_dying_is_restarted_ever_later(supervisor, tmp_path):
@@ -138,7 +141,7 @@ def test_child_that_does_not_stop_is_killed_after_its_grace(folders, tmp_path):
     wait_for(lambda: folders.log("stubborn").read_text() == "1\n")
     started_s = time.monotonic()
     stop_all([child])
-    assert 0.3 <= time.monotonic() - started_s < 2
+    assert 0.3 <= time.monotonic() - started_s < 5
     assert child.exit_code() == -signal.SIGKILL
 
 
@@ -159,7 +162,7 @@ def test_second_stop_signal_ends_the_patience(folders, tmp_path, heeded):
         wait_for(lambda: signals.insisted)
         started_s = time.monotonic()
         stop_all([child], hurry=lambda: signals.insisted)
-    assert time.monotonic() - started_s < 2
+    assert time.monotonic() - started_s < child.spec.stop_grace_s
 
 
 def test_leftovers_of_a_killed_supervisor_are_ended(folders, tmp_path):

@@ -92,7 +92,7 @@ def test_name_that_turns_private_after_its_creation_is_not_connected_to(receiver
     with pytest.raises(TargetRefused):
         client.post_guarded(
             f"http://hooks.example.com:{receiver.port}/hook",
-            deadline=time.monotonic() + 5,
+            deadline=time.monotonic() + 20,
             headers={},
             body=b"{}",
         )

@@ -25,7 +25,7 @@ class Sandbox:
     def configure(self, **changes: object) -> requests.Response:
         return requests.post(f"{self.url}/_config", json=changes)
 
-    def openai(self, key: str = "sk-test", timeout: float = 10, **body: object) -> Any:
+    def openai(self, key: str = "sk-test", timeout: float = 60, **body: object) -> Any:
         return requests.post(
             f"{self.url}/openai/v1/images/generations",
             json=body,
@@ -34,7 +34,7 @@ class Sandbox:
         )
 
     def fal(
-        self, method: str, path: str, body: object = None, key: str = "id:secret", timeout=10.0
+        self, method: str, path: str, body: object = None, key: str = "id:secret", timeout=60.0
     ) -> requests.Response:
         headers = {"Authorization": f"Key {key}"}
         url = path if path.startswith("http") else f"{self.url}/fal/{path}"

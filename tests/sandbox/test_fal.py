@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from tests.sandbox.conftest import Sandbox
+from tests.stack import wait_until
 
 DEV = "fal-ai/flux/dev"
 PRO = "fal-ai/flux-pro/v1.1"
@@ -93,13 +94,13 @@ def test_queued_job_has_a_position_and_can_be_cancelled(sandbox):
 
 
 def test_running_job_goes_on_after_cancel(sandbox):
-    job = submitted(sandbox, DEV, prompt="a fox [[delay=0.4]]")
+    job = submitted(sandbox, DEV, prompt="a fox [[delay=1.5]]")
 
     cancelled = sandbox.fal("PUT", job["cancel_url"])
-    time.sleep(0.5)
 
     assert cancelled.status_code == 202
-    assert sandbox.fal("GET", job["response_url"]).status_code == 200
+    assert sandbox.fal("GET", job["response_url"]).status_code == 400
+    wait_until(lambda: sandbox.fal("GET", job["response_url"]).status_code == 200, "it is done")
 
 
 def test_unknown_job_and_foreign_alias_are_not_found(sandbox):
@@ -324,13 +325,13 @@ def test_files_can_fail_and_drip(sandbox):
     failing = result_of(sandbox, DEV, prompt="a fox [[file_status=404]]").json()
     dripping = result_of(sandbox, DEV, prompt="a fox [[drip]]").json()
 
-    download = requests.get(dripping["images"][0]["url"], stream=True, timeout=5)
     started = time.monotonic()
+    download = requests.get(dripping["images"][0]["url"], stream=True, timeout=30)
     head = download.raw.read(2)
     download.close()
     assert requests.get(failing["images"][0]["url"]).status_code == 404
     assert head == b"\xff\xd8"
-    assert time.monotonic() - started > 0.4
+    assert time.monotonic() - started >= 0.5
 
 
 def test_every_step_can_hang(sandbox):

@@ -280,7 +280,7 @@ def test_wrong_size_draws_another_size_than_echoed(client, opened):
 def test_delay_and_hang_hold_the_answer(sandbox):
     started = time.monotonic()
     assert sandbox.openai(prompt="a fox [[delay=0.5]]", size="256x256").status_code == 200
-    assert 0.5 <= time.monotonic() - started < 5
+    assert time.monotonic() - started >= 0.5
 
     with pytest.raises(requests.ReadTimeout):
         sandbox.openai(prompt="a hanging fox [[hang]]", timeout=0.3)
@@ -288,19 +288,20 @@ def test_delay_and_hang_hold_the_answer(sandbox):
 
 
 def test_drip_sends_a_byte_at_a_time(sandbox):
+    started = time.monotonic()
     answer = requests.post(
         f"{sandbox.url}/openai/v1/{IMAGES}",
         json={"prompt": "a fox [[drip]]", "size": "256x256"},
         headers={"Authorization": "Bearer k"},
         stream=True,
-        timeout=5,
+        timeout=30,
     )
 
-    started = time.monotonic()
     first = answer.raw.read(2)
     answer.close()
     assert (answer.status_code, first) == (200, b'{"')
-    assert 0.4 < time.monotonic() - started < 3
+    # A byte each half a second: all of them would take far longer.
+    assert 0.5 <= time.monotonic() - started < 20
     assert int(answer.headers["Content-Length"]) > 50
 
 

@@ -12,9 +12,9 @@ PATHS = {"openai": "/openai/v1", "azure_openai": "/azure_openai/openai/v1"}
 def stream(request, sandbox):
     """Stream a picture with two partial images from either emulator."""
     client = openai.OpenAI(
-        api_key="sk", base_url=f"{sandbox.url}{PATHS[request.param]}", max_retries=0, timeout=2
+        api_key="sk", base_url=f"{sandbox.url}{PATHS[request.param]}", max_retries=0, timeout=30
     )
-    yield lambda prompt: client.images.generate(
+    yield lambda prompt, **how: client.with_options(**how).images.generate(
         model="gpt-image-1.5", prompt=prompt, stream=True, partial_images=2
     )
     client.close()
@@ -42,7 +42,7 @@ def test_delay_is_spread_over_the_stream(stream):
 
 
 def test_hang_leaves_the_stream_after_its_first_partial(stream):
-    events = stream("a fox [[hang=partial]]")
+    events = stream("a fox [[hang=partial]]", timeout=3)
 
     assert next(events).partial_image_index == 0
     with pytest.raises(openai.APITimeoutError):

@@ -1,5 +1,6 @@
 import gzip
 import os
+import threading
 import time
 from email import message_from_bytes
 
@@ -17,10 +18,10 @@ from core.http.errors import (
     TimedOut,
 )
 from tests.core.http.files import no_files_left
-from tests.core.http.upstream import Upstream
+from tests.core.http.upstream import PROMPTLY_S, Upstream
 
 
-def soon(seconds: float = 5.0) -> float:
+def soon(seconds: float = 20.0) -> float:
     return time.monotonic() + seconds
 
 
@@ -66,19 +67,18 @@ def test_open_sends_a_form_with_repeated_fields(upstream: Upstream, client: Http
 
 
 def test_open_returns_before_the_body_is_sent(upstream: Upstream, client: HttpClient):
+    has_returned = threading.Event()
+
     def slow(exchange):
         exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
-        time.sleep(0.5)
-        exchange.raw(b"ok")
+        exchange.raw(b"ok" if has_returned.wait(10) else b"no")
 
     upstream.on("GET", "/", slow)
-    started = time.monotonic()
 
     with client.open("GET", f"{upstream.url}/", deadline=soon()) as answer:
-        headers_s = time.monotonic() - started
+        has_returned.set()
         body = answer.read_body(limit=10)
 
-    assert headers_s < 0.4
     assert body == b"ok"
 
 
@@ -131,7 +131,7 @@ def test_body_longer_than_its_limit_is_refused_by_the_announced_length(
     ):
         answer.read_body(limit=1000)
 
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < PROMPTLY_S
 
 
 def test_body_longer_than_its_limit_is_refused_without_a_length(
@@ -263,13 +263,13 @@ def test_silence_ends_at_the_deadline(upstream: Upstream, client: HttpClient):
         client.open("POST", f"{upstream.url}/", deadline=soon(0.4), json={})
 
     assert raised.value.processed is True
-    assert 0.35 < time.monotonic() - started < 1.0
+    assert 0.35 < time.monotonic() - started < PROMPTLY_S
 
 
 def test_dripping_body_ends_at_the_deadline(upstream: Upstream, client: HttpClient):
     def drip(exchange):
         exchange.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        exchange.drip(bytes(100), every_s=0.05)
+        exchange.drip(bytes(100), every_s=0.1)
 
     upstream.on("GET", "/", drip)
     started = time.monotonic()
@@ -280,7 +280,7 @@ def test_dripping_body_ends_at_the_deadline(upstream: Upstream, client: HttpClie
     ):
         answer.read_body(limit=1000)
 
-    assert 0.45 < time.monotonic() - started < 1.0
+    assert 0.45 < time.monotonic() - started < PROMPTLY_S
 
 
 def test_call_after_its_deadline_sends_nothing(upstream: Upstream, client: HttpClient):

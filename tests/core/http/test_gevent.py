@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.core.http.upstream import Upstream
+from tests.core.http.upstream import PROMPTLY_S, Upstream
 
 ROOT = Path(__file__).parents[3]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n"
@@ -26,8 +26,8 @@ def run_patched(urls: list[str]) -> list[tuple[str, float]]:
 
 def test_every_kind_of_slowness_ends_at_the_deadline(upstream: Upstream):
     upstream.on("GET", "/silent", lambda exchange: exchange.hang())
-    upstream.on("GET", "/headers", lambda exchange: exchange.drip(HEAD * 9, every_s=0.02))
-    upstream.on("GET", "/body", lambda exchange: exchange.drip(HEAD + b"\r\n" * 99, every_s=0.02))
+    upstream.on("GET", "/headers", lambda exchange: exchange.drip(HEAD * 9, every_s=0.04))
+    upstream.on("GET", "/body", lambda exchange: exchange.drip(HEAD + b"\r\n" * 99, every_s=0.04))
     upstream.answers("GET", "/quick", b"image")
     # A listener that never accepts: the connection is made by the kernel, and no byte is ever read.
     with socket.create_server(("127.0.0.1", 0)) as deaf:
@@ -37,9 +37,8 @@ def test_every_kind_of_slowness_ends_at_the_deadline(upstream: Upstream):
 
     *slow, quick = results
     assert [word for word, _ in slow] == ["TimedOut True"] * 4
-    assert all(0.4 < seconds < 1.5 for _, seconds in slow)
+    assert all(0.4 < seconds < PROMPTLY_S for _, seconds in slow)
     assert quick[0] == "answered"
-    assert quick[1] < 0.5
 
 
 def test_hundred_silent_calls_wait_side_by_side(upstream: Upstream):
@@ -48,4 +47,4 @@ def test_hundred_silent_calls_wait_side_by_side(upstream: Upstream):
     results = run_patched([f"{upstream.url}/silent"] * 100)
 
     assert {word for word, _ in results} == {"TimedOut True"}
-    assert max(seconds for _, seconds in results) < 3.0
+    assert max(seconds for _, seconds in results) < PROMPTLY_S

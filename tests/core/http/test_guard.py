@@ -17,7 +17,7 @@ PUBLIC = "images.example.test"
 
 
 def soon() -> float:
-    return time.monotonic() + 5
+    return time.monotonic() + 20
 
 
 def to_loopback(host: str, port: int) -> list[str]:

@@ -31,7 +31,7 @@ def source(data: bytes) -> Bytes:
 
 
 def send(client: HttpClient, upstream: Upstream, upload: Upload) -> None:
-    client.open("POST", f"{upstream.url}/x", deadline=time.monotonic() + 5, upload=upload).close()
+    client.open("POST", f"{upstream.url}/x", deadline=time.monotonic() + 20, upload=upload).close()
 
 
 def test_a_form_has_its_fields_before_its_files(upstream: Upstream, client: HttpClient):

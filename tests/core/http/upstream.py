@@ -13,6 +13,9 @@ from typing import Any
 import orjson
 
 TLS = Path(__file__).with_name("tls")
+PROMPTLY_S = 8.0
+"""What a call may take that ends at a deadline of half a second: less than the silences and drips
+of this server last, and more than a busy machine needs."""
 
 
 @dataclass

@@ -75,16 +75,21 @@ def process_of_greenlets():
     [port] = choose_ports(1)
     script = Path(__file__).with_name("patched.py")
     process = subprocess.Popen(
-        [sys.executable, str(script), str(port)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)}
+        [sys.executable, str(script), str(port)],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        bufsize=0,
     )
     wait_until(lambda: accepts_connections(port), "the process has started")
-    yield port
+    yield port, process.stdin
+    process.stdin.close()
     process.kill()
     process.wait()
 
 
-def test_hub_that_stands_still_is_told_until_it_moves_again(process_of_greenlets: int):
-    port = process_of_greenlets
+def test_hub_that_stands_still_is_told_until_it_moves_again(process_of_greenlets):
+    port, stdin = process_of_greenlets
     before = get(port, "/livez")
 
     held_up = get(port, "/readyz")
@@ -93,5 +98,6 @@ def test_hub_that_stands_still_is_told_until_it_moves_again(process_of_greenlets
     assert before == (200, "ok\n")
     assert held_up == (503, "The process stands still.\n")
     assert meanwhile == (held_up, held_up)
+    stdin.write(b"x")
     wait_until(lambda: get(port, "/livez") == (200, "ok\n"), "it moves again")
     assert get(port, "/metrics") == (200, "some 1\n")

@@ -67,7 +67,7 @@ def make_call(saved: list[str], clients: dict[bool, HttpClient]) -> MakeCall:
     def make(
         base_url: str,
         *,
-        seconds: float = 5.0,
+        seconds: float = 20.0,
         allow_private: bool = True,
         options: dict[str, str] | None = None,
         **fields,

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.providers import errors
 from gateway.providers.fal import FalAdapter
-from tests.core.http.upstream import Upstream
+from tests.core.http.upstream import PROMPTLY_S, Upstream
 from tests.gateway.providers.conftest import KEY, MakeCall
 from tests.gateway.providers.fal_queue import (
     CANCEL,
@@ -256,7 +256,7 @@ def test_deadline_cancels_the_job(upstream: Upstream, make_call: MakeCall):
     assert raised.value.processed is True
     assert raised.value.upstream_request_id == JOB
     assert len(upstream.calls("PUT", CANCEL)) == 1
-    assert 0.6 < time.monotonic() - started < 1.5
+    assert 0.6 < time.monotonic() - started < PROMPTLY_S
 
 
 def test_cancel_that_hangs_or_fails_changes_nothing(upstream: Upstream, make_call: MakeCall):
@@ -266,7 +266,7 @@ def test_cancel_that_hangs_or_fails_changes_nothing(upstream: Upstream, make_cal
         started = time.monotonic()
         with pytest.raises(errors.ProviderTimedOut):
             generate(make_call, upstream, seconds=0.4)
-        assert time.monotonic() - started < 2.0
+        assert time.monotonic() - started < PROMPTLY_S
 
 
 def test_silence_at_any_step_ends_at_the_deadline(upstream: Upstream, make_call: MakeCall):
@@ -277,4 +277,4 @@ def test_silence_at_any_step_ends_at_the_deadline(upstream: Upstream, make_call:
         with pytest.raises(errors.ProviderTimedOut) as raised:
             generate(make_call, upstream, seconds=0.5)
         assert raised.value.processed is True
-        assert 0.4 < time.monotonic() - started < 1.2
+        assert 0.4 < time.monotonic() - started < PROMPTLY_S

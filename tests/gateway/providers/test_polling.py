@@ -8,7 +8,7 @@ from gateway.providers import errors, polling
 def test_until_returns_the_first_answer():
     answers = iter([None, None, "done", "never"])
 
-    assert polling.until(lambda: next(answers), deadline=time.monotonic() + 5) == "done"
+    assert polling.until(lambda: next(answers), deadline=time.monotonic() + 20) == "done"
 
 
 def test_until_ends_at_the_deadline_before_the_first_question():
@@ -16,11 +16,11 @@ def test_until_ends_at_the_deadline_before_the_first_question():
     started = time.monotonic()
 
     with pytest.raises(errors.ProviderTimedOut) as raised:
-        polling.until(lambda: asked.append(1), deadline=started + 0.2, first_s=2.0)
+        polling.until(lambda: asked.append(1), deadline=started + 0.2, first_s=20.0)
 
     assert raised.value.processed is True
     assert asked == []
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 10
 
 
 def test_until_lets_a_failure_through():
@@ -28,7 +28,7 @@ def test_until_lets_a_failure_through():
         raise errors.BadResponse("no")
 
     with pytest.raises(errors.BadResponse):
-        polling.until(fail, deadline=time.monotonic() + 5)
+        polling.until(fail, deadline=time.monotonic() + 20)
 
 
 @pytest.mark.parametrize(("expected_s", "pause_s"), [(5.0, 0.5), (60.0, 2.0)])

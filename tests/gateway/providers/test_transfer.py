@@ -27,7 +27,7 @@ def test_permit_gives_up_after_its_timeout():
     started = time.monotonic()
 
     assert TransferPermit(semaphore).acquire(0.1) is False
-    assert 0.05 < time.monotonic() - started < 1
+    assert 0.05 < time.monotonic() - started < 10
 
 
 def test_permit_is_released_at_the_end_of_its_block():

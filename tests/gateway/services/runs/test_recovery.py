@@ -1,15 +1,14 @@
 """A sweeper whose storage does not answer ends what is overdue all the same, and starves nobody."""
 
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection
 
 from core.clock import now
 from gateway.models import Attempt, Generation, Process
@@ -19,18 +18,21 @@ from orgs.models import ApiKey
 from tests.gateway.services.rows import add_attempt, add_generation, new_worker, open_key
 
 NO_OBJECTS = b'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"/>'
-SILENT_S = 0.15
-WITHIN_S = 0.1
 
 
 class SlowStorage(ThreadingHTTPServer):
-    """An empty storage that refuses what it is asked about some generations, after a while."""
+    """An empty storage that refuses what it is asked about some generations, after a while.
+
+    While it is silent the sweeper's clock goes on, and nothing else makes it: however slow the
+    machine is, a round has time until the first silence and none after it.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         self.silent: set[UUID] = set()
         self.asked: list[UUID] = []
+        self.clock_s = 0.0
         super().__init__(("127.0.0.1", 0), _Handler)
 
 
@@ -44,7 +46,7 @@ class _Handler(BaseHTTPRequestHandler):
         is_silent = generation_id in self.server.silent
         body = b"" if is_silent else NO_OBJECTS
         if is_silent:
-            time.sleep(SILENT_S)
+            self.server.clock_s += recovery.STORAGE_WITHIN_S
         self.send_response(403 if is_silent else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -56,8 +58,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def storage(committed, settings, monkeypatch) -> Iterator[SlowStorage]:
-    monkeypatch.setattr(recovery, "STORAGE_WITHIN_S", WITHIN_S)
     server = SlowStorage()
+    monkeypatch.setattr(recovery, "time", SimpleNamespace(monotonic=lambda: server.clock_s))
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     serving.start()
     settings.S3_ENDPOINT_URL = f"http://127.0.0.1:{server.server_port}"
@@ -109,13 +111,9 @@ def test_silent_storage_delays_neither_the_overdue_nor_the_next_round(storage):
         do_round()
         late.refresh_from_db()
         assert late.status == "failed"
-        # What came last had been begun in time; nothing was begun after it.
-        assert 1 <= len(storage.asked) - asked <= 2
+        assert len(storage.asked) - asked == 1
 
     assert Attempt.objects.get(id=abandoned.id).finished_at is not None
-    Generation.objects.filter(id__in=[*orphans, *strays]).update(
-        status="failed", finished_at=now(), has_stray_objects=False
-    )
 
 
 def test_many_whose_objects_hang_keep_no_other_from_being_tidied(storage, monkeypatch):
@@ -151,5 +149,3 @@ def test_one_whose_objects_hang_keeps_no_other_from_its_recovery(storage):
 
     assert set(recovered.values_list("id", flat=True)) == set(others)
     assert Generation.objects.get(id=stuck).status == "running"
-    Generation.objects.filter(id__in=[stuck, *others]).update(status="failed", finished_at=now())
-    connection.close()
