@@ -245,7 +245,7 @@ def test_slow_receiver_is_given_the_timeout_and_no_more(hooked, receiver, monkey
 
 
 def test_long_body_of_an_answer_is_not_read(hooked, receiver, monkeypatch):
-    monkeypatch.setattr(dispatcher, "TIMEOUT_S", 60.0)
+    monkeypatch.setattr(dispatcher, "TIMEOUT_S", 50.0)
     receiver.answers = [endless_body]
     hooked.write()
     started_s = time.monotonic()
