@@ -11,6 +11,7 @@ from django.core.signals import request_finished
 from django.db import close_old_connections, connection, connections
 from pytest_django import DjangoDbBlocker, Settings
 
+from core.telemetry import context
 from tests.committing import Rows, read_rows, restore_rows
 from tests.moments import DAY_S, HOUR_S, wait_out
 from tests.stack import Stack
@@ -80,6 +81,12 @@ def _connections_outlast_requests() -> None:
     Django's own test client does the same for its requests, and then has it done again.
     """
     request_finished.disconnect(close_old_connections)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_worked_on() -> None:
+    """Requests in this process leave their ids; in the product each has a greenlet of its own."""
+    context.begin()
 
 
 @pytest.fixture(scope="session")

@@ -23,8 +23,7 @@ PIECES_S = 0.06
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> Iterator[None]:
     """A client of the test's own that does not take a busy machine for a silent Valkey."""
-    for module in (redis, limits):
-        monkeypatch.setattr(module, "SOCKET_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(redis, "SOCKET_TIMEOUT_S", 2.0)
     forget()
     yield
     forget()

@@ -61,7 +61,8 @@ def process() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def sandbox(process: Sandbox) -> Iterator[Sandbox]:
-    """The shared process with fast fal jobs; its settings and counters are new for each test."""
+    """The shared process with fast fal jobs; its settings, counters and log are new."""
+    requests.delete(f"{process.url}/_log").raise_for_status()
     assert process.configure(reset=True, fal={"queue_s": 0, "run_s": 0}).status_code == 200
     yield process
     process.configure(reset=True)
