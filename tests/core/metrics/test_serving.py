@@ -82,6 +82,7 @@ def process_of_greenlets():
         bufsize=0,
     )
     wait_until(lambda: accepts_connections(port), "the process has started")
+    assert process.stdin is not None
     yield port, process.stdin
     process.stdin.close()
     process.kill()
