@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from core import turns
 from core.clock import now
 from gateway.models import Attempt, Generation, Process
 from gateway.services.runs import recovery
@@ -59,7 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def storage(committed, settings, monkeypatch) -> Iterator[SlowStorage]:
     server = SlowStorage()
-    monkeypatch.setattr(recovery, "time", SimpleNamespace(monotonic=lambda: server.clock_s))
+    for module in (recovery, turns):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: server.clock_s))
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     serving.start()
     settings.S3_ENDPOINT_URL = f"http://127.0.0.1:{server.server_port}"
