@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 from django.core.signals import request_finished
 from django.db import close_old_connections, connection, connections
+from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker, Settings
 
 from core.telemetry import context
@@ -93,6 +94,24 @@ def _nothing_is_worked_on() -> None:
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Copy the tests' own database from one that is migrated once for all workers."""
     connections["default"].settings_dict["TEST"]["TEMPLATE"] = make_migrated(os.environ)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[None]:
+    """Make the tests' own database whichever tests are chosen.
+
+    pytest-django's own fixture makes none where no chosen test has its mark, and `committed` has
+    not.
+    """
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session")
