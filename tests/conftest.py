@@ -24,7 +24,7 @@ _TESTS = Path(__file__).parent
 _OWN: Mapping[Path, str] = {_TESTS / "contract": "contract", _TESTS / "e2e": "pages"}
 # Each group of tests has a product of its own, on one worker; in this order they are handed out.
 _GROUPS: Mapping[str | None, int] = {
-    name: rank for rank, name in enumerate(("pages", "supervisor", "stack", "contract", "outside"))
+    name: rank for rank, name in enumerate(("pages", "supervisor", "stack", "contract", "catalog"))
 }
 # What a test takes on a busy machine, those apart that wait for something.
 _LONG_S = 10

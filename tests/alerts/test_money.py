@@ -16,6 +16,7 @@ from core.clock import now
 from gateway.models import Check, Finding, MarginSum
 from gateway.services.operations.checks import LEDGER, check_ledger, check_platform
 from gateway.services.reports.margin_days import count_margins
+from orgs.models import Organization
 from tests.alerts.conftest import Platform
 from tests.alerts.timeline import alert, assert_fires
 from tests.billing.scene import Scene
@@ -136,6 +137,7 @@ def test_an_exchange_rate_that_nobody_renews_is_told_of(platform: Platform):
     publish("GBP", at=now() - timedelta(days=1))
     healthy = platform.state()
 
+    Organization.objects.create(name="Tokyo", currency="JPY")
     publish("JPY", at=now() - timedelta(days=6))
 
     assert_fires(

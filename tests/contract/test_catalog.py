@@ -148,7 +148,7 @@ def delivered(tenants: dict[str, Tenant]) -> dict[Case, Delivered]:
         return dict(zip(CASES, pool.map(deliver, CASES), strict=True))
 
 
-@pytest.mark.xdist_group("outside")
+@pytest.mark.xdist_group("catalog")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_model_gives_its_pixels_in_its_format_at_its_price(
     case: Case, delivered: dict[Case, Delivered]
@@ -168,7 +168,7 @@ def test_a_model_gives_its_pixels_in_its_format_at_its_price(
     assert "X-Dropped-Params" not in found.answer.headers
 
 
-@pytest.mark.xdist_group("outside")
+@pytest.mark.xdist_group("catalog")
 @pytest.mark.parametrize(("model", "usd"), PUBLISHED.items())
 def test_a_published_price_is_what_is_charged(
     model: str, usd: str, delivered: dict[Case, Delivered]
@@ -178,7 +178,7 @@ def test_a_published_price_is_what_is_charged(
     assert Decimal(delivered[case].answer.headers["X-Cost"]) == Decimal(usd) * MARKUP
 
 
-@pytest.mark.xdist_group("outside")
+@pytest.mark.xdist_group("catalog")
 @pytest.mark.parametrize("currency", RATES)
 def test_the_wallet_paid_what_the_answers_said(
     currency: str, tenants: dict[str, Tenant], delivered: dict[Case, Delivered]

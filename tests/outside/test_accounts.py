@@ -7,7 +7,7 @@ import pytest
 from tests.outside.cases import UNAVAILABLE, Case, run_all
 from tests.outside.faults_table import AZURE, BFL, CORE, FAL, GEMINI, IDEOGRAM, OPENAI, XAI, XL
 
-pytestmark = pytest.mark.xdist_group("outside")
+pytestmark = [pytest.mark.big, pytest.mark.xdist_group("outside")]
 
 
 def _rule(status: int, body: Mapping[str, object]) -> list[Mapping[str, object]]:

@@ -19,7 +19,7 @@ from tests.outside.cases import (
     run_all,
 )
 
-pytestmark = pytest.mark.xdist_group("outside")
+pytestmark = [pytest.mark.big, pytest.mark.xdist_group("outside")]
 
 GPT = Subject("openai/gpt-image-2", "openai", "0.053")
 AZURE = Subject("openai/gpt-image-2", "azure_openai", "0.053", detour=PAST_OPENAI)

@@ -5,7 +5,7 @@ import pytest
 from tests.outside.cases import Case, Outcome, key_findings, run_all
 from tests.outside.faults_table import every_case, some_cases
 
-pytestmark = pytest.mark.xdist_group("outside")
+pytestmark = [pytest.mark.big, pytest.mark.xdist_group("outside")]
 CASES = tuple(some_cases())
 
 

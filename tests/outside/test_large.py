@@ -7,7 +7,7 @@ import pytest
 from tests.outside.cases import UNAVAILABLE, Case, run_all
 from tests.outside.faults_table import BFL, CORE, DALL_E, FAL, GEMINI, IDEOGRAM, OPENAI, XAI
 
-pytestmark = pytest.mark.xdist_group("outside")
+pytestmark = [pytest.mark.big, pytest.mark.xdist_group("outside")]
 GROWTH_MAX_KB = 250_000
 # Each of two answers that are read whole: the text, its parsed form, and the image.
 GROWTH_MAX_WHOLE_KB = 2 * GROWTH_MAX_KB
