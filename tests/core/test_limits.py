@@ -25,6 +25,8 @@ def patient(monkeypatch) -> Iterator[None]:
     """A client of the test's own that does not take a busy machine for a silent Valkey."""
     monkeypatch.setattr(redis, "SOCKET_TIMEOUT_S", 2.0)
     forget()
+    # Not by several threads at once: of the clients made then all but one would be closed.
+    redis_client()
     yield
     forget()
 
