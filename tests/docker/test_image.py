@@ -90,7 +90,7 @@ def test_programs_of_the_image_know_tls_and_dump(tmp_path):
     def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = (folder / "bin" / program, *arguments)
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=30
+            command, env=environment, capture_output=True, text=True, check=False, timeout=200
         )
 
     away = run("pg_dump", f"--dbname=host=127.0.0.1 port={port} sslmode=require")

@@ -17,7 +17,7 @@ def crowd(machine):
 
 
 def reached(machine, prompt):
-    wait_for(lambda: machine.upstream.calls(prompt), timeout_s=15, message="the upstream is called")
+    wait_for(lambda: machine.upstream.calls(prompt), timeout_s=60, message="the upstream is called")
 
 
 def test_killed_while_openai_is_silent_makes_one_new_call(machine, organization, crowd):
@@ -33,7 +33,7 @@ def test_killed_while_fal_works_resumes_its_job(machine, organization, crowd):
     call = crowd.send(Call(organization, model=FAL, prompt="resumed <gate=resumed>"))
     wait_for(
         lambda: attempts(machine, organization, with_id=True),
-        timeout_s=15,
+        timeout_s=60,
         message="the id is kept",
     )
     machine.kill("worker")
@@ -50,7 +50,7 @@ def test_killed_before_storing_resumes_fals_job(machine, organization, crowd):
         machine.upstream.open_gate("unstored")
         wait_for(
             lambda: machine.upstream.calls(call.prompt, steps=("result",)),
-            timeout_s=15,
+            timeout_s=60,
             message="the worker has the image",
         )
         machine.kill("worker")
@@ -67,7 +67,7 @@ def test_killed_before_settling_settles_from_the_stored_objects(
     reached(machine, call.prompt)
     with held_balance(machine, organization):
         machine.upstream.open_gate(gate)
-        wait_for(lambda: waits_for_lock(machine), timeout_s=9, message="settling waits")
+        wait_for(lambda: waits_for_lock(machine), timeout_s=60, message="settling waits")
         machine.kill("worker")
     audit(machine, organization, crowd.join())
     assert len(machine.upstream.calls(call.prompt)) == 1

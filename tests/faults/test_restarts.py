@@ -16,7 +16,7 @@ def test_jobs_in_flight_survive_a_stop_and_a_start(machine, organization):
         key = f"restart-{number}" if number > 2 else None
         prompt = f"restart {number} <gate=restart>"
         crowd.send(Call(organization, model=model, prompt=prompt, idempotency_key=key))
-    wait_for(lambda: len(machine.upstream.calls("restart ")) == 6, timeout_s=15, message="all run")
+    wait_for(lambda: len(machine.upstream.calls("restart ")) == 6, timeout_s=60, message="all run")
     machine.stop()
     machine.upstream.open_gate("restart")
     machine.start()

@@ -51,7 +51,7 @@ def test_all_that_a_process_says_is_json_even_what_is_printed_and_what_ends_it(t
     with listen("127.0.0.1", 0) as socket:
         table = process_table(environment, web_socket=socket.fileno(), sandbox_port=None)
         running = {spec.name: start(spec, tmp_path) for spec, _ in table}
-        said = {name: process.communicate(timeout=60)[0] for name, process in running.items()}
+        said = {name: process.communicate(timeout=200)[0] for name, process in running.items()}
 
     assert sorted(said) == ["beat", "dispatcher", "sweeper", "web", "worker"]
     for name, text in said.items():
