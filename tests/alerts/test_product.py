@@ -21,7 +21,7 @@ GONE = {
     "dispatcher": "NoDispatcher",
     "beat": "NoBeat",
 }
-NOBODY = re.compile(r"^lienzo_processes\{.*\} 0\.0$", re.MULTILINE)
+NOBODY = re.compile(r"^lienzo_processes\{.*\} 0\.0$|^lienzo_tasks_age_seconds \+Inf$", re.MULTILINE)
 ENGINES = {
     "postgres": ("DatabaseDown", "lienzo_database_up"),
     "valkey": ("BrokerDown", "lienzo_broker_up"),
@@ -65,7 +65,7 @@ def healthy(machine: Stack) -> State:
         up = all(f"{name} 1.0" in seen for _, name in ENGINES.values())
         return state if up and all(texts) and not NOBODY.search(seen) else None
 
-    found = wait_for(look, timeout_s=60, message="all processes answer")
+    found = wait_for(look, timeout_s=120, message="all processes answer")
     assert found is not None
     return found
 
